@@ -1,0 +1,89 @@
+//! What is fixed when a plan is loaded: constants for the verifier, which drops the code of everything
+//! that the plan does not need.
+
+use bytemuck::{Pod, Zeroable};
+
+/// Marks a load from a kernel structure, in the offset that the instruction itself holds: the loader puts
+/// there, for the mark plus `n`, what the `n`th word of [`Offsets`] says. An offset that has to be read and
+/// added first costs three instructions, on the path of everybody. No load of ours is that far from its base.
+pub const FIELD_MARK: i16 = 0x7f00;
+
+/// Offsets of kernel structures, in bytes, read from the running kernel's BTF (rustc emits no CO-RE
+/// relocations). 0 where the plan needs no such field.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Offsets {
+    /// The word that says which ABI the task's call came by: `thread_info.status` on x86-64,
+    /// `thread_info.flags` on arm64, from the start of `task_struct`.
+    pub task_abi: u32,
+    /// The bit of it that means 32-bit: `TS_COMPAT`, or `TIF_32BIT`.
+    pub abi_compat_bit: u32,
+    /// `task_struct.flags`.
+    pub task_flags: u32,
+    /// `task_struct.group_leader`.
+    pub task_group_leader: u32,
+    /// `task_struct.thread_pid`.
+    pub task_thread_pid: u32,
+    /// `task_struct.cred`.
+    pub task_cred: u32,
+    /// `task_struct.real_cred`.
+    pub task_real_cred: u32,
+    /// `task_struct.tgid`.
+    pub task_tgid: u32,
+    /// `task_struct.cgroups`.
+    pub task_cgroups: u32,
+    /// `css_set.dfl_cgrp`.
+    pub css_set_dfl_cgrp: u32,
+    /// `task_struct.signal`.
+    pub task_signal: u32,
+    /// `signal_struct.live`: threads of the process that have not ended.
+    pub signal_live: u32,
+    /// `pid.level`.
+    pub pid_level: u32,
+    /// `pid.numbers`, an array of `upid`.
+    pub pid_numbers: u32,
+    /// The size of `upid`; its `nr` is at 0.
+    pub upid_size: u32,
+    /// `pt_regs.orig_ax`, or `pt_regs.syscallno`.
+    pub regs_number: u32,
+    /// The six arguments of a native call, in `pt_regs`.
+    pub regs_native: [u32; 6],
+    /// The six arguments of a 32-bit call, in `pt_regs`.
+    pub regs_compat: [u32; 6],
+    /// `cgroup.kn`.
+    pub cgroup_kn: u32,
+    /// `cgroup.root`.
+    pub cgroup_root: u32,
+    /// `cgroup_root.hierarchy_id`; 0 is the unified hierarchy.
+    pub root_hierarchy: u32,
+    /// `kernfs_node.id`.
+    pub kn_id: u32,
+    /// `kernfs_node.parent` (`__parent` since 6.15).
+    pub kn_parent: u32,
+    /// Explicit padding.
+    pub _pad: u32,
+}
+
+/// What is in `.rodata` of the BPF object.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Config {
+    /// The plan's number, in every event.
+    pub plan: u64,
+    /// 1 when a target is a cgroup.
+    pub cgroups: u32,
+    /// 1 when a target is a process tree.
+    pub processes: u32,
+    /// 1 when nothing is to be injected, only counted.
+    pub monitor: u32,
+    /// Counters in each thread's state.
+    pub slots: u32,
+    /// Packet rules: how many of the plan's rules there are to walk.
+    pub rules: u32,
+    /// Explicit padding.
+    pub _pad: u32,
+    /// Where the kernel keeps what the programs read.
+    pub offsets: Offsets,
+}
+
+const _: () = assert!(size_of::<Offsets>() == 34 * 4 && size_of::<Config>() == 32 + 34 * 4);

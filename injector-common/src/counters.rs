@@ -1,0 +1,62 @@
+//! What every rule counts: matches, faults, and why a match was no fault. The proof that a fault
+//! happened, and the explanation where none did.
+
+/// Why a rule that matched did not fire. The order is the layout of [`Counters::suppressed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Reason {
+    /// `when=` does not name this match.
+    When = 0,
+    /// The draw was not below the probability.
+    Probability = 1,
+    /// An earlier rule had decided.
+    Overruled = 2,
+    /// `times=` is used up.
+    Times = 3,
+    /// The deadline or the lease has passed, or the plan was stopped.
+    Expired = 4,
+    /// `--monitor`: it would have fired.
+    Monitored = 5,
+    /// The kernel could not give the thread its state (memory, or a nested update).
+    NoState = 6,
+}
+
+/// How many reasons there are.
+pub const REASONS: usize = 7;
+
+/// Every reason with the word that the table and the log use for it.
+pub const REASON_NAMES: [(Reason, &str); REASONS] = [
+    (Reason::When, "when"),
+    (Reason::Probability, "prob"),
+    (Reason::Overruled, "overruled"),
+    (Reason::Times, "times"),
+    (Reason::Expired, "expired"),
+    (Reason::Monitored, "monitored"),
+    (Reason::NoState, "no-state"),
+];
+
+#[cfg(not(target_arch = "bpf"))]
+type Cell = u64;
+#[cfg(target_arch = "bpf")]
+type Cell = core::sync::atomic::AtomicU64;
+
+/// The counters of one rule. Atomic on the kernel side, plain numbers where they are read.
+///
+/// `matched == fired + suppressed.sum()` whenever no match is under way.
+#[repr(C)]
+#[cfg_attr(
+    not(target_arch = "bpf"),
+    derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)
+)]
+pub struct Counters {
+    /// Calls or packets that the rule means.
+    pub matched: Cell,
+    /// Faults that happened.
+    pub fired: Cell,
+    /// Matches that were no fault, by [`Reason`].
+    pub suppressed: [Cell; REASONS],
+    /// Tickets drawn from `times=`; may exceed it.
+    pub tickets: Cell,
+}
+
+const _: () = assert!(size_of::<Counters>() == (3 + REASONS) * 8);

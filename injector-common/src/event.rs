@@ -1,0 +1,66 @@
+//! One event per injection, as it crosses the ring buffer. The log is an API: a field is never
+//! reused, and a change of meaning is a new [`SCHEMA`].
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::packet::Packet;
+
+/// The version of this layout and of the log made from it.
+pub const SCHEMA: u32 = 1;
+
+/// [`Event::backend`]: `fmod_ret` on the system call's own function.
+pub const BACKEND_FMOD_RET: u32 = 1;
+/// [`Event::backend`]: kprobe with `bpf_override_return`.
+pub const BACKEND_KPROBE: u32 = 2;
+/// [`Event::backend`]: `fmod_ret` on a security hook.
+pub const BACKEND_HOOK: u32 = 3;
+/// [`Event::backend`]: the cgroup's own packet hook.
+pub const BACKEND_CGROUP_SKB: u32 = 4;
+/// [`Event::backend`]: traffic control at a device's egress.
+pub const BACKEND_TC: u32 = 5;
+
+/// One injection.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Event {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The rule's number in the plan, from 0.
+    pub rule: u32,
+    /// `CLOCK_BOOTTIME`, nanoseconds.
+    pub time: u64,
+    /// The plan.
+    pub plan: u64,
+    /// Process and thread as the initial namespace numbers them; 0 for packets.
+    pub pid: u32,
+    /// See `pid`.
+    pub tid: u32,
+    /// Process and thread as their own namespace numbers them; 0 for packets.
+    pub ns_pid: u32,
+    /// See `ns_pid`.
+    pub ns_tid: u32,
+    /// The thread's name, padded with zeroes; empty for packets.
+    pub comm: [u8; 16],
+    /// The task's or the packet's cgroup.
+    pub cgroup: u64,
+    /// Which mechanism acted: one of the `BACKEND_` constants.
+    pub backend: u32,
+    /// 0 native, 1 compat (see [`crate::call`]).
+    pub abi: u32,
+    /// The system call's number in its ABI, with the x32 bit where it is one.
+    pub call: u32,
+    /// Explicit padding.
+    pub _pad: u32,
+    /// The number of the decision, as `when=` counts it.
+    pub decision: u64,
+    /// The thread's place in the process tree; 0 for packets.
+    pub place: u64,
+    /// What the call returned instead of running; 0 for packets.
+    pub value: i64,
+    /// The call's arguments as the caller passed them.
+    pub args: [u64; 6],
+    /// The packet, all zero for calls.
+    pub packet: Packet,
+}
+
+const _: () = assert!(size_of::<Event>() == 56 + 24 + 24 + 48 + size_of::<Packet>());

@@ -1,0 +1,26 @@
+//! What the kernel side and user space share: the layouts that cross between them, and every decision
+//! as a pure function.
+//!
+//! The BPF programs gather what they can see (which task, which call, which packet), ask this crate
+//! what to do, and do it. So the probability of being right is decided here, on the host, by tests.
+//! No allocation, no panics, no floating point: the verifier accepts all of it.
+#![cfg_attr(target_arch = "bpf", no_std)]
+
+pub mod call;
+pub mod config;
+pub mod counters;
+pub mod decide;
+pub mod event;
+pub mod packet;
+pub mod plan;
+pub mod random;
+pub mod rule;
+pub mod shared;
+pub mod thread;
+pub mod trigger;
+
+/// Rules that one plan can hold. A rule's number is below this.
+pub const MAX_RULES: usize = 64;
+
+/// Target cgroups, with all their descendants, that one plan can follow.
+pub const MAX_CGROUPS: u32 = 65_536;

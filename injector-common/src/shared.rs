@@ -1,0 +1,88 @@
+//! The memory that both sides have open all the time: user space maps it, the programs read it without
+//! a lookup. Here stands what every call of everybody else on the machine touches, so it is flat.
+
+use core::sync::atomic::AtomicU64;
+
+/// Entries of each filter.
+pub const FILTER: usize = 65_536;
+
+/// How long a lease lasts: if the injector has not renewed it for this long, the programs let
+/// everything pass.
+pub const LEASE_NS: u64 = 10_000_000_000;
+
+/// What is in `.bss` of the BPF object. All times are nanoseconds of `CLOCK_BOOTTIME`.
+#[repr(C)]
+pub struct Shared {
+    /// Counting filter of target cgroups: how many of them have a number that falls on this entry. Zero
+    /// says "not a target" with one load; anything else asks the exact map.
+    pub cgroups: [AtomicU64; FILTER],
+    /// The same for the process numbers of process-tree targets.
+    pub processes: [AtomicU64; FILTER],
+    /// No fault at or after this time; 0 when the plan was stopped.
+    pub deadline: AtomicU64,
+    /// No fault at or after this time; renewed by the injector.
+    pub lease: AtomicU64,
+    /// Nothing matches while this is 0.
+    pub armed: AtomicU64,
+    /// 1: the first execve in a target arms the plan (`run`).
+    pub arm_at_exec: AtomicU64,
+    /// Roots seen so far, see [`crate::thread::root_place`].
+    pub roots: AtomicU64,
+    /// Processes of process-tree targets that are alive.
+    pub live: AtomicU64,
+    /// Events that did not fit the ring buffer.
+    pub lost_events: AtomicU64,
+    /// Cgroups below a target that did not fit the map.
+    pub lost_cgroups: AtomicU64,
+}
+
+/// May a fault happen at `now`? [`Shared::deadline`] and [`Shared::lease`] both have a say.
+#[inline(always)]
+#[must_use]
+pub const fn alive(now: u64, deadline: u64, lease: u64) -> bool {
+    now < deadline && now < lease
+}
+
+/// The entry of the filter for a cgroup's number. The lowest three bits do not count: the files of a cgroup
+/// get numbers of the same series (fs/kernfs/dir.c, `__kernfs_new_node`), and there are more than eight of
+/// them, so cgroups are farther apart. And it takes one instruction to make a place in memory of the rest.
+#[inline(always)]
+#[must_use]
+pub const fn cgroup_entry(number: u64) -> usize {
+    low_bits(number >> 3)
+}
+
+/// The entry of the filter for a process's number.
+#[inline(always)]
+#[must_use]
+pub const fn process_entry(number: u32) -> usize {
+    low_bits(number as u64)
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are what is wanted")]
+const fn low_bits(number: u64) -> usize {
+    (number as usize) & (FILTER - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_lives_until_the_earlier_of_deadline_and_lease() {
+        assert!(!alive(0, 0, 0));
+        assert!(alive(49, 100, 50));
+        assert!(!alive(50, 100, 50));
+        assert!(alive(99, 100, 500));
+        assert!(!alive(100, 100, 500));
+    }
+
+    #[test]
+    fn the_filter_keeps_the_low_bits() {
+        assert_eq!(process_entry(65_536 + 7), 7);
+        assert_eq!(process_entry(u32::MAX), FILTER - 1);
+        assert_eq!(cgroup_entry(u64::MAX), FILTER - 1);
+        assert_eq!(cgroup_entry(8 * (65_536 + 7) + 5), 7);
+    }
+}

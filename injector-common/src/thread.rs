@@ -1,0 +1,87 @@
+//! What the kernel keeps for each thread of a target: where it stands in the process tree, and how
+//! often it has met each rule.
+//!
+//! It lives in task storage, so it goes with the thread and a reused number never meets another's
+//! counters. The counters follow the header, one `u32` per slot of the plan.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::random;
+
+/// [`Thread::flags`]: a target by itself (`--pid`), whatever its cgroup.
+pub const TARGET: u32 = 1;
+/// [`Thread::flags`]: never met by a fault: the injector itself.
+pub const EXEMPT: u32 = 2;
+/// [`Thread::flags`] of a process's first thread: the process is counted in
+/// [`crate::shared::Shared::processes`], to be taken out when its last thread ends.
+pub const COUNTED: u32 = 4;
+
+/// The head of a thread's state.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Thread {
+    /// The place in the process tree, see [`child_place`].
+    pub place: u64,
+    /// Threads and processes that it has made so far.
+    pub children: u64,
+    /// Bits of [`TARGET`], [`EXEMPT`], [`COUNTED`].
+    pub flags: u32,
+    /// Which target brought it in, by its index in the plan.
+    pub target: u32,
+}
+
+const _: () = assert!(size_of::<Thread>() == 24);
+
+/// Counters that fit behind the header: a value of task storage is limited to 64 KiB less its own
+/// overhead (`BPF_LOCAL_STORAGE_MAX_VALUE_SIZE`, include/linux/bpf_local_storage.h).
+pub const MAX_SLOTS: u32 = 15 * 1024;
+
+/// The size of a thread's state with `slots` counters, in bytes, a multiple of eight.
+#[must_use]
+pub const fn state_size(slots: u32) -> u32 {
+    let bytes = 24 + slots * 4;
+    bytes.next_multiple_of(8)
+}
+
+/// The place of the `nth` root (from 1): a thread whose parent has no place, such as the command of
+/// `run`, or a process that was there before us.
+#[inline(always)]
+#[must_use]
+pub const fn root_place(nth: u64) -> u64 {
+    random::combine(0x0072_6f6f_7473, nth)
+}
+
+/// The place of the `nth` child (from 1) of the thread at `parent`: the same on every run of the same
+/// program, whatever numbers the kernel gives out.
+#[inline(always)]
+#[must_use]
+pub const fn child_place(parent: u64, nth: u64) -> u64 {
+    random::combine(parent, nth)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn places_of_a_bushy_tree_are_distinct() {
+        let mut seen = HashSet::new();
+        let mut layer = vec![root_place(1), root_place(2)];
+        for _ in 0..4 {
+            layer = layer.iter().flat_map(|&p| (1..=12).map(move |n| child_place(p, n))).collect();
+            for &place in &layer {
+                assert!(seen.insert(place));
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_state_fits_task_storage() {
+        // KMALLOC_MAX_SIZE is far larger; U16_MAX less the element's own overhead is the limit.
+        assert!(state_size(MAX_SLOTS) < 65_535 - 512);
+        assert_eq!(state_size(0), 24);
+        assert_eq!(state_size(1), 32);
+    }
+}
