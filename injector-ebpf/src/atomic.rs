@@ -1,0 +1,55 @@
+//! The cells that programs on other CPUs and user space change at the same time. `core` has no
+//! read-modify-write for this target, and LLVM no relaxed loads below version 4 of the instruction set;
+//! the kernel has had the atomic addition since 5.12, and every aligned load is one instruction.
+
+use core::{arch::asm, sync::atomic::AtomicU64};
+
+/// What is there now.
+#[inline(always)]
+pub fn get(cell: &AtomicU64) -> u64 {
+    // SAFETY: an aligned and valid cell, read by one instruction.
+    unsafe { cell.as_ptr().read_volatile() }
+}
+
+/// Puts `value` there.
+#[inline(always)]
+pub fn set(cell: &AtomicU64, value: u64) {
+    // SAFETY: an aligned and valid cell, written by one instruction.
+    unsafe { cell.as_ptr().write_volatile(value) };
+}
+
+/// Adds `value` and says what was there before.
+#[inline(always)]
+pub fn fetch_add(cell: &AtomicU64, value: u64) -> u64 {
+    let before;
+    // SAFETY: an aligned and valid cell; relaxed order is all that a counter needs.
+    unsafe {
+        asm!(
+            "{value} = atomic_fetch_add((u64 *)({cell} + 0), {value})",
+            cell = in(reg) cell.as_ptr(),
+            value = inout(reg) value => before,
+            options(nostack),
+        );
+    }
+    before
+}
+
+/// Adds `value`.
+#[inline(always)]
+pub fn add(cell: &AtomicU64, value: u64) {
+    // SAFETY: as above.
+    unsafe {
+        asm!(
+            "lock *(u64 *)({cell} + 0) += {value}",
+            cell = in(reg) cell.as_ptr(),
+            value = in(reg) value,
+            options(nostack),
+        );
+    }
+}
+
+/// Takes one away.
+#[inline(always)]
+pub fn decrement(cell: &AtomicU64) {
+    add(cell, u64::MAX);
+}

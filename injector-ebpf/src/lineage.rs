@@ -1,0 +1,113 @@
+//! Following a process tree: forks hand the parent's mark and a place in the tree to the child, and
+//! threads that end are taken out of the count.
+
+use core::{ffi::c_void, sync::atomic::AtomicU64};
+
+use injector_common::{
+    shared::process_entry,
+    thread::{COUNTED, EXEMPT, TARGET, child_place, root_place},
+};
+
+use crate::{
+    atomic,
+    maps::{SHARED, THREADS, Task, current},
+    subject::{self, Subject},
+    task,
+};
+
+/// `CLONE_THREAD` (include/uapi/linux/sched.h).
+const CLONE_THREAD: u64 = 0x0001_0000;
+
+/// Runs in the parent, before the child can (kernel/fork.c, end of `copy_process`).
+// match-proto: task_newtask(struct task_struct *task, unsigned long clone_flags)
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "tp_btf/task_newtask")]
+pub extern "C" fn task_newtask(ctx: *const u64) -> i64 {
+    // SAFETY: the tracepoint's arguments.
+    let (child, flags) = unsafe { (*ctx as Task, *ctx.add(1)) };
+    // The injector's own threads carry its exemption on, and it may be in no target's filter.
+    if subject::suspected() || (flags & CLONE_THREAD != 0 && !THREADS.get(current()).is_null()) {
+        born(child, flags);
+    }
+    0
+}
+
+/// Gives `child` its state, if the running task is one of ours. Not inlined: a program saves at its start
+/// all registers that any part of it needs.
+#[inline(never)]
+fn born(child: Task, clone_flags: u64) {
+    let parent = THREADS.get(current());
+    if !parent.is_null() {
+        // SAFETY: not null, and valid while the program runs.
+        let exempt = unsafe { (*parent).flags } & EXEMPT != 0;
+        if exempt {
+            if clone_flags & CLONE_THREAD != 0 {
+                subject::adopt(child, 0, EXEMPT, 0);
+            }
+            return;
+        }
+    }
+    let Subject::Target(parent) = subject::identify(current()) else { return };
+    // SAFETY: not null, and valid while the program runs. The count is atomic, since threads of the process
+    // that were there before us count themselves as children of its first thread.
+    let (place, nth, mark, target) = unsafe {
+        let nth = atomic::fetch_add(AtomicU64::from_ptr(&raw mut (*parent).children), 1) + 1;
+        ((*parent).place, nth, (*parent).flags & TARGET, (*parent).target)
+    };
+    let counted = mark != 0 && clone_flags & CLONE_THREAD == 0;
+    let flags = if counted { mark | COUNTED } else { mark };
+    if let Subject::Target(_) = subject::adopt(child, child_place(place, nth), flags, target)
+        && counted
+    {
+        atomic::add(&SHARED.processes[process_entry(task::process_number(child))], 1);
+        atomic::add(&SHARED.live, 1);
+    }
+}
+
+/// Runs in each thread that ends (kernel/exit.c, `do_exit`), after it was taken off the living ones of its
+/// process. The first thread of a process stays as a zombie until the last has ended, and its state too.
+// match-proto: sched_process_exit(struct task_struct *task)
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "tp_btf/sched_process_exit")]
+pub extern "C" fn sched_process_exit(ctx: *const u64) -> i64 {
+    if !subject::suspected() {
+        return 0;
+    }
+    // SAFETY: the tracepoint's argument.
+    let task = unsafe { *ctx as Task };
+    if !task::process_has_ended(task) {
+        return 0;
+    }
+    let state = THREADS.get(task::leader(task));
+    if state.is_null() {
+        return 0;
+    }
+    // SAFETY: not null, and valid while the program runs.
+    let flags = unsafe { (*state).flags };
+    if flags & COUNTED != 0 {
+        // SAFETY: as above.
+        unsafe { (*state).flags = flags & !COUNTED };
+        atomic::decrement(&SHARED.processes[process_entry(task::process_number(task))]);
+        atomic::decrement(&SHARED.live);
+    }
+    0
+}
+
+/// `run`: the command's execve arms the plan, when nothing of it is left to do but the return
+/// (fs/exec.c, end of `exec_binprm`).
+// match-proto: sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "tp_btf/sched_process_exec")]
+pub extern "C" fn sched_process_exec(_: *const c_void) -> i64 {
+    if atomic::get(&SHARED.arm_at_exec) == 0 || !subject::suspected() {
+        return 0;
+    }
+    let Some(target) = subject::cgroup_target() else { return 0 };
+    // The command is the root of its tree, whatever our own fork before the execve left in its state.
+    THREADS.delete(current());
+    subject::adopt(current(), root_place(1), 0, target);
+    atomic::set(&SHARED.roots, 1);
+    atomic::set(&SHARED.arm_at_exec, 0);
+    atomic::set(&SHARED.armed, 1);
+    0
+}

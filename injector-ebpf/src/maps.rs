@@ -1,0 +1,152 @@
+//! The maps, and the two pieces of memory that need no lookup: [`SHARED`] and [`config`].
+//!
+//! Sizes that depend on the plan (slots, threads' state) are set by the loader before it creates them.
+
+use core::{cell::UnsafeCell, ffi::c_void};
+
+use aya_ebpf::{
+    bindings::{bpf_map_def, bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE},
+    helpers::{
+        bpf_get_current_task_btf,
+        generated::{bpf_task_storage_delete, bpf_task_storage_get},
+    },
+    macros::map,
+    maps::{Array, HashMap, ProgramArray, RingBuf},
+};
+use injector_common::{
+    MAX_CGROUPS, MAX_RULES,
+    call::{CALL_ENTRIES, CallRules},
+    config::Config,
+    counters::Counters,
+    rule::Rule,
+    shared::{Shared, alive},
+    thread::Thread,
+};
+
+use crate::atomic;
+
+/// What every call of everybody touches; user space has it mapped.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".bss.shared")]
+// SAFETY: Shared is made of atomics, for which all zeroes is a value.
+pub static SHARED: Shared = unsafe { core::mem::zeroed() };
+
+/// Fixed when the plan is loaded. Read by [`fixed`], never directly: the compiler knows only the
+/// zeroes that stand here.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata.config")]
+// SAFETY: Config is plain data.
+pub static CONFIG: Config = unsafe { core::mem::zeroed() };
+
+/// Reads a field of [`CONFIG`] as the loader wrote it. The map is frozen, so the verifier takes the value
+/// for a constant and drops the branches that it excludes.
+#[inline(always)]
+pub fn fixed<T: Copy>(field: &T) -> T {
+    // SAFETY: a reference; volatile, since the value is not the one in the source.
+    unsafe { core::ptr::read_volatile(field) }
+}
+
+/// A field of the configuration.
+macro_rules! config {
+    ($($field:tt)+) => { $crate::maps::fixed(&$crate::maps::CONFIG.$($field)+) };
+}
+pub(crate) use config;
+
+/// An offset of a kernel structure's field, see [`injector_common::config::Offsets`].
+macro_rules! offset {
+    ($($field:tt)+) => { $crate::maps::config!(offsets.$($field)+) as usize };
+}
+pub(crate) use offset;
+
+/// The rules, by number.
+#[map]
+pub static RULES: Array<Rule> = Array::with_max_entries(MAX_RULES as u32, 0);
+
+/// The counters of each rule.
+#[map]
+pub static COUNTERS: Array<Counters> = Array::with_max_entries(MAX_RULES as u32, 0);
+
+/// Which slots each call has, see [`injector_common::call::entry`].
+#[map]
+pub static CALLS: Array<CallRules> = Array::with_max_entries(CALL_ENTRIES, 0);
+
+/// Slot -> rule. One slot for each rule of each call, in the order of the rules.
+#[map]
+pub static SLOTS: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Target cgroup -> index of the target that it belongs to, descendants included.
+#[map]
+pub static CGROUPS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_CGROUPS, 1);
+
+/// Injections, on their way to the log.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
+
+/// The packet program that [`crate::packet::egress_gate`] jumps to.
+#[map]
+pub static GATE: ProgramArray = ProgramArray::with_max_entries(1, 0);
+
+/// Each thread's [`Thread`] and its counters. aya has no such map type.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "maps")]
+pub static THREADS: TaskStorage = TaskStorage(UnsafeCell::new(bpf_map_def {
+    type_: BPF_MAP_TYPE_TASK_STORAGE,
+    key_size: 4,
+    value_size: size_of::<Thread>() as u32,
+    max_entries: 0,
+    map_flags: 1, // BPF_F_NO_PREALLOC, which the kernel insists on
+    id: 0,
+    pinning: 0,
+}));
+
+/// A `BPF_MAP_TYPE_TASK_STORAGE` map of [`Thread`]s. The cell puts it into the same, writable, section as
+/// aya's own maps.
+#[repr(transparent)]
+pub struct TaskStorage(UnsafeCell<bpf_map_def>);
+
+// SAFETY: the kernel does the locking; the definition itself is never written.
+unsafe impl Sync for TaskStorage {}
+
+/// May a fault happen at `now`, in nanoseconds of `CLOCK_BOOTTIME`?
+#[inline(always)]
+pub fn plan_alive(now: u64) -> bool {
+    alive(now, atomic::get(&SHARED.deadline), atomic::get(&SHARED.lease))
+}
+
+/// A task_struct, as the kernel's helpers hand it out.
+pub type Task = *mut aya_ebpf::bindings::task_struct;
+
+impl TaskStorage {
+    fn as_ptr(&self) -> *mut c_void {
+        self.0.get().cast()
+    }
+
+    /// The state of `task`, null if it has none.
+    #[inline(always)]
+    pub fn get(&self, task: Task) -> *mut Thread {
+        // SAFETY: a map and a task that the verifier has checked.
+        unsafe { bpf_task_storage_get(self.as_ptr(), task.cast(), core::ptr::null_mut(), 0).cast() }
+    }
+
+    /// The state of `task`, made all zero if it has none; null if the kernel cannot make it now.
+    #[inline(always)]
+    pub fn get_or_create(&self, task: Task) -> *mut Thread {
+        const CREATE: u64 = 1; // BPF_LOCAL_STORAGE_GET_F_CREATE
+        // SAFETY: as above; a null value means zeroes (kernel/bpf/bpf_local_storage.c, bpf_selem_alloc).
+        unsafe { bpf_task_storage_get(self.as_ptr(), task.cast(), core::ptr::null_mut(), CREATE).cast() }
+    }
+
+    /// Forgets the state of `task`.
+    #[inline(always)]
+    pub fn delete(&self, task: Task) {
+        // SAFETY: as above.
+        unsafe { bpf_task_storage_delete(self.as_ptr(), task.cast()) };
+    }
+}
+
+/// The running task.
+#[inline(always)]
+pub fn current() -> Task {
+    // SAFETY: no arguments; always a valid task.
+    unsafe { bpf_get_current_task_btf() }
+}

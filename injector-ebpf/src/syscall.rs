@@ -1,0 +1,52 @@
+//! Faults at the system call's own function, before it runs: by `fmod_ret`, or by a kprobe with
+//! `bpf_override_return`.
+// match-proto: long __<arch>_sys_<name>(const struct pt_regs *regs)
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated::bpf_override_return;
+use injector_common::event::{BACKEND_FMOD_RET, BACKEND_KPROBE};
+
+use crate::{maps::current, rules, subject, task::Call};
+
+/// `fmod_ret`: a value other than 0 is what the call returns, and it does not run. The value has all 64
+/// bits: the trampoline compares and returns all of them (arch/x86/net/bpf_jit_comp.c).
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "fexit/syscall")]
+pub extern "C" fn syscall(_: *mut c_void) -> i64 {
+    if subject::suspected() { fmod_ret() } else { 0 }
+}
+
+/// kprobe: the override makes the call return any value, 0 as well, without running.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "kprobe/syscall")]
+pub extern "C" fn syscall_kprobe(regs: *mut c_void) -> i64 {
+    if subject::suspected() {
+        kprobe(regs);
+    }
+    0
+}
+
+/// Not inlined, like [`kprobe`]: a program saves at its start all registers that any part of it needs.
+#[inline(never)]
+fn fmod_ret() -> i64 {
+    verdict(BACKEND_FMOD_RET).unwrap_or(0)
+}
+
+#[inline(never)]
+fn kprobe(regs: *mut c_void) {
+    if let Some(value) = verdict(BACKEND_KPROBE) {
+        // SAFETY: the context of a kprobe program is its pt_regs.
+        unsafe { bpf_override_return(regs.cast(), value.cast_unsigned()) };
+    }
+}
+
+/// What the running call is to return, if a rule decides.
+#[inline(always)]
+fn verdict(backend: u32) -> Option<i64> {
+    let task = current();
+    let call = Call::of(task);
+    let found = rules::rules_of(&call)?;
+    let mut value = 0;
+    rules::pass(task, &call, found, backend, &mut value).then_some(value)
+}

@@ -1,0 +1,143 @@
+//! Fields of the running task that no helper gives: by offsets from the kernel's BTF.
+//!
+//! Pointers to kernel structures are read directly where the verifier knows their type (cheap, on the
+//! path of every call of a target), and through `bpf_probe_read_kernel` where it does not.
+
+use core::{arch::asm, ffi::c_void, mem::offset_of};
+
+use aya_ebpf::helpers::{bpf_probe_read_kernel, generated::bpf_task_pt_regs};
+use injector_common::{
+    call::{ABI_COMPAT, ABI_NATIVE},
+    config::{FIELD_MARK, Offsets},
+};
+
+use crate::maps::{Task, offset};
+
+/// `PF_IO_WORKER | PF_KTHREAD` (include/linux/sched.h): threads that make no system calls themselves.
+const PF_KERNEL: u32 = 0x0000_0010 | 0x0020_0000;
+
+/// A field of a structure whose type the verifier knows, by one instruction: the loader writes the offset
+/// into it (see [`FIELD_MARK`]).
+macro_rules! load {
+    ($size:literal, $base:expr, $field:ident) => {{
+        let value: u64;
+        // SAFETY: reads kernel memory, as far as the verifier allows.
+        unsafe {
+            asm!(
+                concat!("{value} = *(", $size, " *)({base} + {mark})"),
+                value = lateout(reg) value,
+                base = in(reg) $base,
+                mark = const FIELD_MARK + (offset_of!(Offsets, $field) / 4) as i16,
+                options(nostack, readonly),
+            );
+        }
+        value
+    }};
+}
+
+/// A field behind a pointer whose type the verifier does not know; zero when it cannot be read.
+#[inline(always)]
+pub fn probe<T: Copy + Default>(base: *const c_void, offset: usize) -> T {
+    // SAFETY: the helper checks the address.
+    unsafe { bpf_probe_read_kernel(base.cast::<u8>().wrapping_add(offset).cast::<T>()) }.unwrap_or_default()
+}
+
+/// The system call that a task is in.
+#[derive(Clone, Copy)]
+pub struct Call {
+    /// The saved registers of the caller.
+    regs: *const c_void,
+    /// [`ABI_NATIVE`] or [`ABI_COMPAT`].
+    pub abi: u32,
+    /// The call's number in that ABI.
+    pub number: u32,
+}
+
+impl Call {
+    /// The call that `task`, the running one, is in.
+    #[inline(always)]
+    pub fn of(task: Task) -> Self {
+        // SAFETY: the running task, which has saved registers.
+        let regs = unsafe { bpf_task_pt_regs(task) } as *const c_void;
+        // 32 bits of longer or equal scalars, little endian.
+        let word = load!("u32", task, task_abi);
+        let number = load!("u32", regs, regs_number) as u32;
+        let abi = if word & offset!(abi_compat_bit) as u64 != 0 { ABI_COMPAT } else { ABI_NATIVE };
+        Self { regs, abi, number }
+    }
+
+    /// The six argument registers, as the caller set them.
+    #[inline(always)]
+    pub fn args(&self) -> [u64; 6] {
+        let at = |native: usize, compat: usize| {
+            if self.abi == ABI_COMPAT {
+                u64::from(probe::<u32>(self.regs, compat))
+            } else {
+                probe::<u64>(self.regs, native)
+            }
+        };
+        [
+            at(offset!(regs_native[0]), offset!(regs_compat[0])),
+            at(offset!(regs_native[1]), offset!(regs_compat[1])),
+            at(offset!(regs_native[2]), offset!(regs_compat[2])),
+            at(offset!(regs_native[3]), offset!(regs_compat[3])),
+            at(offset!(regs_native[4]), offset!(regs_compat[4])),
+            at(offset!(regs_native[5]), offset!(regs_compat[5])),
+        ]
+    }
+}
+
+/// The number of the task's cgroup in the unified hierarchy: what `bpf_get_current_cgroup_id` gives, in a
+/// third of its instructions.
+#[inline(always)]
+pub fn cgroup_number(task: Task) -> u64 {
+    let set = load!("u64", task, task_cgroups);
+    let cgroup = load!("u64", set, css_set_dfl_cgrp);
+    let node = load!("u64", cgroup, cgroup_kn);
+    load!("u64", node, kn_id)
+}
+
+/// Is the task a kernel thread or an io_uring worker?
+#[inline(always)]
+pub fn is_kernel_thread(task: Task) -> bool {
+    load!("u32", task, task_flags) as u32 & PF_KERNEL != 0
+}
+
+/// Is the task acting under other credentials than its own?
+///
+/// A stacked file system does its own I/O on the layer below under the credentials of whoever mounted
+/// it (`ovl_override_creds`, fs/overlayfs/util.c; `backing_file_read_iter`, fs/backing-file.c), within
+/// the same system call. That is how the second run of a security hook in one call is told.
+#[inline(always)]
+pub fn has_borrowed_credentials(task: Task) -> bool {
+    load!("u64", task, task_cred) != load!("u64", task, task_real_cred)
+}
+
+/// The leader of the task's process.
+#[inline(always)]
+pub fn leader(task: Task) -> Task {
+    load!("u64", task, task_group_leader) as Task
+}
+
+/// Has the last thread of the task's process ended? To be asked in the thread that ends.
+#[inline(always)]
+pub fn process_has_ended(task: Task) -> bool {
+    let signal: u64 = probe(task.cast(), offset!(task_signal));
+    let live: u32 = probe(signal as *const c_void, offset!(signal_live));
+    live == 0
+}
+
+/// The process's number in the initial namespace.
+#[inline(always)]
+pub fn process_number(task: Task) -> u32 {
+    load!("u32", task, task_tgid) as u32
+}
+
+/// The task's number as its own pid namespace gives it.
+#[inline(always)]
+pub fn number_in_namespace(task: *const c_void) -> u32 {
+    let pid: u64 = probe(task, offset!(task_thread_pid));
+    let pid = pid as *const c_void;
+    let level: u32 = probe(pid, offset!(pid_level));
+    probe(pid, offset!(pid_numbers) + (level as usize & 31) * offset!(upid_size))
+}
