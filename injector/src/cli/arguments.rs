@@ -1,0 +1,145 @@
+//! The options that `run` and `attach` share: the rules, and how the plan is to act.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{ArgMatches, Args, FromArgMatches, parser::ValueSource};
+
+use super::exit::Failure;
+use crate::{
+    engine::{self, Injector},
+    plan::Options,
+    spec::{self, SpecError, model::Rule, units},
+    syscalls::Machine,
+};
+
+/// Rules, any number, of any kind. All of them count, in the order of the command line.
+#[derive(Debug)]
+pub(super) struct Rules(Vec<(Kind, String)>);
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Expression,
+    Syscall,
+    Net,
+}
+
+const KINDS: [(Kind, &str); 3] =
+    [(Kind::Expression, "expression"), (Kind::Syscall, "syscall"), (Kind::Net, "net")];
+
+/// What clap knows of the rules; the order between different options is taken from the matches.
+#[derive(Args, Debug)]
+struct RuleOptions {
+    /// A rule on system calls, in strace's words: inject=SET:error=ERRNO|retval=N[:when=FIRST[..LAST][+STEP]][:prob=5%][:times=N]
+    ///
+    /// SET is names, %classes, /regexes, !negations, as in strace. Example: -e inject=fsync,fdatasync:error=EIO:when=3
+    #[arg(short = 'e', long = "expression", value_name = "EXPR", help_heading = "Rules")]
+    expression: Vec<String>,
+    /// The same without `inject=`: SET:ACTIONS
+    #[arg(long, value_name = "SET:ACTIONS", help_heading = "Rules")]
+    syscall: Vec<String>,
+    /// A rule on packets: 'MATCH : loss P' or 'MATCH : partition'
+    ///
+    /// MATCH is any of egress|ingress|both, tcp|udp|icmp, to|from CIDR, port|sport|dport LIST; egress if none is
+    /// given. Example: --net 'tcp dport 6379 : loss 10%'
+    #[arg(long, value_name = "MATCH : NETEM", help_heading = "Rules")]
+    net: Vec<String>,
+}
+
+impl FromArgMatches for Rules {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut found = Vec::new();
+        for (kind, id) in KINDS {
+            if matches.value_source(id) != Some(ValueSource::CommandLine) {
+                continue;
+            }
+            let indices = matches.indices_of(id).into_iter().flatten();
+            let values = matches.get_many::<String>(id).into_iter().flatten();
+            found.extend(indices.zip(values).map(|(index, value)| (index, kind, value.clone())));
+        }
+        found.sort_by_key(|&(index, ..)| index);
+        Ok(Self(found.into_iter().map(|(_, kind, value)| (kind, value)).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for Rules {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        RuleOptions::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        RuleOptions::augment_args_for_update(command)
+    }
+}
+
+impl Rules {
+    /// Parses them.
+    pub(super) fn parse(&self) -> Result<Vec<Rule>, SpecError> {
+        let parse = |(kind, text): &(Kind, String)| match kind {
+            Kind::Expression => spec::expression(text, Machine::HOST),
+            Kind::Syscall => spec::syscall(text, Machine::HOST),
+            Kind::Net => spec::net(text),
+        };
+        self.0.iter().map(parse).collect()
+    }
+}
+
+/// How the plan acts and what is told of it.
+#[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(super) struct Behaviour {
+    /// End after this time, such as 30s or 5m; `forever` for no limit
+    #[arg(long = "for", value_name = "TIME")]
+    pub(super) duration: Option<String>,
+    /// Seed of all random decisions: same seed, same program order, same faults
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Write one JSON line per injection to this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) log: Option<PathBuf>,
+    /// Print the closing report as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Count what would have fired, inject nothing
+    #[arg(long)]
+    pub(super) monitor: bool,
+    /// Fail (exit code 1) if a rule never fired
+    #[arg(long)]
+    pub(super) expect_fired: bool,
+    /// Allow dangerous calls and wide targets: close, futex, …; the root cgroup, process 1
+    #[arg(long = "unsafe")]
+    pub(super) insist: bool,
+    /// Children are always included; accepted because strace has it
+    #[arg(short = 'f', hide = true)]
+    _follow: bool,
+}
+
+impl Behaviour {
+    /// The options of the plan; `default` is the time limit where none was given.
+    pub(super) fn options(&self, default: Option<Duration>) -> Result<Options, Failure> {
+        let duration = match self.duration.as_deref() {
+            None => default,
+            Some("forever") => None,
+            Some(text) => Some(units::duration(text)?),
+        };
+        let seed = match self.seed {
+            Some(seed) => seed,
+            // Short enough to be typed again.
+            None => engine::random_u64()? >> 32,
+        };
+        Ok(Options { seed, monitor: self.monitor, insist: self.insist, duration })
+    }
+}
+
+/// An injector that knows the rules.
+pub(super) fn injector(rules: Vec<Rule>) -> Result<Injector, Failure> {
+    let injector = Injector::new()?;
+    Ok(rules.into_iter().fold(injector, Injector::rule))
+}

@@ -1,0 +1,117 @@
+//! `injector attach`: rules on something that is already running.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+
+use super::{
+    arguments::{Behaviour, Rules, injector},
+    exit::{Code, Failure},
+    output::{self, Log},
+    runtime,
+};
+use crate::{
+    engine::{self, End, Start},
+    kernel::descriptors,
+    spec::model::Rule,
+    target::{Cgroup, Hierarchy, Init, Process, Procfs, Signals, Target, TargetError},
+};
+
+/// The time limit of a plan that names none.
+const DEFAULT_TIME: Duration = Duration::from_mins(5);
+
+/// Put rules on something that is already running.
+///
+/// Lasts five minutes if --for says nothing else, until Ctrl-C, or until nothing is left of the targets.
+#[derive(Args, Debug)]
+pub(super) struct Attach {
+    /// A cgroup (v2) with all below it: a path, or a name as in /proc/PID/cgroup
+    #[arg(long, value_name = "PATH", help_heading = "Targets")]
+    cgroup: Vec<PathBuf>,
+    /// A process with all its descendants
+    #[arg(long, short, value_name = "PID", help_heading = "Targets")]
+    pid: Vec<u32>,
+    #[command(flatten)]
+    rules: Rules,
+    #[command(flatten)]
+    behaviour: Behaviour,
+}
+
+impl Attach {
+    pub(super) fn run(self) -> Result<Code, Failure> {
+        let rules = self.rules.parse()?;
+        if self.cgroup.is_empty() && self.pid.is_empty() {
+            return Err(Failure::usage(
+                "attach needs a target, and none was named",
+                "add --cgroup PATH or --pid PID, or start a command with `injector run`",
+            ));
+        }
+        runtime()?.block_on(self.supervise(rules))
+    }
+
+    fn targets(&self) -> Result<Vec<Target>, Failure> {
+        let procfs = Procfs::default();
+        let mut targets = Vec::new();
+        // Every target holds one.
+        descriptors::raise();
+        if !self.cgroup.is_empty() {
+            let hierarchy = Hierarchy::discover(&procfs).map_err(TargetError::from)?;
+            for path in &self.cgroup {
+                let cgroup = Cgroup::open(path, &hierarchy).map_err(TargetError::from)?;
+                if cgroup.is_root() && !self.behaviour.insist {
+                    return Err(Failure::usage(
+                        format!(
+                            "cannot take {} as a target: it is the root cgroup, to which every process of the machine belongs",
+                            path.display()
+                        ),
+                        "name a cgroup below it, or add --unsafe if that is what you want",
+                    ));
+                }
+                targets.push(Target::Cgroup(cgroup));
+            }
+        }
+        let init = if self.behaviour.insist { Init::Allowed } else { Init::Refused };
+        for &pid in &self.pid {
+            targets.push(Target::Process(Process::open(pid, init, &procfs).map_err(TargetError::from)?));
+        }
+        Ok(targets)
+    }
+
+    async fn supervise(self, rules: Vec<Rule>) -> Result<Code, Failure> {
+        let options = self.behaviour.options(Some(DEFAULT_TIME))?;
+        let targets = self.targets()?;
+        let names: Vec<_> = targets.iter().map(Target::describe).collect();
+        let injector = targets.into_iter().fold(injector(rules)?, engine::Injector::target);
+        let plan = injector.plan(options)?;
+        if self.behaviour.dry_run {
+            output::dry_run(&plan, &names);
+            return Ok(Code::OK);
+        }
+        engine::sweep();
+        let mut log = Log::open(self.behaviour.log.as_deref())?;
+        let signals = Signals::take()
+            .map_err(|error| Failure::other(format!("cannot wait for signals: {error}"), ""))?;
+        let mut guard = injector.apply(plan, Start::Now)?;
+        output::begun(guard.plan(), &names, self.behaviour.seed.is_none());
+        let notes = guard.plan().notes.len();
+        tokio::select! {
+            end = guard.wait(|record| log.write(&record)) => match end? {
+                End::Deadline => output::note("the time is up"),
+                End::TargetsGone => output::note("nothing is left of the targets"),
+                End::Stopped => output::note("stopped"),
+            },
+            received = signals.next() => {
+                received.map_err(|error| Failure::other(format!("cannot wait for signals: {error}"), ""))?;
+            }
+        }
+        let report = guard.finish(|record| log.write(&record))?;
+        log.flush();
+        if self.behaviour.json {
+            output::print_json(&report)?;
+            output::warnings(&report, notes);
+        } else {
+            output::report(&report, notes);
+        }
+        Ok(output::verdict(&report, self.behaviour.expect_fired))
+    }
+}

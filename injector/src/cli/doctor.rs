@@ -1,0 +1,133 @@
+//! `injector doctor`: what this kernel allows, every mechanism attached for real.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{
+    exit::{Code, Failure},
+    output,
+};
+use crate::kernel::{Mechanism, Unsupported, probe, setting};
+
+/// Say what this kernel allows, why not, and what to do about it.
+///
+/// Every mechanism is tried by attaching a program that changes nothing. Exit code 3 if nothing at all
+/// can be injected, 4 if that is for want of a right.
+#[derive(Args, Debug)]
+pub(super) struct Doctor {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const ALL: [Mechanism; 10] = [
+    Mechanism::Btf,
+    Mechanism::Lineage,
+    Mechanism::CgroupV2,
+    Mechanism::FmodRet,
+    Mechanism::Kprobe,
+    Mechanism::Hook,
+    Mechanism::Lsm,
+    Mechanism::CgroupIngress,
+    Mechanism::Tcx,
+    Mechanism::Clsact,
+];
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    mechanism: &'static str,
+    available: bool,
+    purpose: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Findings {
+    schema: u32,
+    kernel: String,
+    architecture: &'static str,
+    lockdown: Option<String>,
+    fully_preemptible: bool,
+    missing_capabilities: Vec<&'static str>,
+    mechanisms: Vec<Finding>,
+}
+
+impl Doctor {
+    pub(super) fn run(self) -> Result<Code, Failure> {
+        let btf = probe::btf();
+        let result = |mechanism| match &btf {
+            Ok(btf) => probe::probe(mechanism, btf),
+            Err(cause) => Err(Unsupported { mechanism, ..cause.clone() }),
+        };
+        let results: Vec<_> = ALL.iter().map(|&mechanism| (mechanism, result(mechanism))).collect();
+        let works = |wanted: &[Mechanism]| {
+            results.iter().any(|(mechanism, result)| wanted.contains(mechanism) && result.is_ok())
+        };
+        let ways = [Mechanism::FmodRet, Mechanism::Kprobe, Mechanism::Hook, Mechanism::CgroupIngress];
+        let usable = works(&[Mechanism::Lineage]) && works(&ways);
+        let forbidden =
+            results.iter().any(|(_, result)| result.as_ref().is_err_and(|cause| cause.permission));
+        let findings = findings(&results);
+        if self.json {
+            output::print_json(&findings)?;
+        } else {
+            output::out(&text(&findings));
+        }
+        Ok(match (usable, forbidden) {
+            (true, _) => Code::OK,
+            (false, true) => Code::PERMISSION,
+            (false, false) => Code::KERNEL,
+        })
+    }
+}
+
+fn findings(results: &[(Mechanism, Result<(), Unsupported>)]) -> Findings {
+    let finding = |(mechanism, result): &(Mechanism, Result<(), Unsupported>)| {
+        let cause = result.as_ref().err();
+        Finding {
+            mechanism: mechanism.name(),
+            available: result.is_ok(),
+            purpose: mechanism.purpose(),
+            why: cause.map(|cause| cause.why.clone()),
+            remedy: cause.map(|cause| cause.remedy.clone()).filter(|remedy| !remedy.is_empty()),
+        }
+    };
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    Findings {
+        schema: 1,
+        kernel: release.trim().to_owned(),
+        architecture: std::env::consts::ARCH,
+        lockdown: setting::lockdown(),
+        fully_preemptible: setting::fully_preemptible(),
+        missing_capabilities: setting::missing_capabilities(),
+        mechanisms: results.iter().map(finding).collect(),
+    }
+}
+
+/// For a person.
+fn text(findings: &Findings) -> String {
+    let mut lines = vec![format!("kernel {} on {}", findings.kernel, findings.architecture)];
+    if let Some(level) = &findings.lockdown {
+        lines.push(format!("locked down: {level}"));
+    }
+    if !findings.missing_capabilities.is_empty() {
+        lines.push(format!("missing capabilities: {}", findings.missing_capabilities.join(", ")));
+    }
+    for finding in &findings.mechanisms {
+        let mark = if finding.available { "yes" } else { "no " };
+        lines.push(format!("{mark}  {:<11} {}", finding.mechanism, finding.purpose));
+        lines.extend(finding.why.iter().map(|why| format!("     why: {}", why.trim())));
+        lines.extend(finding.remedy.iter().map(|remedy| format!("     do:  {remedy}")));
+    }
+    if findings.fully_preemptible {
+        lines.push(
+            "note: this kernel is fully preemptible, so fmod_ret misses calls made while another task is interrupted \
+             in it (the report counts them); kprobe for calls and lsm for hooks are exact, and preferred here"
+                .into(),
+        );
+    }
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,99 @@
+//! Exit codes: a function of what went wrong, never chosen in passing.
+
+use std::process::ExitCode;
+
+use crate::{
+    engine::{Blame, EngineError},
+    spec::SpecError,
+    target::{CommandError, TargetError},
+};
+
+/// An exit code of ours, or of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Code(u8);
+
+impl Code {
+    pub(super) const OK: Self = Self(0);
+    /// It ran and failed: a rule that never fired under `--expect-fired`.
+    pub(super) const FAILED: Self = Self(1);
+    pub(super) const USAGE: Self = Self(2);
+    pub(super) const KERNEL: Self = Self(3);
+    pub(super) const PERMISSION: Self = Self(4);
+    pub(super) const UNCLEAN: Self = Self(6);
+    /// Whatever is ours under `run`.
+    pub(super) const RUN_FAILED: Self = Self(125);
+
+    /// A command's own code.
+    pub(super) fn of_command(code: i32) -> Self {
+        Self(u8::try_from(code).unwrap_or(u8::MAX))
+    }
+
+    pub(super) fn is_ok(self) -> bool {
+        self == Self::OK
+    }
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code.0)
+    }
+}
+
+/// A message in three parts, and the code that goes with it.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// What failed on which object, and the cause.
+    pub(super) message: String,
+    /// What to do; may be empty.
+    pub(super) hint: String,
+    pub(super) code: Code,
+}
+
+impl Failure {
+    pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into(), code: Code::USAGE }
+    }
+
+    pub(super) fn other(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into(), code: Code::FAILED }
+    }
+
+    /// The code under `run`: 125, except what env(1) has codes for.
+    pub(super) fn code_under_run(&self) -> Code {
+        match self.code {
+            Code(126 | 127) => self.code,
+            _ => Code::RUN_FAILED,
+        }
+    }
+}
+
+impl From<SpecError> for Failure {
+    fn from(error: SpecError) -> Self {
+        let message = format!("{error}\n{}", error.caret());
+        Self { message, hint: error.hint(), code: Code::USAGE }
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let code = match error.blame() {
+            Blame::Usage => Code::USAGE,
+            Blame::Kernel => Code::KERNEL,
+            Blame::Permission => Code::PERMISSION,
+            Blame::Other => Code::FAILED,
+        };
+        Self { message: error.to_string(), hint: error.hint(), code }
+    }
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        EngineError::from(error).into()
+    }
+}
+
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        Self { message: error.to_string(), hint: error.hint(), code: Code(error.exit_code()) }
+    }
+}

@@ -1,0 +1,141 @@
+//! `injector ps`: who injects what on this machine, read from the kernel itself.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{
+    exit::{Code, Failure},
+    output,
+};
+use crate::{
+    engine::{self, EngineError},
+    kernel::{
+        clock,
+        registry::{LivePlan, live_plans},
+        unsupported::is_permission,
+    },
+    target::Procfs,
+};
+
+/// List who injects what on this machine, since when, and how long still.
+#[derive(Args, Debug)]
+pub(super) struct Ps {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// One live plan.
+#[derive(Debug, Serialize)]
+struct Row {
+    /// The plan, as `stop` takes it.
+    id: String,
+    /// The injector's process number; absent when it is in another pid namespace.
+    pid: Option<u32>,
+    user: String,
+    monitor: bool,
+    /// Seconds since it was applied.
+    age_seconds: u64,
+    /// Seconds until it ends by itself; absent when it does not.
+    remaining_seconds: Option<u64>,
+    /// False when the injector has not renewed its lease: its faults have ended.
+    acting: bool,
+    targets: Vec<String>,
+    rules: Vec<RuleRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct RuleRow {
+    text: String,
+    matched: u64,
+    fired: u64,
+}
+
+impl Ps {
+    pub(super) fn run(self) -> Result<Code, Failure> {
+        engine::sweep();
+        let rows: Vec<_> = plans()?.iter().map(row).collect();
+        if self.json {
+            output::print_json(&rows)?;
+            return Ok(Code::OK);
+        }
+        if rows.is_empty() {
+            output::note("nobody injects anything on this machine");
+            return Ok(Code::OK);
+        }
+        let mut table =
+            output::table(&["id", "pid", "user", "age", "ends in", "target", "matched", "fired", "rule"]);
+        for row in &rows {
+            let none = RuleRow { text: "(too long to list)".into(), matched: 0, fired: 0 };
+            let rules = if row.rules.is_empty() { std::slice::from_ref(&none) } else { &row.rules };
+            for (number, rule) in rules.iter().enumerate() {
+                let first = |text: String| if number == 0 { text } else { String::new() };
+                let state = match (row.acting, row.remaining_seconds) {
+                    (false, _) => "no longer acts".into(),
+                    (true, None) => "-".into(),
+                    (true, Some(left)) => output::seconds(left * 1_000_000_000),
+                };
+                table.add_row([
+                    first(row.id.clone()),
+                    first(row.pid.map_or_else(|| "?".into(), |pid| pid.to_string())),
+                    first(row.user.clone()),
+                    first(output::seconds(row.age_seconds * 1_000_000_000)),
+                    first(state),
+                    first(row.targets.join(", ")),
+                    rule.matched.to_string(),
+                    rule.fired.to_string(),
+                    rule.text.clone(),
+                ]);
+            }
+        }
+        output::print(&table);
+        Ok(Code::OK)
+    }
+}
+
+/// All live plans, or why they cannot be seen.
+pub(super) fn plans() -> Result<Vec<LivePlan>, Failure> {
+    live_plans().map_err(|error| {
+        if is_permission(&error) {
+            let (why, remedy) = crate::kernel::setting::permission();
+            return Failure {
+                message: format!("cannot list the kernel's BPF maps: {error}: {why}"),
+                hint: format!("{remedy}; other people's injections can be seen with CAP_SYS_ADMIN only"),
+                code: Code::PERMISSION,
+            };
+        }
+        EngineError::Events(error).into()
+    })
+}
+
+/// The injector's process number, if it means something here.
+pub(super) fn pid_of(plan: &LivePlan) -> Option<u32> {
+    let here = Procfs::default().pid_namespace().ok()?;
+    (plan.header.pid_namespace == here).then_some(plan.header.pid)
+}
+
+fn row(plan: &LivePlan) -> Row {
+    use std::sync::atomic::Ordering::Relaxed;
+    let now = clock::now();
+    let all = |key: &str| {
+        let lines = plan.text.lines().filter_map(|line| line.split_once('='));
+        lines.filter(|(name, _)| *name == key).map(|(_, value)| value.to_owned()).collect::<Vec<_>>()
+    };
+    let (deadline, lease) =
+        plan.shared().map_or((0, 0), |shared| (shared.deadline.load(Relaxed), shared.lease.load(Relaxed)));
+    let counters = plan.counters().unwrap_or_default();
+    let rules = all("rule").into_iter().zip(counters);
+    Row {
+        id: format!("{:08x}", plan.header.plan),
+        pid: pid_of(plan),
+        user: all("user").pop().unwrap_or_default(),
+        monitor: all("monitor").first().is_some_and(|value| value == "1"),
+        age_seconds: now.saturating_sub(plan.header.started) / 1_000_000_000,
+        remaining_seconds: (deadline != u64::MAX).then(|| deadline.saturating_sub(now) / 1_000_000_000),
+        acting: injector_common::shared::alive(now, deadline, lease),
+        targets: all("target"),
+        rules: rules
+            .map(|(text, counters)| RuleRow { text, matched: counters.matched, fired: counters.fired })
+            .collect(),
+    }
+}

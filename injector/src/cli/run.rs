@@ -1,0 +1,153 @@
+//! `injector run`: a command in a cgroup of its own, under the rules from its first instruction on.
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::{
+    arguments::{Behaviour, Rules, injector},
+    exit::{Code, Failure},
+    output::{self, Log},
+    runtime,
+};
+use crate::{
+    engine::{self, End, Guard, Report, Start},
+    spec::model::Rule,
+    target::{
+        Cgroup, Command, Hierarchy, Placement, Procfs, Received, Removal, Signals, Target, TargetError,
+    },
+};
+
+/// Start a command in a cgroup of its own, under the rules.
+///
+/// The rules act from the return of the command's execve on, on it and on all that it starts. Ends with
+/// the command and gives its exit code.
+#[derive(Args, Debug)]
+pub(super) struct Run {
+    #[command(flatten)]
+    rules: Rules,
+    #[command(flatten)]
+    behaviour: Behaviour,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+impl Run {
+    pub(super) fn run(self) -> Result<Code, Failure> {
+        let rules = self.rules.parse()?;
+        runtime()?.block_on(self.supervise(rules))
+    }
+
+    async fn supervise(mut self, rules: Vec<Rule>) -> Result<Code, Failure> {
+        let options = self.behaviour.options(None)?;
+        let procfs = Procfs::default();
+        if self.behaviour.dry_run {
+            let plan = injector(rules)?.plan(options)?;
+            let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
+            output::dry_run(&plan, &[format!("command {}", words.join(" "))]);
+            return Ok(Code::OK);
+        }
+        let injector = injector(rules)?;
+        engine::sweep();
+        let mut log = Log::open(self.behaviour.log.as_deref())?;
+        let signals = Signals::take()
+            .map_err(|error| Failure::other(format!("cannot wait for signals: {error}"), ""))?;
+        // Planned before anything is made, so that a refusal leaves no trace.
+        let plan = injector.plan(options)?;
+        let hierarchy = Hierarchy::discover(&procfs).map_err(TargetError::from)?;
+        let mut command = Command::prepare(std::mem::take(&mut self.command), &hierarchy, &procfs)?;
+        if let Placement::BelowRoot { reason } = command.placement() {
+            output::note(format_args!(
+                "note: the command's cgroup is below the root, outside of this session's limits: {reason}"
+            ));
+        }
+        let cgroup = Cgroup::open(command.cgroup().path(), &hierarchy).map_err(TargetError::from)?;
+        let mut guard = injector.target(Target::Cgroup(cgroup)).apply(plan, Start::AtExec)?;
+        let names = [format!("command {}", command.name())];
+        output::begun(guard.plan(), &names, self.behaviour.seed.is_none());
+        let notes = guard.plan().notes.len();
+
+        command.start(&signals)?;
+        let code = watch(&mut guard, &mut command, &signals, &mut log).await?;
+        let report = end(guard, &mut log);
+        let code = match code {
+            Some(code) => code,
+            // The plan has ended and is gone; the command runs on, and we stay for its signals and its code.
+            None => accompany(&mut command, &signals).await?,
+        };
+        log.flush();
+        if let Ok(Removal::StillInUse { path, pids }) = command.remove() {
+            output::note(format_args!(
+                "note: processes of the command live on in {} without faults ({} of them); the first `run`, `attach`, \
+                 `ps` or `stop` after they have ended removes it",
+                path.display(),
+                pids.len()
+            ));
+        }
+        let code = Code::of_command(code);
+        // The command's own code stands, whatever becomes of our report.
+        let ours = match report {
+            Ok(report) => self.tell(&report, notes),
+            Err(error) => {
+                output::failure(&error);
+                Code::FAILED
+            }
+        };
+        Ok(if code.is_ok() && !ours.is_ok() { Code::RUN_FAILED } else { code })
+    }
+
+    fn tell(&self, report: &Report, notes: usize) -> Code {
+        if self.behaviour.json {
+            // On stderr: stdout is the command's.
+            output::json_aside(report);
+            output::warnings(report, notes);
+        } else {
+            output::report(report, notes);
+        }
+        output::verdict(report, self.behaviour.expect_fired)
+    }
+}
+
+fn end(guard: Guard, log: &mut Log) -> Result<Report, Failure> {
+    Ok(guard.finish(|record| log.write(&record))?)
+}
+
+/// Until the command or the plan has ended: the command's exit code, if it was the command.
+async fn watch(
+    guard: &mut Guard,
+    command: &mut Command,
+    signals: &Signals,
+    log: &mut Log,
+) -> Result<Option<i32>, Failure> {
+    loop {
+        tokio::select! {
+            code = command.wait() => return Ok(Some(code?)),
+            end = guard.wait(|record| log.write(&record)) => {
+                output::note(match end? {
+                    End::Deadline => "the time is up; the command runs on without faults",
+                    End::Stopped => "stopped; the command runs on without faults",
+                    End::TargetsGone => "the command's cgroup is gone; it runs on without faults",
+                });
+                return Ok(None);
+            }
+            received = signals.next() => forward(command, received)?,
+        }
+    }
+}
+
+/// Until the command has ended: its exit code.
+async fn accompany(command: &mut Command, signals: &Signals) -> Result<i32, Failure> {
+    loop {
+        tokio::select! {
+            code = command.wait() => return Ok(code?),
+            received = signals.next() => forward(command, received)?,
+        }
+    }
+}
+
+fn forward(command: &Command, received: std::io::Result<Received>) -> Result<(), Failure> {
+    let received =
+        received.map_err(|error| Failure::other(format!("cannot wait for signals: {error}"), ""))?;
+    Ok(command.forward(received)?)
+}

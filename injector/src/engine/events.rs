@@ -1,0 +1,278 @@
+//! The log: one record per injection. It is an API: fields are only ever added, and `schema` says when
+//! one changes its meaning (docs/log.md).
+
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    time::{Duration, SystemTime},
+};
+
+use injector_common::{
+    call::ABI_COMPAT,
+    event::{BACKEND_CGROUP_SKB, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_TC, Event, SCHEMA},
+    packet::{EGRESS, Packet},
+};
+use serde::Serialize;
+
+use crate::{
+    kernel::clock,
+    spec::errno::Errno,
+    syscalls::{self, Abi, Call, Machine},
+};
+
+/// One injection, as the log tells it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    /// Version of this record.
+    pub schema: u32,
+    /// `CLOCK_BOOTTIME`, nanoseconds.
+    pub time_ns: u64,
+    /// The same as wall clock time, RFC 3339.
+    pub time: String,
+    /// The plan.
+    pub plan: String,
+    /// The rule's number, from 0, and its text.
+    pub rule: u32,
+    /// See `rule`.
+    pub rule_text: String,
+    /// Which mechanism acted.
+    pub backend: &'static str,
+    /// The cgroup's number.
+    pub cgroup: u64,
+    /// The number of the decision, as `when=` counts it.
+    pub decision: u64,
+    /// What was done.
+    pub verdict: Verdict,
+    /// Who met it; absent for packets.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskRecord>,
+    /// The packet; absent for calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packet: Option<PacketRecord>,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Verdict {
+    /// The call returned this instead of running.
+    Return {
+        /// The value.
+        #[serde(rename = "return")]
+        value: i64,
+        /// Its name, where it is an errno.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        errno: Option<String>,
+    },
+    /// The packet was dropped.
+    Drop {
+        /// Always true.
+        drop: bool,
+    },
+}
+
+/// A thread and its call.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaskRecord {
+    /// Process and thread as the initial pid namespace numbers them.
+    pub pid: u32,
+    /// See `pid`.
+    pub tid: u32,
+    /// Process and thread as their own namespace numbers them.
+    pub ns_pid: u32,
+    /// See `ns_pid`.
+    pub ns_tid: u32,
+    /// The thread's name.
+    pub comm: String,
+    /// Its place in the process tree, the same on every run: 16 hexadecimal digits.
+    pub place: String,
+    /// The ABI that the call came by.
+    pub abi: &'static str,
+    /// The call's name.
+    pub syscall: String,
+    /// The call's number in its ABI.
+    pub number: u32,
+    /// Its arguments, as many as it takes.
+    pub args: Vec<u64>,
+}
+
+/// A packet.
+#[derive(Clone, Debug, Serialize)]
+pub struct PacketRecord {
+    /// `egress` or `ingress`, seen from the target.
+    pub direction: &'static str,
+    /// `tcp`, `udp`, `icmp`, `icmpv6`, or the number.
+    pub protocol: String,
+    /// Source address.
+    pub source: IpAddr,
+    /// Source port, 0 where there is none.
+    pub source_port: u16,
+    /// Destination address.
+    pub destination: IpAddr,
+    /// Destination port, 0 where there is none.
+    pub destination_port: u16,
+    /// Bytes from the IP header on.
+    pub length: u32,
+    /// The number of the device.
+    pub ifindex: u32,
+}
+
+impl Record {
+    /// Reads what came through the ring buffer; `None` for what is no event of this version.
+    pub(super) fn read(bytes: &[u8], rules: &[String]) -> Option<Self> {
+        let event: Event = bytemuck::try_pod_read_unaligned(bytes).ok()?;
+        if event.schema != SCHEMA {
+            return None;
+        }
+        let call = event.packet.family == 0;
+        Some(Self {
+            schema: event.schema,
+            time_ns: event.time,
+            time: wall_clock(event.time),
+            plan: format!("{:08x}", event.plan),
+            rule: event.rule,
+            rule_text: rules.get(event.rule as usize).cloned().unwrap_or_default(),
+            backend: backend(event.backend),
+            cgroup: event.cgroup,
+            decision: event.decision,
+            verdict: if call { returned(event.value) } else { Verdict::Drop { drop: true } },
+            task: call.then(|| task(&event)),
+            packet: (!call).then(|| packet(&event.packet)),
+        })
+    }
+}
+
+fn wall_clock(time: u64) -> String {
+    let ago = Duration::from_nanos(clock::now().saturating_sub(time));
+    let then = SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH);
+    humantime::format_rfc3339_micros(then).to_string()
+}
+
+fn backend(number: u32) -> &'static str {
+    match number {
+        BACKEND_FMOD_RET => "fmod_ret",
+        BACKEND_KPROBE => "kprobe",
+        BACKEND_HOOK => "hook",
+        BACKEND_CGROUP_SKB => "cgroup_skb",
+        BACKEND_TC => "tc",
+        _ => "unknown",
+    }
+}
+
+fn returned(value: i64) -> Verdict {
+    let errno = value.checked_neg().and_then(|number| u16::try_from(number).ok()).and_then(Errno::new);
+    Verdict::Return { value, errno: errno.map(|errno| errno.to_string()) }
+}
+
+fn task(event: &Event) -> TaskRecord {
+    let (native, compat) = match Machine::HOST {
+        Machine::X86_64 if event.call & Abi::X32_BIT != 0 => (Abi::X32, Abi::I386),
+        Machine::X86_64 => (Abi::X86_64, Abi::I386),
+        Machine::Arm64 => (Abi::Arm64, Abi::Arm),
+    };
+    let abi = if event.abi == ABI_COMPAT { compat } else { native };
+    let entry = syscalls::get(Call { abi, number: event.call });
+    let arguments = entry.map_or(event.args.len(), |entry| usize::from(entry.arguments));
+    let comm = event.comm.split(|&byte| byte == 0).next().unwrap_or_default();
+    TaskRecord {
+        pid: event.pid,
+        tid: event.tid,
+        ns_pid: event.ns_pid,
+        ns_tid: event.ns_tid,
+        comm: String::from_utf8_lossy(comm).into_owned(),
+        place: format!("{:016x}", event.place),
+        abi: abi.name(),
+        syscall: entry.map_or_else(|| format!("syscall_{}", event.call), |entry| entry.name.into()),
+        number: event.call,
+        args: event.args.iter().take(arguments).copied().collect(),
+    }
+}
+
+fn packet(packet: &Packet) -> PacketRecord {
+    let address = |bytes: [u8; 16]| {
+        let address = Ipv6Addr::from(bytes);
+        if packet.family == 4 { address.to_canonical() } else { IpAddr::V6(address) }
+    };
+    PacketRecord {
+        direction: if packet.direction == EGRESS { "egress" } else { "ingress" },
+        protocol: match packet.protocol {
+            6 => "tcp".into(),
+            17 => "udp".into(),
+            1 => "icmp".into(),
+            58 => "icmpv6".into(),
+            number => number.to_string(),
+        },
+        source: address(packet.source),
+        source_port: packet.source_port,
+        destination: address(packet.destination),
+        destination_port: packet.destination_port,
+        length: packet.length,
+        ifindex: packet.ifindex,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::Zeroable;
+    use injector_common::packet::{INGRESS, mapped};
+
+    use super::*;
+
+    fn event() -> Event {
+        Event { schema: SCHEMA, plan: 0xabc, backend: BACKEND_KPROBE, decision: 3, ..Event::zeroed() }
+    }
+
+    fn json(event: &Event) -> serde_json::Value {
+        let record = Record::read(bytemuck::bytes_of(event), &["the rule".to_owned()]).unwrap();
+        serde_json::to_value(record).unwrap()
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn a_call_is_told_in_words() {
+        let mut comm = [0; 16];
+        comm[..5].copy_from_slice(b"redis");
+        let json = json(&Event { call: 74, value: -5, pid: 12, ns_pid: 1, comm, args: [9; 6], ..event() });
+        assert_eq!(json["plan"], "00000abc");
+        assert_eq!(json["rule_text"], "the rule");
+        assert_eq!(json["syscall"], "fsync");
+        assert_eq!(json["abi"], "x86_64");
+        assert_eq!(json["args"], serde_json::json!([9]));
+        assert_eq!(json["verdict"], serde_json::json!({ "return": -5, "errno": "EIO" }));
+        assert_eq!((&json["pid"], &json["ns_pid"], &json["comm"]), (&12.into(), &1.into(), &"redis".into()));
+        assert!(json.get("packet").is_none());
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn the_abi_decides_what_a_number_means() {
+        assert_eq!(json(&Event { call: 3, abi: ABI_COMPAT, ..event() })["syscall"], "read");
+        assert_eq!(json(&Event { call: 3, ..event() })["syscall"], "close");
+        assert_eq!(json(&Event { call: Abi::X32_BIT, ..event() })["abi"], "x32");
+    }
+
+    #[test]
+    fn a_packet_is_told_in_words() {
+        let packet = Packet {
+            source: mapped([10, 0, 0, 1]),
+            destination: mapped([10, 0, 0, 2]),
+            destination_port: 80,
+            protocol: 6,
+            family: 4,
+            direction: INGRESS,
+            ..Packet::default()
+        };
+        let json = json(&Event { packet, ..event() });
+        assert_eq!(json["verdict"], serde_json::json!({ "drop": true }));
+        assert_eq!(json["packet"]["source"], "10.0.0.1");
+        assert_eq!(json["packet"]["protocol"], "tcp");
+        assert_eq!(json["packet"]["direction"], "ingress");
+        assert!(json.get("pid").is_none());
+    }
+
+    #[test]
+    fn other_versions_and_pieces_are_refused() {
+        let newer = Event { schema: SCHEMA + 1, ..event() };
+        assert!(Record::read(bytemuck::bytes_of(&newer), &[]).is_none());
+        assert!(Record::read(&bytemuck::bytes_of(&event())[1..], &[]).is_none());
+    }
+}

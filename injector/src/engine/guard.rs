@@ -1,0 +1,284 @@
+//! The live plan. As long as it lives the rules act; dropping it takes everything back.
+
+use std::{
+    collections::BTreeSet,
+    os::fd::{AsFd as _, OwnedFd},
+    sync::atomic::Ordering::Relaxed,
+    time::Duration,
+};
+
+use aya::maps::{MapData, RingBuf};
+use bytemuck::Zeroable;
+use injector_common::{plan::PlanHeader, shared::LEASE_NS};
+use tokio::{
+    io::unix::AsyncFd,
+    time::{Interval, MissedTickBehavior, interval},
+};
+
+use super::{
+    EngineError, Start,
+    events::Record,
+    report::{Report, RuleReport},
+};
+use crate::{
+    kernel::{
+        clock,
+        installation::Installation,
+        packet::{Coverage, Event as DeviceEvent},
+    },
+    plan::Plan,
+    readable::readable,
+    target::{Procfs, Target},
+};
+
+/// How often the lease is renewed and the targets are looked at.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Events that are handed out in one go.
+const BATCH: usize = 1000;
+
+/// Why a plan came to its end by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Its time is up.
+    Deadline,
+    /// Nothing is left of its targets.
+    TargetsGone,
+    /// Somebody stopped it (`injector stop`).
+    Stopped,
+}
+
+/// See the module.
+pub struct Guard {
+    plan: Plan,
+    targets: Vec<Target>,
+    gone: BTreeSet<usize>,
+    deadline: u64,
+    coverage: Option<Coverage>,
+    ring: RingBuf<MapData>,
+    /// The ring buffer's descriptor once more: readable when there are events.
+    news: AsyncFd<OwnedFd>,
+    tick: Interval,
+    texts: Vec<String>,
+    notes: Vec<String>,
+    installation: Installation,
+    #[expect(dead_code, reason = "the plan is listed as long as this is open")]
+    listing: OwnedFd,
+}
+
+impl Guard {
+    pub(super) fn start(
+        plan: Plan,
+        targets: Vec<Target>,
+        procfs: &Procfs,
+        installation: Installation,
+        coverage: Option<Coverage>,
+        start: Start,
+    ) -> Result<Self, EngineError> {
+        let now = clock::now();
+        let length = plan.options.duration.map_or(u64::MAX, clock::nanoseconds);
+        let deadline = now.saturating_add(length);
+        let shared = installation.shared();
+        shared.lease.store(now + LEASE_NS, Relaxed);
+        shared.deadline.store(deadline, Relaxed);
+        let listing = installation.publish(header(&plan, now, procfs), &listing_text(&plan, &targets))?;
+        let ring = installation.events()?;
+        let news = ring.as_fd().try_clone_to_owned().and_then(readable).map_err(EngineError::Events)?;
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let texts = plan.rules.iter().map(|rule| rule.text.clone()).collect();
+        let notes = plan.notes.clone();
+        let gone = BTreeSet::new();
+        let mut guard = Self {
+            plan,
+            targets,
+            gone,
+            deadline,
+            coverage,
+            ring,
+            news,
+            tick,
+            texts,
+            notes,
+            installation,
+            listing,
+        };
+        guard.follow_devices()?;
+        let shared = guard.installation.shared();
+        match start {
+            Start::Now => shared.armed.store(1, Relaxed),
+            Start::AtExec => shared.arm_at_exec.store(1, Relaxed),
+        }
+        Ok(guard)
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Keeps the plan alive until it ends by itself, handing every injection to `record`. Can be dropped
+    /// and called again; while nobody waits here for ten seconds, the kernel lets everything pass.
+    ///
+    /// # Errors
+    /// The events or the devices can no longer be watched.
+    pub async fn wait(&mut self, mut record: impl FnMut(Record)) -> Result<End, EngineError> {
+        loop {
+            tokio::select! {
+                _ = self.tick.tick() => {
+                    if let Some(end) = self.turn()? {
+                        return Ok(end);
+                    }
+                }
+                ready = self.news.readable() => {
+                    let mut ready = ready.map_err(EngineError::Events)?;
+                    // A target can be faster than we write; the lease and signals have their turn all the same.
+                    let mut left = BATCH;
+                    while left > 0 && let Some(item) = self.ring.next() {
+                        Record::read(&item, &self.texts).into_iter().for_each(&mut record);
+                        left -= 1;
+                    }
+                    if left > 0 {
+                        ready.clear_ready();
+                    }
+                }
+                changes = changes(self.coverage.as_mut()) => note_devices(&mut self.notes, changes),
+            }
+        }
+    }
+
+    /// What is due twice a second: the lease, the deadline, the targets.
+    fn turn(&mut self) -> Result<Option<End>, EngineError> {
+        let now = clock::now();
+        let shared = self.installation.shared();
+        if shared.deadline.load(Relaxed) == 0 {
+            return Ok(Some(End::Stopped));
+        }
+        if now >= self.deadline {
+            return Ok(Some(End::Deadline));
+        }
+        shared.lease.store(now + LEASE_NS, Relaxed);
+        self.follow_devices()?;
+        Ok(self.targets_gone().then_some(End::TargetsGone))
+    }
+
+    fn follow_devices(&mut self) -> Result<(), EngineError> {
+        let Some(coverage) = &mut self.coverage else { return Ok(()) };
+        let mut pids = Vec::new();
+        for target in &self.targets {
+            match target.pids() {
+                Ok(more) => pids.extend(more),
+                // Taken for empty, its namespaces would be given up; the next look may know better.
+                Err(error) if !target.is_gone() => {
+                    tracing::warn!(%error, "cannot list a target's processes");
+                    return Ok(());
+                }
+                Err(_) => {}
+            }
+        }
+        if pids.is_empty() {
+            // Whoever comes will most likely come from here: the command of `run` does, and its first packet
+            // is not to be missed.
+            pids.push(std::process::id());
+        }
+        let events = coverage.follow(pids)?;
+        note_devices(&mut self.notes, events);
+        Ok(())
+    }
+
+    /// Notes targets that went away; true when none is left.
+    fn targets_gone(&mut self) -> bool {
+        let tree_lives = self.installation.shared().live.load(Relaxed) > 0;
+        for (number, target) in self.targets.iter().enumerate() {
+            let gone = match target {
+                Target::Process(_) => target.is_gone() && !tree_lives,
+                _ => target.is_gone(),
+            };
+            if gone && self.gone.insert(number) {
+                self.notes.push(format!("the target {} went away", target.describe()));
+            }
+        }
+        self.gone.len() == self.targets.len()
+    }
+
+    /// Ends the faults, takes the programs off, hands out the last events and reports.
+    ///
+    /// # Errors
+    /// The counters cannot be read.
+    pub fn finish(mut self, mut record: impl FnMut(Record)) -> Result<Report, EngineError> {
+        self.installation.shared().deadline.store(0, Relaxed);
+        let skipped = self.installation.misses().into_iter().collect();
+        let mut clean = true;
+        if let Some(coverage) = self.coverage.take()
+            && let Err(error) = coverage.remove()
+        {
+            clean = false;
+            self.notes.push(format!("clean-up is incomplete: {error}"));
+        }
+        self.installation.detach();
+        while let Some(item) = self.ring.next() {
+            Record::read(&item, &self.texts).into_iter().for_each(&mut record);
+        }
+        let mut rules = Vec::new();
+        for (number, text) in self.texts.iter().enumerate() {
+            let counters = self.installation.counters(u32::try_from(number).unwrap_or(u32::MAX))?;
+            rules.push(RuleReport::new(number, text, &counters));
+        }
+        let shared = self.installation.shared();
+        Ok(Report {
+            schema: injector_common::event::SCHEMA,
+            plan: format!("{:08x}", self.plan.id),
+            seed: self.plan.options.seed,
+            monitor: self.plan.options.monitor,
+            rules,
+            skipped,
+            lost_events: shared.lost_events.load(Relaxed),
+            lost_cgroups: shared.lost_cgroups.load(Relaxed),
+            clean,
+            notes: std::mem::take(&mut self.notes),
+        })
+    }
+}
+
+async fn changes(coverage: Option<&mut Coverage>) -> Vec<DeviceEvent> {
+    match coverage {
+        Some(coverage) => coverage.changes().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn note_devices(notes: &mut Vec<String>, events: Vec<DeviceEvent>) {
+    for event in events {
+        match event {
+            DeviceEvent::Failed(error) => notes.push(format!("packets of one device pass: {error}")),
+            other => tracing::debug!(?other, "device"),
+        }
+    }
+}
+
+fn header(plan: &Plan, now: u64, procfs: &Procfs) -> PlanHeader {
+    PlanHeader {
+        pid: std::process::id(),
+        plan: u64::from(plan.id),
+        started: now,
+        pid_namespace: procfs.pid_namespace().unwrap_or(0),
+        rules: u32::try_from(plan.rules.len()).unwrap_or(0),
+        ..PlanHeader::zeroed()
+    }
+}
+
+/// What `ps` shows: one `key=value` a line; what may be many at the end, since the room is
+/// limited.
+fn listing_text(plan: &Plan, targets: &[Target]) -> String {
+    let line = |key: &str, value: &str| format!("{key}={}\n", value.replace('\n', " "));
+    let mut text =
+        line("user", &std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_default());
+    text += &line("monitor", if plan.options.monitor { "1" } else { "0" });
+    for rule in &plan.rules {
+        text += &line("rule", &rule.text);
+    }
+    for target in targets {
+        text += &line("target", &target.describe());
+    }
+    text
+}

@@ -1,0 +1,254 @@
+//! The public face: an [`Injector`] is told whom and what, makes a plan, and applies it. The [`Guard`]
+//! that comes back is the fault: as long as it lives the rules act, and dropping it, or dying, ends them.
+
+mod error;
+mod events;
+mod guard;
+mod lineage;
+mod report;
+
+use std::{collections::BTreeSet, os::fd::AsFd, path::Path};
+
+pub use self::{
+    error::{Blame, EngineError},
+    events::{PacketRecord, Record, TaskRecord, Verdict},
+    guard::{End, Guard},
+    report::{Report, RuleReport},
+};
+use crate::{
+    kernel::{
+        btf::KernelBtf,
+        installation::{Installation, Subjects},
+        packet::{self, Classifier, Coverage},
+        probe, registry, setting,
+        syscall::{Backend, backends},
+        unsupported::{Mechanism, Unsupported},
+    },
+    plan::{Options, Plan, PlanError},
+    spec::model::Rule,
+    target::{self, Cgroup, Hierarchy, Init, Process, Procfs, Target},
+};
+
+/// More calls than this, of all ABIs (some 30 names), are many, see [`backends`].
+const MANY: usize = 96;
+
+/// When the rules begin to act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At once.
+    Now,
+    /// When a process in a target cgroup returns from execve: the command of `run`.
+    AtExec,
+}
+
+/// Whom and what, before anything is done.
+pub struct Injector {
+    btf: KernelBtf,
+    procfs: Procfs,
+    fully_preemptible: bool,
+    rules: Vec<Rule>,
+    targets: Vec<Target>,
+}
+
+impl Injector {
+    /// Reads the kernel's types; changes nothing.
+    ///
+    /// # Errors
+    /// The kernel has no type information.
+    pub fn new() -> Result<Self, EngineError> {
+        Ok(Self {
+            btf: probe::btf()?,
+            procfs: Procfs::default(),
+            fully_preemptible: setting::fully_preemptible(),
+            rules: Vec::new(),
+            targets: Vec::new(),
+        })
+    }
+
+    /// Adds a rule; rules act in the order in which they are added.
+    #[must_use]
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// Adds a target.
+    #[must_use]
+    pub fn target(mut self, target: Target) -> Self {
+        self.targets.push(target);
+        self
+    }
+
+    /// Makes the rules concrete for this kernel. Tries mechanisms by attaching programs that change
+    /// nothing; leaves nothing attached.
+    ///
+    /// # Errors
+    /// What the kernel, or the kind of target, cannot do.
+    pub fn plan(&self, options: Options) -> Result<Plan, EngineError> {
+        // First, since it is what every plan needs: whoever may do this may do the rest.
+        probe::probe(Mechanism::Lineage, &self.btf)?;
+        let backends = self.backends();
+        let mut plan = Plan::new(&self.rules, options, fresh_id()?, &backends)?;
+        let packets = plan.needs_egress() || plan.needs_ingress();
+        if packets && self.targets.iter().any(|target| matches!(target, Target::Process(_))) {
+            return Err(EngineError::PacketsOfProcess);
+        }
+        let inhabited = |target: &Target| target.pids().is_ok_and(|pids| !pids.is_empty());
+        if packets && self.targets.iter().any(inhabited) {
+            // sk_alloc sets a socket's cgroup, and nothing changes it (net/core/sock.c, cgroup_sk_alloc).
+            plan.notes.push(
+                "the target has processes already: a socket that one of them made in another cgroup belongs to that \
+                 one, and its packets pass"
+                    .into(),
+            );
+        }
+        if plan.needs_ingress() {
+            probe::probe(Mechanism::CgroupIngress, &self.btf)?;
+        }
+        if plan.needs_egress() {
+            self.egress_mechanism()?;
+        }
+        Ok(plan)
+    }
+
+    fn backends(&self) -> Vec<Box<dyn Backend + '_>> {
+        let calls: BTreeSet<_> = self.rules.iter().flat_map(Rule::calls).collect();
+        backends(&self.btf, self.fully_preemptible, calls.len() > MANY)
+    }
+
+    fn egress_mechanism(&self) -> Result<packet::Mechanism, Unsupported> {
+        if probe::probe(Mechanism::Tcx, &self.btf).is_ok() {
+            return Ok(packet::Mechanism::Tcx);
+        }
+        probe::probe(Mechanism::Clsact, &self.btf).map(|()| packet::Mechanism::Clsact)
+    }
+
+    /// Applies the plan, whole or not at all. To be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// Whatever failed; nothing is left attached then.
+    pub fn apply(self, plan: Plan, start: Start) -> Result<Guard, EngineError> {
+        let subjects = Subjects {
+            cgroups: self.targets.iter().any(|target| target.cgroup().is_some()),
+            processes: self.targets.iter().any(|target| matches!(target, Target::Process(_))),
+            command: start == Start::AtExec,
+        };
+        let mut installation = Installation::prepare(&plan, subjects, &self.btf)?;
+        self.exempt(&installation, &plan)?;
+        // Processes first: a fork in a target cgroup gives the child a state, and one that has a state
+        // could no longer be marked.
+        for (target, number) in self.targets.iter().zip(0..) {
+            if let Target::Process(process) = target {
+                lineage::mark_tree(&installation, process, number, &self.procfs)?;
+            }
+        }
+        let cgroups = || self.targets.iter().zip(0..).filter_map(|(target, n)| Some((target.cgroup()?, n)));
+        for (cgroup, number) in cgroups() {
+            add_tree(&installation, cgroup, number)?;
+        }
+        if plan.needs_ingress() {
+            // The program of a cgroup runs for all below it, so one below another target needs none.
+            let mut covered: Vec<&Path> = Vec::new();
+            let mut outermost: Vec<_> = cgroups().map(|(cgroup, _)| cgroup.path()).collect();
+            outermost.sort_unstable();
+            for path in outermost {
+                if covered.iter().any(|above| path.starts_with(above)) {
+                    continue;
+                }
+                covered.push(path);
+                let directory = std::fs::File::open(path)
+                    .map_err(|source| EngineError::Cgroup { path: path.into(), source })?;
+                installation.attach_ingress(directory.as_fd())?;
+            }
+        }
+        let coverage = self.cover(&installation, &plan)?;
+        installation.attach_calls(&plan, &self.backends())?;
+        Guard::start(plan, self.targets, &self.procfs, installation, coverage, start)
+    }
+
+    /// The injector itself is never met, nor is process 1 unless the user insists.
+    fn exempt(&self, installation: &Installation, plan: &Plan) -> Result<(), EngineError> {
+        use injector_common::thread::EXEMPT;
+        let own = Process::own(&self.procfs).map_err(target::TargetError::from)?;
+        installation.mark(own.pidfd(), 0, EXEMPT, 0)?;
+        if !plan.options.insist
+            && let Ok(init) = Process::open(1, Init::Allowed, &self.procfs)
+        {
+            installation.mark(init.pidfd(), 0, EXEMPT, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the packet program on the devices of the targets.
+    fn cover(&self, installation: &Installation, plan: &Plan) -> Result<Option<Coverage>, EngineError> {
+        if !plan.needs_egress() {
+            return Ok(None);
+        }
+        let mechanism = self.egress_mechanism()?;
+        let program = installation.egress_program(mechanism == packet::Mechanism::Clsact)?;
+        let classifier = Classifier { program, mechanism, plan: u64::from(plan.id) };
+        Ok(Some(Coverage::new(classifier, self.procfs.clone())))
+    }
+}
+
+/// Adds a cgroup and all that are below it. One that is made below a known one is followed by the kernel
+/// side; one that is made below a listed one before that is known is found by another look.
+fn add_tree(installation: &Installation, cgroup: &Cgroup, number: u32) -> Result<(), EngineError> {
+    installation.add_cgroup(cgroup.id(), number)?;
+    loop {
+        let mut new = false;
+        for below in cgroup.descendants().map_err(target::TargetError::from)? {
+            new |= installation.add_cgroup(below.id, number)?;
+        }
+        if !new {
+            return Ok(());
+        }
+    }
+}
+
+/// Takes away what a killed injector could not: cgroups of commands that have ended, and, before 6.6,
+/// filters of plans that no longer live. What cannot be looked at is left for the next time.
+pub fn sweep() {
+    let procfs = Procfs::default();
+    if let Ok(hierarchy) = Hierarchy::discover(&procfs) {
+        match target::sweep(&hierarchy) {
+            Ok(removed) => removed.iter().for_each(|path| tracing::info!(path = %path.display(), "removed")),
+            Err(error) => tracing::warn!(%error, "cannot look for abandoned cgroups"),
+        }
+    }
+    if let Ok(plans) = registry::live_plans() {
+        let alive = |plan: u64| plans.iter().any(|live| live.header.plan == plan);
+        match packet::sweep(&procfs, alive) {
+            Ok(removed) => removed.iter().for_each(|filter| tracing::info!(filter, "removed")),
+            Err(error) => tracing::warn!(%error, "cannot look for abandoned filters"),
+        }
+    }
+}
+
+/// A plan's number: random, so that two injectors need not talk; short enough to type.
+fn fresh_id() -> Result<u32, EngineError> {
+    let taken: Vec<_> = registry::live_plans().unwrap_or_default();
+    loop {
+        let [_, _, _, _, a, b, c, d] = random_u64()?.to_ne_bytes();
+        let id = u32::from_ne_bytes([a, b, c, d]);
+        if id != 0 && taken.iter().all(|plan| plan.header.plan != u64::from(id)) {
+            return Ok(id);
+        }
+    }
+}
+
+/// Eight bytes of the kernel's randomness.
+pub fn random_u64() -> Result<u64, EngineError> {
+    use std::io::Read as _;
+    let mut bytes = [0; 8];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(EngineError::Random)?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+impl From<PlanError> for EngineError {
+    fn from(error: PlanError) -> Self {
+        Self::Plan(Box::new(error))
+    }
+}

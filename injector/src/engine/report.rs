@@ -1,0 +1,77 @@
+//! What is told at the end: every rule with its counters, and what went by unseen.
+
+use injector_common::counters::{Counters, REASON_NAMES, Reason};
+use serde::Serialize;
+
+/// One rule's numbers. `matched` is `fired` plus all that is suppressed.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleReport {
+    /// Its number, from 0.
+    pub rule: usize,
+    /// Its text.
+    pub text: String,
+    /// Calls or packets that it means.
+    pub matched: u64,
+    /// Faults that happened.
+    pub fired: u64,
+    /// Faults that would have happened in a plan that only monitors; `suppressed` has them, too.
+    #[serde(skip)]
+    pub monitored: u64,
+    /// Matches that were no fault, by reason; only reasons that occurred.
+    pub suppressed: std::collections::BTreeMap<&'static str, u64>,
+}
+
+impl RuleReport {
+    pub(super) fn new(rule: usize, text: &str, counters: &Counters) -> Self {
+        let suppressed = REASON_NAMES
+            .iter()
+            .map(|&(reason, name)| (name, counters.suppressed[reason as usize]))
+            .filter(|&(_, count)| count > 0);
+        Self {
+            rule,
+            text: text.into(),
+            matched: counters.matched,
+            fired: counters.fired,
+            monitored: counters.suppressed[Reason::Monitored as usize],
+            suppressed: suppressed.collect(),
+        }
+    }
+
+    /// Faults that happened, or would have in a plan that only monitors.
+    pub fn effective(&self) -> u64 {
+        self.fired + self.monitored
+    }
+}
+
+/// The whole story.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Version of this report.
+    pub schema: u32,
+    /// The plan.
+    pub plan: String,
+    /// The seed of its draws.
+    pub seed: u64,
+    /// Was it only watching?
+    pub monitor: bool,
+    /// The rules.
+    pub rules: Vec<RuleReport>,
+    /// Runs of a program that the kernel skipped because one was under way on the same CPU, by function:
+    /// calls that met no rule.
+    pub skipped: std::collections::BTreeMap<String, u64>,
+    /// Events that did not fit the ring buffer; the counters have them.
+    pub lost_events: u64,
+    /// Cgroups below a target that did not fit the table; their tasks met no rule.
+    pub lost_cgroups: u64,
+    /// Is nothing left behind?
+    pub clean: bool,
+    /// What happened to targets, and other things to know.
+    pub notes: Vec<String>,
+}
+
+impl Report {
+    /// Rules that never fired.
+    pub fn idle(&self) -> impl Iterator<Item = &RuleReport> {
+        self.rules.iter().filter(|rule| rule.effective() == 0)
+    }
+}

@@ -1,0 +1,19 @@
+//! What is asked of the kernel: probing, loading, attaching. The only place with `unsafe`.
+
+pub mod btf;
+pub mod clock;
+pub mod descriptors;
+pub mod installation;
+pub mod memory;
+pub mod object;
+pub mod offsets;
+pub mod packet;
+pub mod probe;
+pub mod registry;
+pub mod setting;
+mod sys;
+pub mod syscall;
+mod tiny;
+pub mod unsupported;
+
+pub use self::unsupported::{Mechanism, Unsupported};

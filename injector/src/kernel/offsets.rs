@@ -1,0 +1,78 @@
+//! Where the fields are that the programs read, on this kernel. One place, so that a field renamed by a
+//! future kernel is one line to change.
+
+use injector_common::config::Offsets;
+
+use super::btf::{BtfError, KernelBtf};
+
+/// The registers that hold a call's arguments, by ABI, as `pt_regs` names them.
+#[cfg(target_arch = "x86_64")]
+mod registers {
+    pub(super) const NUMBER: &str = "orig_ax";
+    pub(super) const NATIVE: [&str; 6] = ["di", "si", "dx", "r10", "r8", "r9"];
+    pub(super) const COMPAT: [&str; 6] = ["bx", "cx", "dx", "si", "di", "bp"];
+    /// `thread_info.status` and `TS_COMPAT` (arch/x86/include/asm/thread_info.h).
+    pub(super) const ABI_FIELD: &str = "status";
+    pub(super) const COMPAT_BIT: u32 = 0x0002;
+}
+
+/// Reads all offsets.
+#[cfg(target_arch = "x86_64")]
+pub fn read(btf: &KernelBtf) -> Result<Offsets, BtfError> {
+    let mut regs = ([0; 6], [0; 6]);
+    for i in 0..6 {
+        regs.0[i] = btf.offset("pt_regs", registers::NATIVE[i])?;
+        regs.1[i] = btf.offset("pt_regs", registers::COMPAT[i])?;
+    }
+    fill(btf, btf.offset("pt_regs", registers::NUMBER)?, regs)
+}
+
+#[cfg(target_arch = "aarch64")]
+mod registers {
+    /// `thread_info.flags` and `TIF_32BIT` (arch/arm64/include/asm/thread_info.h).
+    pub(super) const ABI_FIELD: &str = "flags";
+    pub(super) const COMPAT_BIT: u32 = 1 << 22;
+}
+
+/// Reads all offsets. Both ABIs pass arguments in the first registers, but the first one is overwritten
+/// by the result, so the kernel keeps it twice.
+#[cfg(target_arch = "aarch64")]
+pub fn read(btf: &KernelBtf) -> Result<Offsets, BtfError> {
+    let base = btf.offset("pt_regs", "regs")?;
+    let mut all = [0; 6];
+    for (slot, index) in all.iter_mut().zip(0..) {
+        *slot = base + index * 8;
+    }
+    all[0] = btf.offset("pt_regs", "orig_x0")?;
+    fill(btf, btf.offset("pt_regs", "syscallno")?, (all, all))
+}
+
+fn fill(btf: &KernelBtf, number: u32, regs: ([u32; 6], [u32; 6])) -> Result<Offsets, BtfError> {
+    Ok(Offsets {
+        task_abi: btf.offset("task_struct", "thread_info")?
+            + btf.offset("thread_info", registers::ABI_FIELD)?,
+        abi_compat_bit: registers::COMPAT_BIT,
+        task_flags: btf.offset("task_struct", "flags")?,
+        task_group_leader: btf.offset("task_struct", "group_leader")?,
+        task_thread_pid: btf.offset("task_struct", "thread_pid")?,
+        task_cred: btf.offset("task_struct", "cred")?,
+        task_real_cred: btf.offset("task_struct", "real_cred")?,
+        task_tgid: btf.offset("task_struct", "tgid")?,
+        task_cgroups: btf.offset("task_struct", "cgroups")?,
+        css_set_dfl_cgrp: btf.offset("css_set", "dfl_cgrp")?,
+        task_signal: btf.offset("task_struct", "signal")?,
+        signal_live: btf.offset("signal_struct", "live")?,
+        pid_level: btf.offset("pid", "level")?,
+        pid_numbers: btf.offset("pid", "numbers")?,
+        upid_size: btf.size("upid")?,
+        regs_number: number,
+        regs_native: regs.0,
+        regs_compat: regs.1,
+        cgroup_kn: btf.offset("cgroup", "kn")?,
+        cgroup_root: btf.offset("cgroup", "root")?,
+        root_hierarchy: btf.offset("cgroup_root", "hierarchy_id")?,
+        kn_id: btf.offset("kernfs_node", "id")?,
+        kn_parent: btf.offset_of_any("kernfs_node", &["parent", "__parent"])?,
+        _pad: 0,
+    })
+}

@@ -1,0 +1,171 @@
+//! A classifier on every device, loopback included, of every network namespace in which a target lives:
+//! those of now and those of later.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::{
+    device::{Change, Device, Devices},
+    egress::{Attachment, Classifier},
+    error::PacketError,
+    namespace::{NetNs, namespaces_of},
+};
+use crate::target::Procfs;
+
+/// The devices that a classifier is on. Dropping it takes the classifier off all of them.
+#[derive(Debug)]
+pub struct Coverage {
+    classifier: Classifier,
+    procfs: Procfs,
+    places: BTreeMap<u64, Place>,
+}
+
+/// One network namespace.
+#[derive(Debug)]
+struct Place {
+    namespace: Arc<NetNs>,
+    devices: Devices,
+    attached: BTreeMap<u32, Attachment>,
+}
+
+/// What changed.
+#[derive(Debug)]
+pub enum Event {
+    /// The classifier is on a device.
+    Attached {
+        /// Inode number of the network namespace.
+        namespace: u64,
+        /// The device.
+        device: Device,
+    },
+    /// It is no longer on the device of that number, because that has gone.
+    Left {
+        /// Inode number of the network namespace.
+        namespace: u64,
+        /// The device's number.
+        device: u32,
+    },
+    /// No process of the target is in that network namespace any more.
+    Deserted {
+        /// Its inode number.
+        namespace: u64,
+    },
+    /// It could not be put on a device.
+    Failed(PacketError),
+}
+
+impl Coverage {
+    /// Covers nothing yet.
+    pub fn new(classifier: Classifier, procfs: Procfs) -> Self {
+        Self { classifier, procfs, places: BTreeMap::new() }
+    }
+
+    /// Covers the network namespaces of these processes and no others. To be called in a tokio runtime, and
+    /// again and again: nothing tells when a process changes its namespace, and one that is
+    /// covered lives on without processes until this lets go of it.
+    pub fn follow(&mut self, pids: impl IntoIterator<Item = u32>) -> Result<Vec<Event>, PacketError> {
+        let mut present = namespaces_of(pids, &self.procfs)?;
+        let mut events = Vec::new();
+        let deserted = self.places.extract_if(.., |inode, _| !present.contains_key(inode));
+        events.extend(deserted.map(|(namespace, _)| Event::Deserted { namespace }));
+        present.retain(|inode, _| !self.places.contains_key(inode));
+        for (inode, namespace) in present {
+            let devices = match Devices::watch(&namespace) {
+                Ok(devices) => devices,
+                Err(error) => {
+                    events.push(Event::Failed(error));
+                    continue;
+                }
+            };
+            let mut place = Place { namespace: Arc::new(namespace), devices, attached: BTreeMap::new() };
+            for device in place.devices.present().collect::<Vec<_>>() {
+                events.extend(place.attach(&self.classifier, device));
+            }
+            self.places.insert(inode, place);
+        }
+        Ok(events)
+    }
+
+    /// Waits until devices come or go, and acts on it. Nothing is lost if the future is dropped.
+    /// Never ends where nothing is covered.
+    pub async fn changes(&mut self) -> Vec<Event> {
+        std::future::poll_fn(|context| self.poll_changes(context)).await
+    }
+
+    fn poll_changes(&mut self, context: &mut Context<'_>) -> Poll<Vec<Event>> {
+        let mut events = Vec::new();
+        let mut added = Vec::new();
+        for (&inode, place) in &mut self.places {
+            while let Poll::Ready(changes) = place.devices.poll_changes(context) {
+                match changes {
+                    Ok(changes) => {
+                        for change in changes {
+                            match change {
+                                Change::Added(device) => added.push((inode, device)),
+                                Change::Removed(index) => {
+                                    added.retain(|(namespace, device)| {
+                                        (*namespace, device.index) != (inode, index)
+                                    });
+                                    events.extend(place.detach(index));
+                                }
+                            }
+                        }
+                    }
+                    Err(error) => {
+                        events.push(Event::Failed(error));
+                        break;
+                    }
+                }
+            }
+        }
+        // Last, because a device that moved from one covered namespace to another brings its program along.
+        for (inode, device) in added {
+            if let Some(place) = self.places.get_mut(&inode) {
+                events.extend(place.attach(&self.classifier, device));
+            }
+        }
+        if events.is_empty() { Poll::Pending } else { Poll::Ready(events) }
+    }
+
+    /// The devices that it is on, with the inode number of their namespace.
+    pub fn devices(&self) -> impl Iterator<Item = (u64, Device)> {
+        self.places.iter().flat_map(|(&inode, place)| {
+            let covered = place.devices.present().filter(|device| place.attached.contains_key(&device.index));
+            covered.map(move |device| (inode, device))
+        })
+    }
+
+    /// Takes the classifier off all devices; the first failure is told, after all was tried.
+    pub fn remove(mut self) -> Result<(), PacketError> {
+        let mut result = Ok(());
+        for (_, place) in std::mem::take(&mut self.places) {
+            for (_, attachment) in place.attached {
+                result = result.and(attachment.remove());
+            }
+        }
+        result
+    }
+}
+
+impl Place {
+    fn attach(&mut self, classifier: &Classifier, device: Device) -> Option<Event> {
+        let namespace = self.namespace.inode();
+        match classifier.attach(&self.namespace, &device) {
+            Ok(Some(attachment)) => {
+                self.attached.insert(device.index, attachment);
+                Some(Event::Attached { namespace, device })
+            }
+            // It is gone already; its removal is about to be heard of.
+            Ok(None) => None,
+            Err(error) => Some(Event::Failed(error)),
+        }
+    }
+
+    fn detach(&mut self, index: u32) -> Option<Event> {
+        let namespace = self.namespace.inode();
+        self.attached.remove(&index).map(|_| Event::Left { namespace, device: index })
+    }
+}

@@ -1,0 +1,158 @@
+//! A loaded classifier at the egress of a device: by tcx where the kernel has it, else by clsact.
+
+use std::{
+    fmt,
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+};
+
+use super::{
+    clsact::{self, Refusal, filter_name},
+    device::Device,
+    error::PacketError,
+    namespace::{NetNs, in_a_fresh_one, namespaces_of},
+    rtnetlink::Rtnetlink,
+    tcx,
+};
+use crate::target::Procfs;
+
+/// How a program gets to the egress of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    /// A link, which ends with us (Linux 6.6 and later).
+    Tcx,
+    /// A qdisc with a filter, which somebody has to take away.
+    Clsact,
+}
+
+/// A program and how it is attached.
+#[derive(Debug)]
+pub struct Classifier {
+    /// A loaded program of type `SCHED_CLS`.
+    pub program: OwnedFd,
+    /// How it is attached.
+    pub mechanism: Mechanism,
+    /// The plan it belongs to, for the names of filters.
+    pub plan: u64,
+}
+
+/// A program at the egress of a device. Dropping it takes it away.
+#[derive(Debug)]
+pub struct Attachment {
+    /// None once it is taken away.
+    place: Option<Place>,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// Held only to be closed.
+    Link(#[expect(dead_code, reason = "the link lives as long as its descriptor")] OwnedFd),
+    Filter {
+        namespace: Arc<NetNs>,
+        device: Device,
+        plan: u64,
+    },
+}
+
+/// The number of the loopback device in every network namespace (`LOOPBACK_IFINDEX`).
+const LOOPBACK: u32 = 1;
+
+impl Mechanism {
+    /// Finds out by doing: attaches a program that passes everything to the loopback device of a new
+    /// network namespace, which is gone when this returns.
+    pub fn probe() -> Result<Self, PacketError> {
+        if Self::Tcx.works()?.is_ok() {
+            return Ok(Self::Tcx);
+        }
+        match Self::Clsact.works()? {
+            Ok(()) => Ok(Self::Clsact),
+            Err(source) => Err(PacketError::Unsupported { source }),
+        }
+    }
+
+    /// Whether this one can be used, and what the kernel says if not. The outer error is that nothing could
+    /// be tried.
+    pub fn works(self) -> Result<std::io::Result<()>, PacketError> {
+        in_a_fresh_one(|| {
+            let program = tcx::passing_program()?;
+            match self {
+                Self::Tcx => tcx::attach(program.as_fd(), LOOPBACK).map(drop),
+                Self::Clsact => match clsact::attach(&mut Rtnetlink::open()?, LOOPBACK, program.as_fd(), 0) {
+                    Ok(()) => Ok(()),
+                    Err(Refusal::System(error)) => Err(error),
+                    Err(Refusal::Occupied(_)) => Err(std::io::ErrorKind::ResourceBusy.into()),
+                },
+            }
+        })
+    }
+}
+
+impl fmt::Display for Mechanism {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Tcx => "tcx",
+            Self::Clsact => "clsact",
+        })
+    }
+}
+
+impl Classifier {
+    /// Puts the program before all others at the egress of a device. `None` if the device has gone.
+    pub fn attach(&self, namespace: &Arc<NetNs>, device: &Device) -> Result<Option<Attachment>, PacketError> {
+        let program = self.program.as_fd();
+        let attached = namespace.run(|| match self.mechanism {
+            Mechanism::Tcx => Ok(Place::Link(tcx::attach(program, device.index)?)),
+            Mechanism::Clsact => {
+                clsact::attach(&mut Rtnetlink::open()?, device.index, program, self.plan)?;
+                Ok(Place::Filter {
+                    namespace: Arc::clone(namespace),
+                    device: device.clone(),
+                    plan: self.plan,
+                })
+            }
+        })?;
+        match attached {
+            Ok(place) => Ok(Some(Attachment { place: Some(place) })),
+            Err(Refusal::System(error)) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
+            Err(Refusal::Occupied(kind)) => Err(PacketError::Occupied { device: device.name.clone(), kind }),
+            Err(Refusal::System(source)) => {
+                Err(PacketError::Attach { device: device.name.clone(), mechanism: self.mechanism, source })
+            }
+        }
+    }
+}
+
+impl Attachment {
+    /// Takes the program away and says if that failed.
+    pub fn remove(mut self) -> Result<(), PacketError> {
+        self.take_away()
+    }
+
+    fn take_away(&mut self) -> Result<(), PacketError> {
+        // Closing a link is enough.
+        let Some(Place::Filter { namespace, device, plan }) = self.place.take() else { return Ok(()) };
+        let removed = namespace.run(|| clsact::detach(&mut Rtnetlink::open()?, device.index, plan))?;
+        removed.map_err(|source| PacketError::Remove { name: filter_name(plan), device: device.name, source })
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        if let Err(error) = self.take_away() {
+            tracing::warn!("{error}; {}", error.hint());
+        }
+    }
+}
+
+/// Removes clsact filters whose injector was killed, in the network namespaces of all processes, and
+/// gives their names. What they hold passes everything already. Only kernels without tcx need it.
+pub fn sweep(procfs: &Procfs, alive: impl Fn(u64) -> bool + Sync) -> Result<Vec<String>, PacketError> {
+    let list = |source| PacketError::List { what: "processes", inode: 0, source };
+    let mut removed = Vec::new();
+    for (inode, namespace) in namespaces_of(procfs.pids().map_err(list)?, procfs)? {
+        let swept = namespace.run(|| clsact::sweep(&mut Rtnetlink::open()?, &alive))?;
+        let swept = swept.map_err(|source| PacketError::List { what: "filters", inode, source })?;
+        removed.extend(swept.into_iter().map(|(_, name)| name));
+    }
+    Ok(removed)
+}

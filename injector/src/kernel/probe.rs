@@ -1,0 +1,196 @@
+//! What this kernel allows, found out by doing it: a tiny program is loaded and attached, and is gone
+//! again. Whether a mechanism works never depends on a version number.
+
+use std::{fs, io, os::fd::AsFd};
+
+use super::{
+    btf::KernelBtf,
+    object::Kind,
+    packet, setting, sys, tiny,
+    unsupported::{Mechanism, Unsupported, is_permission},
+};
+use crate::target::{Hierarchy, Procfs};
+
+/// The call on which system call mechanisms are tried: harmless, rare, with arguments.
+const TRIAL_CALL: &str = "sys_getcpu";
+/// The hook on which hooks are tried.
+const TRIAL_HOOK: &str = "security_task_prctl";
+/// The same for the BPF security module.
+const TRIAL_LSM: &str = "bpf_lsm_task_prctl";
+
+#[cfg(target_arch = "x86_64")]
+const PREFIX: &str = "__x64_";
+#[cfg(target_arch = "aarch64")]
+const PREFIX: &str = "__arm64_";
+
+/// The kernel's types, or why there are none.
+pub fn btf() -> Result<KernelBtf, Unsupported> {
+    KernelBtf::running().map_err(|error| {
+        Unsupported::missing(
+            Mechanism::Btf,
+            format!("{error}; {}", setting::without("CONFIG_DEBUG_INFO_BTF")),
+            "use a kernel with CONFIG_DEBUG_INFO_BTF=y; the kernels of all large distributions have it",
+        )
+    })
+}
+
+/// Tries `mechanism`.
+pub fn probe(mechanism: Mechanism, btf: &KernelBtf) -> Result<(), Unsupported> {
+    if reads_the_kernel(mechanism) && setting::lockdown().is_some_and(|level| level == "confidentiality") {
+        return Err(Unsupported::missing(
+            mechanism,
+            "the kernel is locked down (confidentiality), which forbids programs that read its memory",
+            "boot with lockdown=integrity, or without lockdown",
+        ));
+    }
+    match mechanism {
+        Mechanism::Btf => Ok(()),
+        Mechanism::Lineage => lineage(btf),
+        Mechanism::FmodRet => fmod_ret(btf),
+        Mechanism::Kprobe => kprobe(),
+        Mechanism::Hook => hook(btf),
+        Mechanism::Lsm => lsm(btf),
+        Mechanism::CgroupIngress => cgroup_ingress(),
+        Mechanism::Tcx => egress(mechanism, packet::Mechanism::Tcx),
+        Mechanism::Clsact => egress(mechanism, packet::Mechanism::Clsact),
+        Mechanism::CgroupV2 => cgroup_v2(),
+    }
+}
+
+/// Do the programs of this mechanism use `bpf_probe_read_kernel`, which goes with `LOCKDOWN_BPF_READ_KERNEL`
+/// (kernel/bpf/helpers.c, `bpf_base_func_proto`)?
+fn reads_the_kernel(mechanism: Mechanism) -> bool {
+    use Mechanism::{FmodRet, Hook, Kprobe, Lineage, Lsm};
+    matches!(mechanism, Lineage | FmodRet | Kprobe | Hook | Lsm)
+}
+
+fn refused(mechanism: Mechanism, error: &io::Error, why: String, remedy: &str) -> Unsupported {
+    if is_permission(error) {
+        let (why, remedy) = setting::permission();
+        return Unsupported::forbidden(mechanism, format!("{error}: {why}"), remedy);
+    }
+    Unsupported::missing(mechanism, why, remedy)
+}
+
+fn lineage(btf: &KernelBtf) -> Result<(), Unsupported> {
+    const MECHANISM: Mechanism = Mechanism::Lineage;
+    const REMEDY: &str = "use a kernel of 5.19 or later with CONFIG_DEBUG_INFO_BTF=y and CONFIG_BPF_EVENTS=y";
+    let id = btf.tracepoint("task_newtask").ok_or_else(|| {
+        Unsupported::missing(MECHANISM, "the kernel has no typed tracepoint task_newtask", REMEDY)
+    })?;
+    let program = tiny::load(&tiny::constant(0), Kind::Tracepoint(id))
+        .map_err(|(error, log)| refused(MECHANISM, &error, format!("{error} {log}"), REMEDY))?;
+    sys::link_tracepoint(program.as_fd())
+        .map(drop)
+        .map_err(|error| refused(MECHANISM, &error, format!("attaching to task_newtask: {error}"), REMEDY))
+}
+
+fn fmod_ret(btf: &KernelBtf) -> Result<(), Unsupported> {
+    const REMEDY: &str = "use a kernel with CONFIG_FUNCTION_ERROR_INJECTION=y (docs/kernels.md lists distributions); \
+                          calls that pass a security hook can be failed without it";
+    let name = format!("{PREFIX}{TRIAL_CALL}");
+    let id = btf.function(&name).ok_or_else(|| {
+        Unsupported::missing(
+            Mechanism::FmodRet,
+            format!("the kernel's types name no function {name}"),
+            REMEDY,
+        )
+    })?;
+    tiny::attached(Kind::ModifyReturn(id)).map(drop).map_err(|(error, log)| {
+        let why = if log.contains("is not modifiable") {
+            setting::without("CONFIG_FUNCTION_ERROR_INJECTION")
+        } else if error.raw_os_error() == Some(524) {
+            // ENOTSUPP of register_fentry (kernel/bpf/trampoline.c): no direct calls.
+            setting::without("CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS")
+        } else {
+            format!("{error} {}", log.lines().next().unwrap_or_default())
+        };
+        refused(Mechanism::FmodRet, &error, why, REMEDY)
+    })
+}
+
+fn kprobe() -> Result<(), Unsupported> {
+    const REMEDY: &str =
+        "use a kernel with CONFIG_BPF_KPROBE_OVERRIDE=y and CONFIG_FUNCTION_ERROR_INJECTION=y";
+    let program = tiny::load(&tiny::overriding(), Kind::Kprobe).map_err(|(error, log)| {
+        let why = if log.contains("#58") {
+            setting::without("CONFIG_BPF_KPROBE_OVERRIDE")
+        } else {
+            format!("{error} {log}")
+        };
+        refused(Mechanism::Kprobe, &error, why, REMEDY)
+    })?;
+    super::syscall::kprobe::link(program.as_fd(), &format!("{PREFIX}{TRIAL_CALL}"))
+        .map(drop)
+        .map_err(|error| refused(Mechanism::Kprobe, &error, format!("attaching a kprobe: {error}"), REMEDY))
+}
+
+fn hook(btf: &KernelBtf) -> Result<(), Unsupported> {
+    const REMEDY: &str = "use a kernel with CONFIG_SECURITY=y, CONFIG_DEBUG_INFO_BTF=y and BPF trampolines \
+                          (x86-64 5.7, arm64 6.4 or later)";
+    let id = btf
+        .function(TRIAL_HOOK)
+        .ok_or_else(|| Unsupported::missing(Mechanism::Hook, setting::without("CONFIG_SECURITY"), REMEDY))?;
+    tiny::attached(Kind::ModifyReturn(id)).map(drop).map_err(|(error, log)| {
+        let why = if error.raw_os_error() == Some(524) {
+            setting::without("CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS")
+        } else {
+            format!("{error} {}", log.lines().next().unwrap_or_default())
+        };
+        refused(Mechanism::Hook, &error, why, REMEDY)
+    })
+}
+
+fn lsm(btf: &KernelBtf) -> Result<(), Unsupported> {
+    const REMEDY: &str =
+        "needed on fully preemptible kernels only: boot with `bpf` in lsm= (and CONFIG_BPF_LSM=y)";
+    let missing = |why: String| Unsupported::missing(Mechanism::Lsm, why, REMEDY);
+    // A module that is not in the list can be attached to, but its hooks are never called.
+    let active = fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default();
+    if !active.trim().split(',').any(|name| name == "bpf") {
+        return Err(missing(format!("`bpf` is not among the active security modules ({})", active.trim())));
+    }
+    let id = btf.function(TRIAL_LSM).ok_or_else(|| missing(setting::without("CONFIG_BPF_LSM")))?;
+    tiny::attached(Kind::Lsm(id)).map(drop).map_err(|(error, log)| {
+        let why = format!("{error} {}", log.lines().next().unwrap_or_default());
+        refused(Mechanism::Lsm, &error, why, REMEDY)
+    })
+}
+
+fn cgroup_ingress() -> Result<(), Unsupported> {
+    tiny::load(&tiny::constant(1), Kind::CgroupIngress).map(drop).map_err(|(error, _)| {
+        let why = format!("{error}; {}", setting::without("CONFIG_CGROUP_BPF"));
+        refused(Mechanism::CgroupIngress, &error, why, "use a kernel with CONFIG_CGROUP_BPF=y")
+    })
+}
+
+/// Both ways to the egress of a device, each tried in a network namespace of its own.
+fn egress(mechanism: Mechanism, way: packet::Mechanism) -> Result<(), Unsupported> {
+    let remedy = match way {
+        packet::Mechanism::Tcx => {
+            "none needed: a clsact filter does the same, and the next start of injector removes what a SIGKILL \
+             leaves of it"
+        }
+        packet::Mechanism::Clsact => "use a kernel with CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF",
+    };
+    let error = match way.works() {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => error,
+        Err(error) if error.is_permission() => {
+            let (why, remedy) = setting::permission();
+            return Err(Unsupported::forbidden(mechanism, format!("{error}: {why}"), remedy));
+        }
+        Err(error) => return Err(Unsupported::missing(mechanism, error.to_string(), error.hint())),
+    };
+    let why = match way {
+        packet::Mechanism::Tcx => format!("the kernel has no tcx links, which came with 6.6 ({error})"),
+        packet::Mechanism::Clsact => format!("{error}; {}", setting::without("CONFIG_NET_SCH_INGRESS")),
+    };
+    Err(refused(mechanism, &error, why, remedy))
+}
+
+fn cgroup_v2() -> Result<(), Unsupported> {
+    Hierarchy::discover(&Procfs::default())
+        .map(drop)
+        .map_err(|error| Unsupported::missing(Mechanism::CgroupV2, error.to_string(), error.hint()))
+}

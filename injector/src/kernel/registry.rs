@@ -1,0 +1,101 @@
+//! The plans that live on this machine, found in the kernel itself: every plan has a map of a known name
+//! that says what it does. There is no file that could be left behind or be wrong.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    sync::atomic::Ordering::Relaxed,
+};
+
+use aya_obj::generated::bpf_map_type::BPF_MAP_TYPE_ARRAY;
+use bytemuck::Zeroable;
+use injector_common::{
+    counters::Counters,
+    plan::{MAGIC, MAP_NAME, PlanHeader, SCHEMA, TEXT},
+};
+
+use super::{memory::SharedMemory, sys};
+
+const VALUE: usize = size_of::<PlanHeader>() + TEXT;
+
+/// Makes the map. The plan is listed as long as the descriptor is open.
+pub(super) fn publish(header: PlanHeader, text: &str) -> io::Result<OwnedFd> {
+    let map = sys::create_map(&sys::MapShape {
+        name: MAP_NAME,
+        kind: BPF_MAP_TYPE_ARRAY as u32,
+        key_size: 4,
+        value_size: u32::try_from(VALUE).unwrap_or(u32::MAX),
+        max_entries: 1,
+        ..sys::MapShape::default()
+    })?;
+    let mut end = text.len().min(TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let header = PlanHeader { magic: MAGIC, schema: SCHEMA, text: u32::try_from(end).unwrap_or(0), ..header };
+    let mut value = vec![0; VALUE];
+    let (head, body) = value.split_at_mut(size_of::<PlanHeader>());
+    head.copy_from_slice(bytemuck::bytes_of(&header));
+    body[..end].copy_from_slice(&text.as_bytes()[..end]);
+    sys::update(map.as_fd(), &0u32.to_ne_bytes(), &value)?;
+    Ok(map)
+}
+
+/// A plan that lives, ours or another's.
+#[derive(Debug)]
+pub struct LivePlan {
+    /// What it says of itself.
+    pub header: PlanHeader,
+    /// Lines of `key=value`.
+    pub text: String,
+}
+
+impl LivePlan {
+    /// The counters of its rules.
+    pub fn counters(&self) -> io::Result<Vec<Counters>> {
+        let map = sys::open_map(self.header.counters_map)?;
+        (0..self.header.rules)
+            .map(|rule| {
+                let mut out = Counters::zeroed();
+                sys::lookup(map.as_fd(), &rule.to_ne_bytes(), bytemuck::bytes_of_mut(&mut out))?;
+                Ok(out)
+            })
+            .collect()
+    }
+
+    /// Its shared memory.
+    pub fn shared(&self) -> io::Result<SharedMemory> {
+        SharedMemory::map(sys::open_map(self.header.shared_map)?.as_fd())
+    }
+
+    /// Ends its faults at once, in the kernel, whatever its injector does.
+    pub fn halt(&self) -> io::Result<()> {
+        self.shared()?.deadline.store(0, Relaxed);
+        Ok(())
+    }
+}
+
+/// All plans that live, by number.
+pub fn live_plans() -> io::Result<Vec<LivePlan>> {
+    let mut plans = Vec::new();
+    let mut id = 0;
+    while let Some(next) = sys::next_map(id)? {
+        id = next;
+        // A map can go between its number and its opening.
+        let Ok(map) = sys::open_map(id) else { continue };
+        let Ok((name, size)) = sys::map_name(map.as_fd()) else { continue };
+        if name != MAP_NAME || size as usize != VALUE {
+            continue;
+        }
+        let mut value = vec![0; VALUE];
+        sys::lookup(map.as_fd(), &0u32.to_ne_bytes(), &mut value)?;
+        let (head, body) = value.split_at(size_of::<PlanHeader>());
+        let header: PlanHeader = bytemuck::pod_read_unaligned(head);
+        if header.magic == MAGIC && header.schema == SCHEMA {
+            let text = String::from_utf8_lossy(&body[..(header.text as usize).min(TEXT)]).into_owned();
+            plans.push(LivePlan { header, text });
+        }
+    }
+    plans.sort_by_key(|plan| plan.header.started);
+    Ok(plans)
+}

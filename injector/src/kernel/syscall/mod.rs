@@ -1,0 +1,159 @@
+//! Ways to make a system call return something else. Three of them, behind one trait; each can say why
+//! it cannot run here, and where it would catch a call.
+
+use std::{
+    fmt,
+    os::fd::{AsFd, OwnedFd},
+};
+
+pub mod fmod_ret;
+pub mod hook;
+pub mod kprobe;
+
+use super::{
+    btf::KernelBtf,
+    object::{ObjectError, Ready},
+    sys,
+    unsupported::Unsupported,
+};
+use crate::syscalls::Entry;
+
+/// The way a call is caught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BackendKind {
+    /// `fmod_ret` on the call's function.
+    FmodRet,
+    /// kprobe with override on the call's function.
+    Kprobe,
+    /// `fmod_ret` on a security hook.
+    Hook,
+}
+
+impl fmt::Display for BackendKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FmodRet => "fmod_ret",
+            Self::Kprobe => "kprobe",
+            Self::Hook => "hook",
+        })
+    }
+}
+
+/// Where a program has to sit to catch a call: one kernel function.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Site {
+    /// Who attaches there.
+    pub backend: BackendKind,
+    /// The function.
+    pub function: String,
+    /// For hooks, the number by which the call table refers to it; 0 otherwise.
+    pub hook: u16,
+}
+
+/// The sites that catch a call: one, or several that never run in the same call. `mask` is what a hook's
+/// mask has to contain, see [`injector_common::call::CallRules`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sites {
+    /// The functions.
+    pub sites: Vec<Site>,
+    /// The mask, 0 for none.
+    pub mask: u32,
+}
+
+/// What the rules of a call, all together, want it to return.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verdicts {
+    /// Is 0 among them? `fmod_ret` takes a 0 for "run the call".
+    pub zero: bool,
+    /// Is there one that a security hook must not return?
+    pub unsafe_at_hooks: bool,
+}
+
+impl Verdicts {
+    /// Those of one rule.
+    pub fn of(value: i64) -> Self {
+        Self { zero: value == 0, unsafe_at_hooks: !injector_common::decide::safe_at_security_hook(value) }
+    }
+
+    /// Those of both.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self { zero: self.zero || other.zero, unsafe_at_hooks: self.unsafe_at_hooks || other.unsafe_at_hooks }
+    }
+}
+
+/// A way to make calls return something else.
+pub trait Backend {
+    /// Which one it is.
+    fn kind(&self) -> BackendKind;
+
+    /// Does it work on this kernel? Found out by loading and attaching.
+    fn can_run(&self) -> Result<(), Unsupported>;
+
+    /// Where it would catch `call` to return `verdicts`, or why it cannot.
+    fn sites(&self, call: &Entry, verdicts: Verdicts) -> Result<Sites, Unsupported>;
+
+    /// Attaches at all `sites`, which are its own; as many programs as it takes, in the order of the sites.
+    fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError>;
+}
+
+/// Why a program could not be attached.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// It was not even loaded.
+    #[error(transparent)]
+    Load(#[from] ObjectError),
+    /// The kernel refused to attach it.
+    #[error("the kernel refused to attach a program to {function} by {backend}: {source}")]
+    Attach {
+        /// The function.
+        function: String,
+        /// The way.
+        backend: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The function is not in the kernel's types.
+    #[error("the kernel's types name no function {0}")]
+    NoFunction(String),
+}
+
+/// A program that sits at a function. Dropping it takes it away.
+#[derive(Debug)]
+pub struct Attached {
+    /// For its misses; the link alone keeps it running.
+    program: Option<OwnedFd>,
+    #[expect(dead_code, reason = "the program runs as long as this descriptor is open")]
+    link: OwnedFd,
+}
+
+impl Attached {
+    /// Keeps the descriptors.
+    pub(super) fn new(program: Option<OwnedFd>, link: OwnedFd) -> Self {
+        Self { program, link }
+    }
+
+    /// How often the kernel skipped the program because it was running already.
+    pub fn misses(&self) -> u64 {
+        self.program.as_ref().and_then(|program| sys::program_misses(program.as_fd()).ok()).unwrap_or(0)
+    }
+}
+
+/// All backends, the cheapest for everybody else first.
+///
+/// On a fully preemptible kernel the kprobe comes first: a program that another task interrupts is not
+/// run for that other task, and is counted as missed, except in a kprobe, which cannot be interrupted
+/// (kernel/bpf/trampoline.c, `__bpf_prog_enter_recur`; arch/x86/kernel/kprobes/ftrace.c). So it does for
+/// `many` calls: it attaches to all their functions at once, where `fmod_ret` has to change the kernel's
+/// code function by function.
+pub fn backends(btf: &KernelBtf, fully_preemptible: bool, many: bool) -> Vec<Box<dyn Backend + '_>> {
+    let fmod_ret = Box::new(fmod_ret::FmodRet::new(btf));
+    let kprobe = Box::new(kprobe::Kprobe::new(btf));
+    let hook = Box::new(hook::Hook::new(btf, fully_preemptible));
+    if fully_preemptible || many { vec![kprobe, fmod_ret, hook] } else { vec![fmod_ret, kprobe, hook] }
+}
+
+/// The function of `call` that this kernel has.
+fn entry_function(btf: &KernelBtf, call: &Entry) -> Option<String> {
+    call.entry_points().into_iter().find(|name| btf.function(name).is_some())
+}

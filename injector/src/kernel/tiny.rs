@@ -1,0 +1,76 @@
+//! Programs of a few instructions, made by hand: to find out what the kernel takes, by loading and
+//! attaching. They change nothing wherever they run.
+
+use std::{
+    ffi::CStr,
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use aya_obj::generated::bpf_insn;
+
+use super::{object::Kind, sys};
+
+const LICENSE: &CStr = c"Dual MIT/GPL";
+
+/// Opcodes (Documentation/bpf/standardization/instruction-set.rst).
+const MOV64_IMM: u8 = 0xb7;
+const MOV64_REG: u8 = 0xbf;
+const JEQ_IMM: u8 = 0x15;
+const JA: u8 = 0x05;
+const CALL: u8 = 0x85;
+const EXIT: u8 = 0x95;
+
+/// Helper numbers (include/uapi/linux/bpf.h).
+const GET_CURRENT_PID_TGID: i32 = 14;
+const OVERRIDE_RETURN: i32 = 58;
+
+fn instruction(code: u8, registers: (u8, u8), off: i16, imm: i32) -> bpf_insn {
+    let mut instruction =
+        bpf_insn { code, _bitfield_align_1: [], _bitfield_1: bpf_insn::new_bitfield_1(0, 0), off, imm };
+    instruction.set_dst_reg(registers.0);
+    instruction.set_src_reg(registers.1);
+    instruction
+}
+
+/// Returns `value`, nothing else.
+pub(super) fn constant(value: i32) -> Vec<bpf_insn> {
+    vec![instruction(MOV64_IMM, (0, 0), 0, value), instruction(EXIT, (0, 0), 0, 0)]
+}
+
+/// Would override the result of the function if the caller were process 0, the idle task, which makes no
+/// calls. The verifier cannot know that.
+pub(super) fn overriding() -> Vec<bpf_insn> {
+    vec![
+        instruction(MOV64_REG, (6, 1), 0, 0),
+        instruction(CALL, (0, 0), 0, GET_CURRENT_PID_TGID),
+        instruction(JEQ_IMM, (0, 0), 1, 0),
+        instruction(JA, (0, 0), 3, 0),
+        instruction(MOV64_REG, (1, 6), 0, 0),
+        instruction(MOV64_IMM, (2, 0), 0, 0),
+        instruction(CALL, (0, 0), 0, OVERRIDE_RETURN),
+        instruction(MOV64_IMM, (0, 0), 0, 0),
+        instruction(EXIT, (0, 0), 0, 0),
+    ]
+}
+
+/// Loads such a program. The verifier's log goes with the error.
+pub(super) fn load(instructions: &[bpf_insn], kind: Kind) -> Result<OwnedFd, (io::Error, String)> {
+    let (program, attach_type, attach_btf_id) = kind.numbers();
+    sys::load_program(&sys::Program {
+        name: "injector_probe",
+        kind: program,
+        attach_type,
+        attach_btf_id,
+        instructions,
+        license: LICENSE,
+        btf: None,
+    })
+}
+
+/// Loads and attaches a program that returns 0, as `kind`: a `fmod_ret` or a security module's program.
+pub(super) fn attached(kind: Kind) -> Result<(OwnedFd, OwnedFd), (io::Error, String)> {
+    let program = load(&constant(0), kind)?;
+    let link = sys::link_tracing(program.as_fd(), kind.numbers().1, 0).map_err(|e| (e, String::new()))?;
+    Ok((program, link))
+}

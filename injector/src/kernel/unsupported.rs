@@ -1,0 +1,101 @@
+//! What this kernel cannot do, as a type: never guessed from an error number by whoever catches it.
+
+use std::{fmt, io};
+
+use nix::libc;
+
+/// Ways to act that depend on the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mechanism {
+    /// The kernel's own type information.
+    Btf,
+    /// Programs on typed tracepoints, with memory for each task: what follows forks and cgroups.
+    Lineage,
+    /// `fmod_ret` on the functions of system calls.
+    FmodRet,
+    /// kprobes with `bpf_override_return` on the functions of system calls.
+    Kprobe,
+    /// `fmod_ret` on security hooks.
+    Hook,
+    /// The same as a program of the BPF security module.
+    Lsm,
+    /// A program on a cgroup's incoming packets.
+    CgroupIngress,
+    /// A program at a device's egress, by a tcx link.
+    Tcx,
+    /// A program at a device's egress, by a clsact filter.
+    Clsact,
+    /// The unified cgroup hierarchy.
+    CgroupV2,
+}
+
+impl Mechanism {
+    /// The name that tables and the log use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Btf => "btf",
+            Self::Lineage => "lineage",
+            Self::FmodRet => "fmod_ret",
+            Self::Kprobe => "kprobe",
+            Self::Hook => "hook",
+            Self::Lsm => "lsm",
+            Self::CgroupIngress => "cgroup_skb",
+            Self::Tcx => "tcx",
+            Self::Clsact => "clsact",
+            Self::CgroupV2 => "cgroup2",
+        }
+    }
+
+    /// What it is for, in a few words.
+    pub fn purpose(self) -> &'static str {
+        match self {
+            Self::Btf => "everything: the kernel's types, from which functions and fields are found",
+            Self::Lineage => "following processes and cgroups (typed tracepoints, task storage)",
+            Self::FmodRet => "failing any system call, at the least cost (fmod_ret on system calls)",
+            Self::Kprobe => "any return value, 0 too (kprobe with bpf_override_return)",
+            Self::Hook => "failing calls that pass a security hook (fmod_ret on security_*)",
+            Self::Lsm => "the same, exact on fully preemptible kernels (BPF LSM)",
+            Self::CgroupIngress => "losing packets that come in (cgroup_skb)",
+            Self::Tcx => "losing packets that go out, nothing left behind (tcx link)",
+            Self::Clsact => "losing packets that go out, where there is no tcx (clsact filter)",
+            Self::CgroupV2 => "cgroup targets, and `run` (the unified hierarchy)",
+        }
+    }
+}
+
+impl fmt::Display for Mechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A mechanism that is not there: why, and what would bring it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{mechanism} is not {}: {why}", if *.permission { "permitted" } else { "available" })]
+pub struct Unsupported {
+    /// The mechanism.
+    pub mechanism: Mechanism,
+    /// The cause, in words.
+    pub why: String,
+    /// What to do about it.
+    pub remedy: String,
+    /// Whether it is the caller that lacks a right, not the kernel that lacks a feature.
+    pub permission: bool,
+}
+
+impl Unsupported {
+    /// The kernel has not got it.
+    pub fn missing(mechanism: Mechanism, why: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { mechanism, why: why.into(), remedy: remedy.into(), permission: false }
+    }
+
+    /// The caller may not use it.
+    pub fn forbidden(mechanism: Mechanism, why: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { mechanism, why: why.into(), remedy: remedy.into(), permission: true }
+    }
+}
+
+/// Is this the kernel's "you may not"?
+pub fn is_permission(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES))
+}

@@ -1,0 +1,10 @@
+//! injector as a library.
+
+pub mod cli;
+pub mod engine;
+pub mod kernel;
+pub mod plan;
+mod readable;
+pub mod spec;
+pub mod syscalls;
+pub mod target;

@@ -1,0 +1,101 @@
+//! Why a set of rules cannot become a plan on this kernel.
+
+use injector_common::{MAX_RULES, packet::MAX_PORTS, thread::MAX_SLOTS};
+
+use crate::kernel::Unsupported;
+
+/// Refused before anything is attached.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// Nothing to do.
+    #[error("there is no rule, so there is nothing to inject")]
+    NoRules,
+    /// More rules than a plan holds.
+    #[error("{given} rules were given, and a plan holds {MAX_RULES}")]
+    TooManyRules {
+        /// How many.
+        given: usize,
+    },
+    /// A call that no rule may touch.
+    #[error("the rule `{rule}` names {call}, which is never made to fail: {why}")]
+    Never {
+        /// The rule.
+        rule: String,
+        /// The call.
+        call: &'static str,
+        /// The reason.
+        why: &'static str,
+    },
+    /// A call that is touched only when the user insists.
+    #[error("the rule `{rule}` names {call}, whose failure is dangerous: {why}")]
+    Dangerous {
+        /// The rule.
+        rule: String,
+        /// The call.
+        call: &'static str,
+        /// The reason.
+        why: &'static str,
+    },
+    /// This kernel has no way to do it.
+    #[error("this kernel cannot make {call} do what the rule `{rule}` asks for:{}", reasons(.causes))]
+    Kernel {
+        /// The rule.
+        rule: String,
+        /// The call that was named, or a few words on the set.
+        call: String,
+        /// What each backend says.
+        causes: Vec<Unsupported>,
+    },
+    /// All that the set named was left out.
+    #[error("the rule `{rule}` can never match: no call of its set can be made to fail ({left_out})")]
+    NothingLeft {
+        /// The rule.
+        rule: String,
+        /// What was left out, and why.
+        left_out: String,
+    },
+    /// More rules times calls than a thread's state holds.
+    #[error("the rules name {slots} calls altogether, and a plan holds {MAX_SLOTS}")]
+    TooManySlots {
+        /// How many.
+        slots: usize,
+    },
+    /// More ports than a rule holds.
+    #[error("the rule `{rule}` lists more than {MAX_PORTS} ports and port ranges")]
+    TooManyPorts {
+        /// The rule.
+        rule: String,
+    },
+}
+
+fn reasons(causes: &[Unsupported]) -> String {
+    causes.iter().fold(String::new(), |text, cause| text + "\n  " + &cause.to_string())
+}
+
+impl PlanError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NoRules => "add a rule, such as `-e inject=fsync:error=EIO` or `--net 'loss 10%'`".into(),
+            Self::TooManyRules { .. } => "start a second injector on the same target for the others".into(),
+            Self::Never { .. } => "leave it out; a class or a pattern does so by itself".into(),
+            Self::Dangerous { .. } => "add --unsafe if that is what you want".into(),
+            Self::Kernel { causes, .. } => {
+                causes.first().map_or_else(String::new, |cause| cause.remedy.clone())
+            }
+            Self::NothingLeft { .. } => "see `injector doctor` for what this kernel allows".into(),
+            Self::TooManySlots { .. } => "name fewer calls, or split the rules over two injectors".into(),
+            Self::TooManyPorts { .. } => "use ranges, or split the rule in two".into(),
+        }
+    }
+
+    /// Does the caller lack a right, rather than the kernel a feature?
+    pub fn is_permission(&self) -> bool {
+        matches!(self, Self::Kernel { causes, .. } if causes.iter().any(|cause| cause.permission))
+    }
+
+    /// Is it this kernel that cannot?
+    pub fn is_kernel(&self) -> bool {
+        matches!(self, Self::Kernel { .. })
+    }
+}

@@ -1,0 +1,59 @@
+//! Packet rules: words and networks to what the kernel side compares.
+
+use std::net::IpAddr;
+
+use injector_common::packet::{
+    ANY_PROTOCOL, DESTINATION, EGRESS, EITHER, ICMP, INGRESS, MAX_PORTS, PacketMatch, PortRange, Prefix,
+    SOURCE, TCP, UDP, V4, V6, mapped,
+};
+use ipnet::IpNet;
+
+use crate::spec::packet::{Direction, NetRule, Protocol};
+
+/// Which packets `rule` means.
+pub(super) fn matching(rule: &NetRule) -> PacketMatch {
+    let mut out = PacketMatch {
+        directions: match rule.direction {
+            Direction::Egress => EGRESS,
+            Direction::Ingress => INGRESS,
+            Direction::Both => EGRESS | INGRESS,
+        },
+        protocols: match rule.protocol {
+            Protocol::Any => ANY_PROTOCOL,
+            Protocol::TcpOrUdp => TCP | UDP,
+            Protocol::Tcp => TCP,
+            Protocol::Udp => UDP,
+            Protocol::Icmp => ICMP,
+        },
+        families: match rule.from.or(rule.to) {
+            None => V4 | V6,
+            Some(IpNet::V4(_)) => V4,
+            Some(IpNet::V6(_)) => V6,
+        },
+        from: rule.from.map(prefix).unwrap_or_default(),
+        to: rule.to.map(prefix).unwrap_or_default(),
+        ..PacketMatch::NONE
+    };
+    let lists =
+        [(SOURCE, &rule.ports.source), (DESTINATION, &rule.ports.destination), (EITHER, &rule.ports.either)];
+    let ranges = lists.into_iter().flat_map(|(end, list)| list.iter().map(move |range| (end, range)));
+    for (slot, (end, range)) in out.ports.iter_mut().zip(ranges) {
+        out.lists |= 1 << end;
+        *slot = PortRange { low: *range.start(), high: *range.end(), end, _pad: 0 };
+    }
+    out
+}
+
+/// Whether the rule's port ranges fit what the kernel side holds.
+pub(super) fn ports_fit(rule: &NetRule) -> bool {
+    rule.ports.count() <= MAX_PORTS
+}
+
+/// A network in the form that serves both families.
+fn prefix(net: IpNet) -> Prefix {
+    let length = u32::from(net.prefix_len());
+    match net.addr() {
+        IpAddr::V4(address) => Prefix::new(mapped(address.octets()), 96 + length),
+        IpAddr::V6(address) => Prefix::new(address.octets(), length),
+    }
+}

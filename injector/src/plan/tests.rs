@@ -1,0 +1,163 @@
+//! Plans against backends that can do known things, so that every road is walked on any machine.
+
+use super::*;
+use crate::{
+    kernel::{
+        Mechanism, Unsupported,
+        object::Ready,
+        syscall::{AttachError, Attached, BackendKind, Sites, Verdicts},
+    },
+    spec,
+    syscalls::{Entry, Machine},
+};
+
+/// Catches any call but those in `cannot`, at its first entry point; returns 0 only as a kprobe.
+struct Known {
+    kind: BackendKind,
+    cannot: &'static [&'static str],
+}
+
+impl Backend for Known {
+    fn kind(&self) -> BackendKind {
+        self.kind
+    }
+
+    fn can_run(&self) -> Result<(), Unsupported> {
+        Ok(())
+    }
+
+    fn sites(&self, call: &Entry, verdicts: Verdicts) -> Result<Sites, Unsupported> {
+        let refuse = |why: &str| Err(Unsupported::missing(Mechanism::FmodRet, why, "another kernel"));
+        if self.cannot.contains(&call.name) {
+            return refuse("not this call");
+        }
+        if verdicts.zero && self.kind != BackendKind::Kprobe {
+            return refuse("not 0");
+        }
+        match call.entry_points().first() {
+            Some(function) => {
+                let site = Site { backend: self.kind, function: function.clone(), hook: 0 };
+                Ok(Sites { sites: vec![site], mask: 0 })
+            }
+            None => refuse("not implemented"),
+        }
+    }
+
+    fn attach(&self, _: &Ready, _: &[&Site]) -> Result<Vec<Attached>, AttachError> {
+        Err(AttachError::NoFunction("none is attached here".into()))
+    }
+}
+
+fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> Result<Plan, PlanError> {
+    let backends: Vec<Box<dyn Backend>> = vec![
+        Box::new(Known { kind: BackendKind::FmodRet, cannot }),
+        Box::new(Known { kind: BackendKind::Kprobe, cannot }),
+    ];
+    let parse = |text: &&str| match text.strip_prefix("net ") {
+        Some(net) => spec::net(net).unwrap(),
+        None => spec::syscall(text, Machine::HOST).unwrap(),
+    };
+    let rules: Vec<_> = rules.iter().map(parse).collect();
+    let options = Options { seed: 1, monitor: false, insist, duration: None };
+    Plan::new(&rules, options, 7, &backends)
+}
+
+fn plan(rules: &[&str]) -> Result<Plan, PlanError> {
+    plan_with(rules, false, &[])
+}
+
+fn kinds(plan: &Plan) -> BTreeSet<BackendKind> {
+    plan.sites.iter().map(|site| site.backend).collect()
+}
+
+#[test]
+fn several_rules_of_a_call_get_slots_in_their_order() {
+    let plan = plan(&["fsync@64:error=EIO", "fdatasync@64:error=EIO", "fsync@64:error=ENOSPC"]).unwrap();
+    let both: Vec<_> = plan.calls.values().filter(|rules| rules.count == 2).collect();
+    assert_eq!(both.len(), 1);
+    let base = both[0].base as usize;
+    assert_eq!(plan.slots[base..base + 2], [0, 2]);
+    assert_eq!(plan.slots.len(), 3);
+}
+
+#[test]
+fn slots_of_different_calls_do_not_overlap() {
+    let plan = plan(&["%file:error=EIO:when=3", "open,openat:error=EPERM"]).unwrap();
+    let mut next = 0;
+    let mut rules: Vec<_> = plan.calls.values().collect();
+    rules.sort_by_key(|rules| rules.base);
+    for rules in rules {
+        assert_eq!(rules.base, next);
+        next += rules.count;
+    }
+    assert_eq!(plan.slots.len(), next as usize);
+}
+
+#[test]
+fn one_rule_that_returns_zero_takes_the_whole_function_to_the_kprobe() {
+    assert_eq!(kinds(&plan(&["fsync:error=EIO"]).unwrap()), [BackendKind::FmodRet].into());
+    let mixed = plan(&["fsync:error=EIO", "fsync:retval=0"]).unwrap();
+    assert_eq!(kinds(&mixed), [BackendKind::Kprobe].into());
+}
+
+/// sync has no arguments and so one function for every ABI; a rule for one of them decides for all.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn calls_that_share_a_function_share_its_program() {
+    let plan = plan(&["sync@64:error=EIO", "sync@32:retval=0"]).unwrap();
+    assert_eq!(plan.sites.len(), 1);
+    assert_eq!(kinds(&plan), [BackendKind::Kprobe].into());
+    assert_eq!(plan.calls.len(), 2);
+}
+
+#[test]
+fn a_call_that_was_named_must_be_caught() {
+    let error = plan_with(&["fsync:error=EIO"], false, &["fsync"]).unwrap_err();
+    assert!(error.is_kernel());
+    assert_eq!(error.hint(), "another kernel");
+    assert!(error.to_string().contains("fsync"), "{error}");
+}
+
+#[test]
+fn a_call_that_a_class_brought_is_left_out_and_noted() {
+    let plan = plan_with(&["%desc:error=EIO"], false, &["fsync"]).unwrap();
+    assert!(plan.notes.iter().any(|note| note.contains("cannot make fail") && note.contains("fsync")));
+    assert!(plan.rules[0].calls > 50);
+}
+
+#[test]
+fn dangerous_calls_need_insistence_and_the_deadly_never_do() {
+    assert!(matches!(plan(&["close:error=EIO"]), Err(PlanError::Dangerous { call: "close", .. })));
+    assert!(plan_with(&["close:error=EIO"], true, &[]).is_ok());
+    assert!(matches!(
+        plan_with(&["exit_group:error=EIO"], true, &[]),
+        Err(PlanError::Never { call: "exit_group", .. })
+    ));
+    let class = plan(&["%desc:error=EIO"]).unwrap();
+    assert!(class.notes.iter().any(|note| note.contains("close") && note.contains("not safe")));
+}
+
+#[test]
+fn each_rule_has_a_seed_of_its_own() {
+    let plan = plan(&["fsync:error=EIO:prob=5%", "fsync:error=EIO:prob=5%"]).unwrap();
+    assert_ne!(plan.rules[0].kernel.seed, plan.rules[1].kernel.seed);
+}
+
+#[test]
+fn packet_rules_need_no_calls() {
+    let plan = plan(&["net ingress tcp dport 80 : loss 50%"]).unwrap();
+    assert!(plan.needs_ingress() && !plan.needs_egress() && !plan.needs_calls());
+    let rule = plan.rules[0].kernel;
+    assert_eq!((rule.fault, rule.threshold), (FAULT_DROP, Threshold(1 << 31)));
+    assert_eq!(rule.packets.protocols, injector_common::packet::TCP);
+}
+
+#[test]
+fn too_much_is_refused() {
+    let many = vec!["fsync:error=EIO"; MAX_RULES + 1];
+    assert!(matches!(plan(&many), Err(PlanError::TooManyRules { given: 65 })));
+    assert!(plan(&many[1..]).is_ok());
+    let wide = vec!["all:error=EIO"; MAX_RULES];
+    assert!(matches!(plan(&wide), Err(PlanError::TooManySlots { .. })));
+    assert!(matches!(plan(&[]), Err(PlanError::NoRules)));
+}

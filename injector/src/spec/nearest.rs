@@ -1,0 +1,32 @@
+//! The near miss: which known word did the user most likely mean?
+
+/// The known word closest to `word`, if it is close enough to be worth a question.
+///
+/// Close enough is one edit (a letter more, less, other, or two swapped) for every three letters, so
+/// that `EIOO` is asked back as `EIO`, and `foo` is not asked back as `fork`.
+pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let asked = word.to_ascii_lowercase();
+    let allowed = (asked.chars().count() / 3).clamp(1, 3);
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&asked, &candidate.to_ascii_lowercase()), candidate))
+        .filter(|&(distance, _)| distance <= allowed)
+        .min_by_key(|&(distance, candidate)| (distance, candidate.len().abs_diff(word.len())))
+        .map(|(_, candidate)| candidate.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn a_slip_is_recognised_and_a_stranger_is_not() {
+        let known = ["fork", "fsync", "fdatasync", "openat", "open"];
+        assert_eq!(nearest("fsnyc", known).as_deref(), Some("fsync"));
+        assert_eq!(nearest("OPENAT", known).as_deref(), Some("openat"));
+        assert_eq!(nearest("fdatasnc", known).as_deref(), Some("fdatasync"));
+        assert_eq!(nearest("foo", known), None);
+        assert_eq!(nearest("teapot", known), None);
+        assert_eq!(nearest("", known), None);
+    }
+}

@@ -1,0 +1,30 @@
+//! Lists of ports: `80,443,8000-8080`.
+
+use std::ops::RangeInclusive;
+
+use super::{
+    error::{Located, Problem},
+    word::Word,
+};
+
+/// Reads a list, which has no spaces in it.
+pub(super) fn parse(list: Word<'_>) -> Result<Vec<RangeInclusive<u16>>, Located> {
+    if list.text.split(',').any(str::is_empty) {
+        return Err(list.problem(Problem::Port(list.text.into())));
+    }
+    list.pieces(',').map(range).collect()
+}
+
+fn range(word: Word<'_>) -> Result<RangeInclusive<u16>, Located> {
+    let port = |number: Word<'_>| match number.decimal::<u16>() {
+        Some(0) => Err(word.problem(Problem::PortZero)),
+        Some(port) => Ok(port),
+        None => Err(word.problem(Problem::Port(word.text.into()))),
+    };
+    let (low, high) = word.split_once("-").unwrap_or((word, word));
+    let (low, high) = (port(low)?, port(high)?);
+    if high < low {
+        return Err(word.problem(Problem::PortOrder(word.text.into())));
+    }
+    Ok(low..=high)
+}

@@ -1,0 +1,65 @@
+//! Rules on system calls, in strace's grammar (src/filter_qualify.c, strace 7.2) with `prob=` and
+//! `times=` added: `SET[:error=E|:retval=V][:when=first[..last][+[step]]][:prob=P][:times=N]`.
+
+use super::{
+    actions::{self, Verb},
+    callset::{self, CallSet},
+    error::{Located, Problem, SpecError},
+    model::{Rule, RuleKind, SyscallRule},
+    nearest::nearest,
+    word::Word,
+};
+use crate::syscalls::Machine;
+
+/// strace's other qualifiers behind `-e`, which choose what it prints.
+const STRACE_OUTPUT: &str = "trace t trace-fd trace-fds fd fds abbrev a verbose v raw x signal signals s \
+                             status quiet silent silence q read reads r write writes w kvm decode-fd \
+                             decode-fds decode-pid decode-pids secontext namespace";
+
+/// Reads what follows `-e`: `inject=SET:…` or `fault=SET[:…]`, for the calls of `machine`.
+pub fn expression(text: &str, machine: Machine) -> Result<Rule, SpecError> {
+    let whole = Word::whole(text);
+    let (qualifier, rest) = match whole.split_once("=") {
+        // What stands before the first `=` may be the start of a rule, as in `-e read:error=EIO`.
+        Some((qualifier, rest)) if !qualifier.text.is_empty() && !qualifier.text.contains(':') => {
+            (qualifier, rest)
+        }
+        _ => return Err(SpecError::new("rule", text, whole.problem(Problem::NoQualifier))),
+    };
+    let rule = match qualifier.text {
+        "inject" => rule(rest, machine, Verb::Inject),
+        "fault" => rule(rest, machine, Verb::Fault),
+        word if STRACE_OUTPUT.split(' ').any(|known| known == word) => {
+            Err(qualifier.problem(Problem::StraceOutput(word.into())))
+        }
+        word => {
+            let near = nearest(word, ["inject", "fault"]);
+            Err(qualifier.problem(Problem::UnknownQualifier { word: word.into(), near }))
+        }
+    };
+    finish(text, rule)
+}
+
+/// Reads `SET:ACTIONS`, what follows `--syscall` and `inject=`, for the calls of `machine`.
+pub fn syscall(text: &str, machine: Machine) -> Result<Rule, SpecError> {
+    finish(text, rule(Word::whole(text), machine, Verb::Inject))
+}
+
+fn finish(text: &str, rule: Result<SyscallRule, Located>) -> Result<Rule, SpecError> {
+    let kind = RuleKind::Syscall(rule.map_err(|located| SpecError::new("rule", text, located))?);
+    Ok(Rule { text: text.to_owned(), kind })
+}
+
+fn rule(text: Word<'_>, machine: Machine, verb: Verb) -> Result<SyscallRule, Located> {
+    // As in strace, the set ends at the first `:`, whatever it holds.
+    let (set, words) = match text.split_once(":") {
+        Some((set, words)) => (set, Some(words)),
+        None => (text, None),
+    };
+    if set.text.is_empty() {
+        return Err(set.problem(Problem::NoSet));
+    }
+    let (result, trigger) = actions::parse(set, words, verb)?;
+    let CallSet { calls, named } = callset::parse(set, machine)?;
+    Ok(SyscallRule { set: set.text.into(), calls, named, result, trigger })
+}

@@ -1,0 +1,37 @@
+//! The grammars as a user meets them: what is accepted and what it means, what is refused and in which
+//! words, and that printing and reading are each other's inverse.
+
+mod accepted;
+mod refused;
+mod round_trip;
+
+use super::{
+    SpecError, expression, model::Rule, model::RuleKind, model::SyscallRule, net, packet::NetRule, syscall,
+};
+use crate::syscalls::Machine;
+
+/// Reads `text` by one of the grammars, for x86-64 whatever the tests run on.
+fn read(grammar: &str, text: &str) -> Result<Rule, SpecError> {
+    match grammar {
+        "-e" => expression(text, Machine::X86_64),
+        "syscall" => syscall(text, Machine::X86_64),
+        "net" => net(text),
+        other => panic!("no grammar {other}"),
+    }
+}
+
+/// A rule on system calls that has to be accepted.
+fn calls(text: &str) -> SyscallRule {
+    match read("syscall", text).map(|rule| rule.kind) {
+        Ok(RuleKind::Syscall(rule)) => rule,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+/// A rule on packets that has to be accepted.
+fn packets(text: &str) -> NetRule {
+    match read("net", text).map(|rule| rule.kind) {
+        Ok(RuleKind::Net(rule)) => rule,
+        other => panic!("{text}: {other:?}"),
+    }
+}

@@ -1,0 +1,181 @@
+//! Printing a rule and reading it again gives the same rule, and no text makes a parser panic.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    ops::RangeInclusive,
+};
+
+use ipnet::IpNet;
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+use super::{
+    super::{
+        errno::Errno,
+        model::{CallResult, SyscallRule, Trigger, When},
+        packet::{Direction, NetFault, NetRule, Ports, Protocol},
+        units::{Probability, duration},
+    },
+    calls, packets, read,
+};
+
+const SETS: &[&str] = &[
+    "read",
+    "read@32",
+    "read,write@64,3",
+    "%file",
+    "!%file",
+    "/^open",
+    "?teapot,fsync",
+    "all",
+    "!none",
+    "!?read@x32",
+];
+
+fn probability() -> impl Strategy<Value = Probability> {
+    prop_oneof![1..=1_u64 << 32, Just(1), Just((1 << 32) - 1), Just(1 << 32)]
+        .prop_map(|n| Probability::new(n).unwrap())
+}
+
+fn when() -> impl Strategy<Value = When> {
+    let last = option::of(0_u32..=65534);
+    (1_u32..=65535, last, 1_u32..=65535).prop_map(|(first, last, step)| match last {
+        Some(last) if last > first => When { first, last: Some(last), step },
+        Some(_) => When { first, last: Some(first), step: 1 },
+        None => When { first, last: None, step },
+    })
+}
+
+fn trigger() -> impl Strategy<Value = Trigger> {
+    (when(), probability(), option::of(1_u64..)).prop_map(|(when, probability, times)| Trigger {
+        when,
+        probability,
+        times,
+    })
+}
+
+fn result() -> impl Strategy<Value = CallResult> {
+    prop_oneof![
+        (1_u16..=Errno::MAX).prop_map(|number| CallResult::Error(Errno::new(number).unwrap())),
+        any::<i64>().prop_map(CallResult::Value),
+    ]
+}
+
+fn network(ipv4: bool) -> impl Strategy<Value = IpNet> {
+    (any::<u128>(), 0_u8..=128).prop_map(move |(bits, length)| {
+        let (address, length) = if ipv4 {
+            (IpAddr::from(Ipv4Addr::from((bits >> 96) as u32)), length % 33)
+        } else {
+            (IpAddr::from(Ipv6Addr::from(bits)), length)
+        };
+        IpNet::new(address, length).unwrap().trunc()
+    })
+}
+
+fn ranges() -> impl Strategy<Value = Vec<RangeInclusive<u16>>> {
+    vec((1_u16.., 1_u16..).prop_map(|(a, b)| a.min(b)..=a.max(b)), 0..=5)
+}
+
+fn rule_on_packets() -> impl Strategy<Value = NetRule> {
+    let direction = select(vec![Direction::Egress, Direction::Ingress, Direction::Both]);
+    let protocol = select(vec![Protocol::Any, Protocol::Tcp, Protocol::Udp, Protocol::Icmp]);
+    let addresses =
+        any::<bool>().prop_flat_map(|ipv4| (option::of(network(ipv4)), option::of(network(ipv4))));
+    let ports = (ranges(), ranges(), ranges());
+    let fault = prop_oneof![Just(NetFault::Partition), probability().prop_map(NetFault::Loss)];
+    (direction, protocol, addresses, ports, fault).prop_map(
+        |(direction, protocol, (from, to), ports, fault)| {
+            let (source, destination, either) = ports;
+            let ports = match protocol {
+                Protocol::Icmp => Ports::default(),
+                _ => Ports { source, destination, either },
+            };
+            let protocol = match protocol {
+                Protocol::Any if !ports.is_empty() => Protocol::TcpOrUdp,
+                other => other,
+            };
+            let (from, to) = if direction == Direction::Both { (None, None) } else { (from, to) };
+            NetRule { direction, protocol, from, to, ports, fault }
+        },
+    )
+}
+
+/// Words of both grammars in any order: closer to the mark than noise is.
+fn nearly_a_rule() -> impl Strategy<Value = String> {
+    let words = vec![
+        "inject=",
+        "fault=",
+        "read",
+        "%file",
+        "/^o",
+        "!",
+        "?",
+        "@32",
+        "@",
+        ",",
+        ":",
+        "error=",
+        "retval=",
+        "EIO",
+        "-",
+        "0x",
+        "5",
+        "99999999999999999999999999",
+        "when=",
+        "..",
+        "+",
+        "prob=",
+        "%",
+        ".",
+        "times=",
+        " ",
+        "egress",
+        "both",
+        "tcp",
+        "icmp",
+        "to",
+        "from",
+        "10.0.0.0/8",
+        "::1",
+        "fe80::",
+        "/64",
+        "port",
+        "80",
+        "-90",
+        "loss",
+        "random",
+        "partition",
+        "delay",
+        "ü",
+        "\u{0}",
+        "s",
+        "ms",
+    ];
+    vec(select(words), 0..14).prop_map(|words| words.concat())
+}
+
+proptest! {
+    #[test]
+    fn rules_on_calls_read_back(set in select(SETS), result in result(), trigger in trigger()) {
+        let model = calls(&format!("{set}:retval=0"));
+        let rule = SyscallRule { result, trigger, ..model };
+        prop_assert_eq!(calls(&rule.to_string()), rule);
+    }
+
+    #[test]
+    fn rules_on_packets_read_back(rule in rule_on_packets()) {
+        prop_assert_eq!(packets(&rule.to_string()), rule);
+    }
+
+    #[test]
+    fn no_text_makes_a_parser_panic(noise in any::<String>(), near in nearly_a_rule()) {
+        for text in [noise, near] {
+            for grammar in ["-e", "syscall", "net"] {
+                if let Err(error) = read(grammar, &text) {
+                    let _ = (error.to_string(), error.hint(), error.caret().to_string());
+                    prop_assert!(text.get(error.span()).is_some());
+                }
+            }
+            let _ = duration(&text);
+        }
+    }
+}

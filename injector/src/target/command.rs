@@ -1,0 +1,247 @@
+//! A command that we start, in a cgroup of its own, and outlive: `run -- COMMAND`.
+//!
+//! Its cgroup exists before it does, so that rules can be put on it first. It enters by itself,
+//! between fork and exec: not one instruction of the command runs outside.
+
+use std::{
+    ffi::OsString,
+    fs::{File, OpenOptions},
+    io,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::process::{CommandExt, ExitStatusExt},
+    },
+    process::{Child, ExitStatus},
+};
+
+use nix::sys::{
+    resource::{Resource, rlim_t, setrlimit},
+    signal::{SigSet, SigmaskHow, Signal, sigprocmask},
+};
+use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
+use tokio::io::unix::AsyncFd;
+
+use super::{
+    cgroup::Cgroup,
+    error::CommandError,
+    hierarchy::Hierarchy,
+    nest::{self, Placement, Removal},
+    procfs::Procfs,
+    signals::{Received, Signals},
+};
+use crate::{kernel::descriptors, readable::readable};
+
+/// Added to the errno of a child that could not enter its cgroup, to tell it from one of exec; real
+/// ones are below 4096 (`MAX_ERRNO`, include/linux/err.h).
+const AT_THE_DOOR: i32 = 1 << 16;
+
+/// A command with its cgroup, before, while and after it runs.
+#[derive(Debug)]
+pub struct Command {
+    words: Vec<OsString>,
+    cgroup: Cgroup,
+    door: File,
+    placement: Placement,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Prepared,
+    Running(Running),
+    Ended,
+}
+
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    pidfd: AsyncFd<OwnedFd>,
+}
+
+impl Command {
+    /// Makes the cgroup for the command `words`, its name and arguments; starts nothing.
+    pub fn prepare(
+        words: Vec<OsString>,
+        hierarchy: &Hierarchy,
+        procfs: &Procfs,
+    ) -> Result<Self, CommandError> {
+        if words.is_empty() {
+            return Err(CommandError::Empty);
+        }
+        let (cgroup, placement) = nest::make(hierarchy, procfs)?;
+        let path = cgroup.path().join("cgroup.procs");
+        match OpenOptions::new().write(true).open(&path) {
+            Ok(door) => Ok(Self { words, cgroup, door, placement, state: State::Prepared }),
+            Err(source) => {
+                let _ = nest::remove(&cgroup);
+                Err(CommandError::Enter { path: cgroup.path().to_path_buf(), source })
+            }
+        }
+    }
+
+    /// Its cgroup.
+    pub fn cgroup(&self) -> &Cgroup {
+        &self.cgroup
+    }
+
+    /// Where its cgroup is, and why.
+    pub fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    /// Its number, once it was started, until its end was seen.
+    pub fn pid(&self) -> Option<u32> {
+        self.running().map(|running| running.child.id())
+    }
+
+    /// The command's name, as it was given.
+    pub fn name(&self) -> String {
+        self.words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// Starts it and gives its number. It has our descriptors 0 to 2, directory, environment and process
+    /// group, and the signal mask and dispositions that we were started with. To be called in a tokio
+    /// runtime, once.
+    pub fn start(&mut self, signals: &Signals) -> Result<u32, CommandError> {
+        let Some((program, arguments)) = self.words.split_first() else { return Err(CommandError::Empty) };
+        let mut command = std::process::Command::new(program);
+        command.args(arguments);
+        let (door, unblocked) = (self.door.as_raw_fd(), signals.set());
+        let files = descriptors::started_with();
+        // SAFETY: between fork and exec only async-signal-safe calls are allowed: this makes three system
+        // calls and allocates nothing. `door` is open as long as `self`, that is beyond the fork.
+        unsafe { command.pre_exec(move || enter(door, &unblocked, files)) };
+        let child = command.spawn().map_err(|error| self.refusal(error))?;
+        let pid = child.id();
+        let pidfd = watch(&child).map_err(|source| self.failure("watch", source))?;
+        self.state = State::Running(Running { child, pidfd });
+        Ok(pid)
+    }
+
+    fn refusal(&self, error: io::Error) -> CommandError {
+        match error.raw_os_error() {
+            Some(code) if code >= AT_THE_DOOR => CommandError::Enter {
+                path: self.cgroup.path().to_path_buf(),
+                source: io::Error::from_raw_os_error(code - AT_THE_DOOR),
+            },
+            Some(libc::ENOENT) => CommandError::NotFound(self.name()),
+            _ => CommandError::NotExecutable { name: self.name(), source: error },
+        }
+    }
+
+    fn failure(&self, verb: &'static str, source: io::Error) -> CommandError {
+        CommandError::System { verb, name: self.name(), source }
+    }
+
+    /// Waits for its end and gives its exit code, 128+n for one that signal n killed. Nothing is lost if
+    /// the future is dropped. At once 125 if it does not run.
+    pub async fn wait(&mut self) -> Result<i32, CommandError> {
+        let name = self.name();
+        let State::Running(running) = &mut self.state else { return Ok(125) };
+        let status =
+            ended(running).await.map_err(|source| CommandError::System { verb: "wait for", name, source })?;
+        self.state = State::Ended;
+        Ok(exit_code(status))
+    }
+
+    /// Passes a signal on, unless it got it already together with us.
+    pub fn forward(&self, received: Received) -> Result<(), CommandError> {
+        if received.is_for_us_alone() { self.signal(received.signal) } else { Ok(()) }
+    }
+
+    /// Sends it a signal, if it runs.
+    pub fn signal(&self, signal: Signal) -> Result<(), CommandError> {
+        let Some(running) = self.running() else { return Ok(()) };
+        let Some(signal) = rustix::process::Signal::from_named_raw(signal as i32) else { return Ok(()) };
+        match pidfd_send_signal(running.pidfd.get_ref(), signal) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(self.failure("signal", error.into())),
+        }
+    }
+
+    fn running(&self) -> Option<&Running> {
+        match &self.state {
+            State::Running(running) => Some(running),
+            State::Prepared | State::Ended => None,
+        }
+    }
+
+    /// Whether it was started and has ended, with all that it started.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.state, State::Ended) && self.cgroup.pids().is_ok_and(|pids| pids.is_empty())
+    }
+
+    /// Removes its cgroup, if it left nobody behind.
+    pub fn remove(self) -> Result<Removal, CommandError> {
+        Ok(nest::remove(&self.cgroup)?)
+    }
+}
+
+/// Whoever gives up on the way leaves no cgroup behind either.
+impl Drop for Command {
+    fn drop(&mut self) {
+        let _ = nest::remove(&self.cgroup);
+    }
+}
+
+/// Runs in the child: into the cgroup (`0` stands for the writer), and signals and limits as they were.
+fn enter(door: std::os::fd::RawFd, unblocked: &SigSet, files: Option<(rlim_t, rlim_t)>) -> io::Result<()> {
+    // SAFETY: one byte that lives through the call; a bad descriptor would only be refused.
+    let written = unsafe { libc::write(door, b"0".as_ptr().cast(), 1) };
+    if written != 1 {
+        let code = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
+        return Err(io::Error::from_raw_os_error(code + AT_THE_DOOR));
+    }
+    if let Some((soft, hard)) = files {
+        setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
+    }
+    sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(unblocked), None)?;
+    Ok(())
+}
+
+/// The number is the child's as long as nobody waited for it.
+fn watch(child: &Child) -> io::Result<AsyncFd<OwnedFd>> {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+    readable(pidfd_open(pid, PidfdFlags::empty())?)
+}
+
+async fn ended(running: &mut Running) -> io::Result<ExitStatus> {
+    loop {
+        if let Some(status) = running.child.try_wait()? {
+            return Ok(status);
+        }
+        running.pidfd.readable().await?.clear_ready();
+    }
+}
+
+fn exit_code(status: ExitStatus) -> i32 {
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(125)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_as_a_shell_has_them() {
+        assert_eq!(exit_code(ExitStatus::from_raw(3 << 8)), 3);
+        assert_eq!(exit_code(ExitStatus::from_raw(libc::SIGKILL)), 137);
+        assert_eq!(exit_code(ExitStatus::from_raw(libc::SIGSEGV | 0x80)), 139, "with a core dump");
+    }
+
+    #[test]
+    fn a_child_that_cannot_enter_says_so() {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let refused = enter(full.as_raw_fd(), &SigSet::empty(), None).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::ENOSPC + AT_THE_DOOR));
+        let null = OpenOptions::new().write(true).open("/dev/null").unwrap();
+        enter(null.as_raw_fd(), &SigSet::empty(), None).unwrap();
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn the_end_of_a_child_is_seen() {
+        let child = std::process::Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
+        let mut running = Running { pidfd: watch(&child).unwrap(), child };
+        assert_eq!(exit_code(ended(&mut running).await.unwrap()), 7);
+    }
+}
