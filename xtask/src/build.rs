@@ -1,0 +1,101 @@
+//! `cargo xtask build`: the BPF object first, then the product with the object inside. The result is
+//! `target/release/injector` (or `target/debug/injector`), which needs no file beside it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::toolchain::Rustc;
+use crate::{checkout, child, toolchain};
+
+/// Build the BPF programs and the injector that carries them: target/release/injector
+#[derive(Args)]
+pub(crate) struct Build {
+    /// Build the user-space side without optimisation, as target/debug/injector
+    #[arg(long)]
+    debug: bool,
+}
+
+impl Build {
+    pub(crate) fn run(self) -> Result<()> {
+        all(!self.debug)?;
+        println!("built {}", checkout::shown(&made(!self.debug)));
+        Ok(())
+    }
+}
+
+/// Both sides, the user-space one optimised if `release`.
+pub(crate) fn all(release: bool) -> Result<()> {
+    let toolchain = toolchain::ready()?;
+    let mut cargo = bpf("build", &toolchain.rustc, Some(&toolchain.linker));
+    child::run(&mut cargo).context("the kernel side (injector-ebpf) does not build")?;
+    checked()?;
+    product(release)
+}
+
+/// Clippy on injector-ebpf for the BPF target.
+pub(crate) fn bpf_lints(rustc: &Rustc) -> Result<()> {
+    let mut clippy = bpf("clippy", rustc, None);
+    child::run(clippy.args(["--", "-Dwarnings"])).context("clippy on the kernel side (injector-ebpf)")
+}
+
+/// Cargo's `verb` on injector-ebpf for the BPF target.
+fn bpf(verb: &str, rustc: &Rustc, linker: Option<&Path>) -> Command {
+    let mut cargo = child::cargo();
+    // `-Z` on a compiler that is not a nightly needs the bootstrap variable. `--btf` keeps the types
+    // that aya and the verifier's log need; cpu v3 (jmp32, alu32: Linux 5.1) is what every kernel has
+    // that can attach these programs.
+    let linker = linker.map(|linker| format!(" -Clinker={}", linker.display())).unwrap_or_default();
+    let flags = format!("-Cdebuginfo=2 -Clink-arg=--btf -Ctarget-cpu=v3{linker}");
+    cargo
+        .arg(verb)
+        .args(["--quiet", "--release", "--package", "injector-ebpf", "--bin", "injector-ebpf"])
+        .args(["--target", "bpfel-unknown-none", "-Zbuild-std=core", "--target-dir"])
+        .arg(checkout::target().join("bpf"))
+        .env("RUSTC", &rustc.path)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", flags)
+        .env_remove("RUSTC_WRAPPER")
+        .env_remove("RUSTC_WORKSPACE_WRAPPER")
+        .env_remove("RUSTUP_TOOLCHAIN");
+    // cargo finds its subcommands on the PATH: clippy must be the compiler's own.
+    if let Some(folder) = rustc.path.parent() {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(folder.to_path_buf()).chain(std::env::split_paths(&path));
+        if let Ok(path) = std::env::join_paths(folders) {
+            cargo.env("PATH", path);
+        }
+    }
+    cargo
+}
+
+/// An object without BTF loads on no kernel, and a linker of the wrong kind makes one in silence.
+fn checked() -> Result<()> {
+    let object = checkout::bpf_object();
+    let bytes = std::fs::read(&object).with_context(|| format!("cannot read {}", object.display()))?;
+    // ELF machine 247 is BPF; the section's name stands in the table of names.
+    if bytes.get(18..20) != Some(&[247, 0]) {
+        bail!("{} is no BPF object: another linker than bpf-linker made it", object.display());
+    }
+    if !bytes.windows(5).any(|window| window == b".BTF\0") {
+        bail!("{} has no .BTF section: the linker was not given --btf", object.display());
+    }
+    Ok(())
+}
+
+fn product(release: bool) -> Result<()> {
+    let mut cargo = child::cargo();
+    cargo.args(["build", "--quiet", "--package", "injector", "--bin", "injector"]);
+    if release {
+        cargo.arg("--release");
+    }
+    cargo.env("INJECTOR_BPF_OBJECT", checkout::bpf_object());
+    child::run(&mut cargo).context("the user-space side (injector) does not build")?;
+    Ok(())
+}
+
+fn made(release: bool) -> PathBuf {
+    if release { checkout::injector() } else { checkout::target().join("debug/injector") }
+}

@@ -1,0 +1,119 @@
+//! The end-to-end tests in their guests: a machine of its own for every binary and kernel, some at a
+//! time, so that a panic or a hang costs one binary and is seen next to what caused it.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::binaries::{self, Binary};
+use super::report::{Case, Counts, Verdict, cases};
+use crate::checkout;
+use crate::kernel::Kernel;
+use crate::vm::{Ending, Guest, Outcome, Streams};
+
+/// A binary that takes longer hangs; emulation on a busy host is slow.
+const LIMIT: Duration = Duration::from_mins(15);
+
+/// One binary's run on one kernel.
+pub(super) struct Run {
+    pub(super) kernel: Kernel,
+    pub(super) binary: Binary,
+    pub(super) cases: Vec<Case>,
+    /// What is wrong besides tests that failed.
+    pub(super) trouble: Vec<String>,
+    pub(super) counts: Counts,
+    pub(super) outcome: Outcome,
+}
+
+impl Run {
+    pub(super) fn good(&self) -> bool {
+        self.counts.failed == 0 && self.trouble.is_empty()
+    }
+}
+
+/// What to run, and where.
+pub(super) struct Guests<'a> {
+    pub(super) kernels: &'a [Kernel],
+    pub(super) binaries: &'a [Binary],
+    /// Only tests whose name contains this.
+    pub(super) filter: Option<&'a str>,
+    /// More kernel parameters.
+    pub(super) append: &'a [String],
+}
+
+impl Guests<'_> {
+    /// Runs every binary on every kernel, `jobs` guests at a time; calls `done` after each.
+    pub(super) fn run(&self, jobs: usize, done: impl Fn(&Run) + Sync) -> Result<Vec<Run>> {
+        let all =
+            self.binaries.iter().flat_map(|binary| self.kernels.iter().map(move |kernel| (kernel, binary)));
+        let queue: Mutex<VecDeque<_>> = Mutex::new(all.collect());
+        let finished = Mutex::new(Vec::new());
+        let work = || {
+            loop {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let Some((kernel, binary)) = next else { break };
+                let run = self.one(kernel, binary);
+                if let Ok(run) = &run {
+                    done(run);
+                }
+                finished.lock().unwrap_or_else(PoisonError::into_inner).push(run);
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..jobs.max(1) {
+                scope.spawn(work);
+            }
+        });
+        finished.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect()
+    }
+
+    fn one(&self, kernel: &Kernel, binary: &Binary) -> Result<Run> {
+        let mut guest = Guest::new(kernel.clone());
+        guest.name = format!("{}-{}", kernel.name, binary.name);
+        guest.directory = binaries::folder();
+        guest.append = self.append.to_vec();
+        guest.limit = LIMIT;
+        guest.streams = Streams::Capture;
+        guest.env = vec![
+            ("INJECTOR".to_owned(), checkout::injector().display().to_string()),
+            ("INJECTOR_TEST_KERNEL".to_owned(), kernel.name.to_string()),
+            // Naming the frames of a debug build costs an emulated processor seconds for each panic.
+            ("RUST_BACKTRACE".to_owned(), "0".to_owned()),
+            // The shared folder is gone with the next runs, and /tmp is the guest's own.
+            ("TMPDIR".to_owned(), "/tmp".to_owned()),
+        ];
+        // One stream for both, so that what a test says stands with its name.
+        let mut command: Vec<String> = ["sh", "-c", "exec \"$0\" \"$@\" 2>&1"].map(str::to_owned).to_vec();
+        command.push(binary.path.display().to_string());
+        command.extend(["--test-threads=1", "--nocapture"].map(str::to_owned));
+        command.extend(self.filter.map(str::to_owned));
+        let outcome = guest.run(&command)?;
+        let cases = cases(&String::from_utf8_lossy(&outcome.stdout));
+        let mut counts = Counts::of_cases(&cases);
+        let trouble = trouble(&outcome, &cases);
+        // Each failed guest counts, even if all its tests were content.
+        if counts.failed == 0 && !trouble.is_empty() {
+            counts.failed = 1;
+        }
+        Ok(Run { kernel: kernel.clone(), binary: binary.clone(), cases, trouble, counts, outcome })
+    }
+}
+
+/// What went wrong with the guest or the binary as a whole.
+fn trouble(outcome: &Outcome, cases: &[Case]) -> Vec<String> {
+    let mut trouble = Vec::new();
+    match &outcome.ending {
+        Ending::Exited(0) => {}
+        // libtest's own code for "a test failed", which the cases tell.
+        Ending::Exited(101) if cases.iter().any(|case| case.verdict == Verdict::Failed) => {}
+        Ending::Exited(code) => trouble.push(format!("the test binary exited with {code}")),
+        Ending::TimedOut => trouble.push(format!("not finished after {} minutes", LIMIT.as_secs() / 60)),
+        Ending::Panicked => trouble.push("the kernel panicked".to_owned()),
+        Ending::Lost(why) => trouble.push(why.clone()),
+    }
+    trouble.extend(outcome.trouble.iter().map(|report| format!("the kernel reports:\n{report}")));
+    trouble
+}

@@ -1,0 +1,220 @@
+//! `cargo xtask test`: the one command that says whether the checkout is good. Format and lints, the
+//! tests of the host, the product, then the end-to-end tests in guests, on every kernel of the matrix.
+//! All failures are collected; only a product that does not build ends it early.
+
+mod binaries;
+mod guests;
+mod report;
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use self::guests::{Guests, Run};
+use self::report::{Counts, Verdict};
+use crate::kernel::{self, Name};
+use crate::setup::Group;
+use crate::{build, checkout, child, setup, toolchain};
+
+/// Check everything: format, lints, host tests, and end-to-end tests on every kernel
+#[derive(Args)]
+pub(crate) struct Test {
+    /// Only tests whose name contains this
+    filter: Option<String>,
+    /// Only this kernel; may be given more than once
+    #[arg(long, value_enum)]
+    kernel: Vec<Name>,
+    /// Only what needs no virtual machine
+    #[arg(long)]
+    host_only: bool,
+    /// More kernel parameters for the guests, such as preempt=full
+    #[arg(long, value_name = "CMDLINE", allow_hyphen_values = true)]
+    append: Vec<String>,
+    /// Guests at a time
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    jobs: usize,
+}
+
+/// What has come of all so far.
+#[derive(Default)]
+struct Progress {
+    counts: Counts,
+    /// Names of steps that failed.
+    failed: Vec<String>,
+    skips: Vec<String>,
+}
+
+impl Test {
+    pub(crate) fn run(self) -> Result<()> {
+        let start = Instant::now();
+        let mut progress = Progress::default();
+        progress.step("format", || child::run(child::cargo().args(["fmt", "--all", "--check"])));
+        progress.step("lints", lints);
+        self.host_tests(&mut progress);
+        if !self.host_only {
+            self.end_to_end(&mut progress)?;
+        }
+        progress.finish(start.elapsed())
+    }
+
+    fn host_tests(&self, progress: &mut Progress) {
+        let mut counts = Counts::default();
+        progress.step("host tests", || {
+            let mut cargo = child::cargo();
+            cargo.args(["test", "--no-fail-fast"]);
+            if let Some(filter) = &self.filter {
+                cargo.args(["--", filter]);
+            }
+            let output = cargo.stdin(Stdio::null()).output()?;
+            let said = String::from_utf8_lossy(&output.stdout);
+            counts = Counts::of_summaries(&said);
+            if !output.status.success() {
+                eprintln!("{said}{}", String::from_utf8_lossy(&output.stderr));
+                bail!("a host test failed");
+            }
+            Ok(())
+        });
+        if counts.failed > 0 {
+            // The tests count, not the step.
+            progress.counts.failed -= 1;
+        }
+        progress.counts.add(counts);
+    }
+
+    fn end_to_end(&self, progress: &mut Progress) -> Result<()> {
+        let names = if self.kernel.is_empty() { Name::ALL.to_vec() } else { self.kernel.clone() };
+        let (mut kernels, mut binaries) = (Vec::new(), Vec::new());
+        let groups = [Group::Bpf, Group::Vm, Group::Test];
+        let ready = progress.step("setup", || groups.into_iter().try_for_each(setup::ready))
+            && progress.step("build", || build::all(true))
+            && progress.step("build of end-to-end tests", || {
+                binaries = binaries::build(self.filter.as_deref())?;
+                Ok(())
+            })
+            && progress.step("kernels", || {
+                kernels = names.iter().map(|name| kernel::ready(*name)).collect::<Result<_>>()?;
+                Ok(())
+            });
+        if ready {
+            let runs = Guests {
+                kernels: &kernels,
+                binaries: &binaries,
+                filter: self.filter.as_deref(),
+                append: &self.append,
+            }
+            .run(self.jobs, announce)?;
+            progress.take(&names, &runs);
+        }
+        Ok(())
+    }
+}
+
+/// Clippy on all but the BPF programs, then on them with the compiler that can.
+fn lints() -> Result<()> {
+    let mut cargo = child::cargo();
+    cargo.args(["clippy", "--quiet", "--workspace", "--exclude", "injector-ebpf", "--all-targets"]);
+    child::run(cargo.args(["--", "-Dwarnings"]))?;
+    let Some(rustc) = toolchain::linting() else {
+        eprintln!("no clippy beside a compiler that builds for BPF: injector-ebpf is not linted");
+        return Ok(());
+    };
+    build::bpf_lints(&rustc)
+}
+
+/// A line for a guest that has ended, and what went wrong in it.
+fn announce(run: &Run) {
+    let verdict = if run.good() { "ok    " } else { "FAILED" };
+    let Counts { passed, failed, skipped } = run.counts;
+    let boot = run.outcome.boot.map_or_else(|| "-".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()));
+    let took = run.outcome.took.as_secs_f64();
+    println!(
+        "{verdict} {:<15} {:<20} {passed} passed, {failed} failed, {skipped} skipped ({took:.1} s, boot {boot})",
+        run.kernel.name, run.binary.name
+    );
+    if run.good() {
+        return;
+    }
+    for case in run.cases.iter().filter(|case| matches!(case.verdict, Verdict::Failed | Verdict::Unfinished))
+    {
+        let how = if case.verdict == Verdict::Failed { "failed" } else { "did not end" };
+        eprintln!("---- {} on {} {how}\n{}", case.name, run.kernel.name, case.output.trim_end());
+    }
+    for what in &run.trouble {
+        eprintln!("---- {} on {}: {what}", run.binary.name, run.kernel.name);
+    }
+    if run.cases.is_empty() {
+        for stream in [&run.outcome.stdout, &run.outcome.stderr] {
+            eprint!("{}", String::from_utf8_lossy(stream));
+        }
+    }
+    eprintln!("---- all of it: {}", checkout::shown(&run.outcome.folder));
+}
+
+impl Progress {
+    /// Runs a step and prints a line with its duration; true if it was good.
+    fn step(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> bool {
+        let start = Instant::now();
+        let outcome = work();
+        let verdict = if outcome.is_ok() { "ok    " } else { "FAILED" };
+        println!("{verdict} {name} ({:.1} s)", start.elapsed().as_secs_f64());
+        if let Err(error) = &outcome {
+            eprintln!("---- {name}: {error:#}");
+            self.failed.push(name.to_owned());
+            self.counts.failed += 1;
+        }
+        outcome.is_ok()
+    }
+
+    /// Adds the guests' results, and prints them as a table of binaries and kernels.
+    fn take(&mut self, kernels: &[Name], runs: &[Run]) {
+        let mut names: Vec<&str> = runs.iter().map(|run| run.binary.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        print!("\npassed/failed/skipped");
+        for kernel in kernels {
+            print!(" {kernel:>16}");
+        }
+        println!();
+        for name in names {
+            print!("{name:<21}");
+            for kernel in kernels {
+                let run = runs.iter().find(|run| run.binary.name == name && run.kernel.name == *kernel);
+                let cell = run.map_or_else(String::new, |Run { counts, .. }| {
+                    format!("{}/{}/{}", counts.passed, counts.failed, counts.skipped)
+                });
+                print!(" {cell:>16}");
+            }
+            println!();
+        }
+        for run in runs {
+            self.counts.add(run.counts);
+            for case in &run.cases {
+                if let Verdict::Skipped(why) = &case.verdict {
+                    self.skips.push(format!("{} on {}: {why}", case.name, run.kernel.name));
+                }
+            }
+        }
+    }
+
+    /// The last lines; an error if anything failed.
+    fn finish(self, took: Duration) -> Result<()> {
+        if !self.skips.is_empty() {
+            println!("\nskipped:");
+            for skip in &self.skips {
+                println!("  {skip}");
+            }
+        }
+        let Counts { passed, failed, skipped } = self.counts;
+        println!("\ntook {} min {} s", took.as_secs() / 60, took.as_secs() % 60);
+        if !self.failed.is_empty() {
+            println!("failed steps: {}", self.failed.join(", "));
+        }
+        println!("{passed} passed, {failed} failed, {skipped} skipped");
+        if failed > 0 {
+            bail!("not good");
+        }
+        Ok(())
+    }
+}

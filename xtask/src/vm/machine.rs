@@ -1,0 +1,105 @@
+//! QEMU's command line and its process. The guest has no network and no disk: the host's files come
+//! over 9p, read-only; three ports of a virtio console carry stdout, stderr and the guest's reports.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+
+use super::accelerator::Accelerator;
+use super::guest::Guest;
+use crate::child;
+
+/// A started QEMU, with our ends of the guest's streams.
+pub(super) struct Machine {
+    pub(super) qemu: Child,
+    pub(super) stdout: UnixStream,
+    pub(super) stderr: UnixStream,
+    pub(super) reports: UnixStream,
+}
+
+/// Starts `guest`; `folder` holds its initramfs and takes its console and QEMU's own messages.
+pub(super) fn start(guest: &Guest, accelerator: Accelerator, folder: &Path) -> Result<Machine> {
+    // The guest must not outlive us, however we end; util-linux's setpriv asks the kernel for that.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]);
+    command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+    match accelerator {
+        Accelerator::Kvm => command.args(["-accel", "kvm", "-cpu", "host"]),
+        // One instruction is one nanosecond, on one processor: time counts instructions.
+        Accelerator::Emulation if guest.icount => {
+            command.args(["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-cpu", "max"])
+        }
+        Accelerator::Emulation => command.args(["-accel", "tcg,thread=multi", "-cpu", "max"]),
+    };
+    let cpus = if guest.icount { 1 } else { guest.cpus };
+    command.args(["-smp", &cpus.to_string(), "-m", &format!("{}M", guest.memory)]);
+    command.arg("-kernel").arg(&guest.kernel.image).arg("-initrd").arg(folder.join("initramfs"));
+    command.args(["-append", &kernel_parameters(guest)]);
+    command.arg("-serial").arg(prefixed("file:", &folder.join("console.log")));
+    command.args(["-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap"]);
+    command.args(["-device", "virtio-9p-pci,fsdev=host,mount_tag=host"]);
+    command.arg("-fsdev").arg(prefixed("local,id=share,security_model=none,path=", &folder.join("share")));
+    command.args(["-device", "virtio-9p-pci,fsdev=share,mount_tag=share"]);
+    command.args(["-device", "virtio-serial-pci"]);
+    let (stdout, theirs_out) = port(&mut command, 1)?;
+    let (stderr, theirs_err) = port(&mut command, 2)?;
+    let (reports, theirs_reports) = port(&mut command, 3)?;
+    child::without_cargo(&mut command);
+    let messages = File::create(folder.join("qemu.log")).context("cannot write QEMU's messages")?;
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(messages);
+    let qemu = command.spawn().context("cannot start qemu-system-x86_64 (Debian package qemu-system-x86)")?;
+    // QEMU has its own copies; with ours closed, its end is the streams' end.
+    drop((theirs_out, theirs_err, theirs_reports));
+    Ok(Machine { qemu, stdout, stderr, reports })
+}
+
+/// A port of the guest's console on one end of a socket pair. QEMU inherits the other end, which the
+/// caller must close after the start.
+fn port(command: &mut Command, number: u32) -> Result<(UnixStream, OwnedFd)> {
+    let (ours, theirs) = UnixStream::pair().context("cannot make a pair of sockets")?;
+    let theirs = OwnedFd::from(theirs);
+    fcntl(&theirs, FcntlArg::F_SETFD(FdFlag::empty()))
+        .map_err(io::Error::from)
+        .context("cannot pass a socket")?;
+    command.args(["-chardev", &format!("socket,id=port{number},fd={}", theirs.as_raw_fd())]);
+    command.args(["-device", &format!("virtserialport,chardev=port{number},nr={number}")]);
+    Ok((ours, theirs))
+}
+
+/// `panic=-1` with `-no-reboot` ends QEMU at once. Mitigations only make emulation slow, and a
+/// kernel whose addresses are always the same has traces that can be compared.
+fn kernel_parameters(guest: &Guest) -> String {
+    let mut words = vec![
+        "console=ttyS0",
+        "rdinit=/init",
+        "panic=-1",
+        "oops=panic",
+        "mitigations=off",
+        "nokaslr",
+        "random.trust_cpu=on",
+        "cgroup_no_v1=all",
+        // An emulated processor that waits for a busy host is not stuck.
+        "rcupdate.rcu_cpu_stall_timeout=60",
+    ];
+    if guest.icount {
+        // While the processor idles, waiting for the host's files, time jumps to the next timer.
+        words.extend([
+            "nowatchdog",
+            "rcupdate.rcu_cpu_stall_suppress=1",
+            "sysctl.kernel.hung_task_timeout_secs=0",
+        ]);
+    }
+    words.extend(guest.append.iter().map(String::as_str));
+    words.join(" ")
+}
+
+/// QEMU doubles commas in the values of its options.
+fn prefixed(prefix: &str, path: &Path) -> String {
+    format!("{prefix}{}", path.display().to_string().replace(',', ",,"))
+}
