@@ -1,0 +1,82 @@
+//! What a plan has to decide, told again: from the seed, the place of each thread in the process tree and
+//! the number of the call, with nothing from the kernel. The pure functions are those of injector-common,
+//! which has tests of its own; what is checked here is that the kernel side feeds them rightly.
+
+use bytemuck::Zeroable;
+use injector_common::{
+    call::{ABI_NATIVE, entry},
+    decide::{Match, triggered},
+    random::rule_seed,
+    rule::Rule,
+    thread::{child_place, root_place},
+    trigger::{Threshold, When},
+};
+
+/// A rule, as far as it decides which matches fire.
+#[derive(Clone, Copy, Debug)]
+pub struct Decider {
+    rule: Rule,
+}
+
+/// The place of the command that `run` starts.
+pub fn root() -> u64 {
+    root_place(1)
+}
+
+/// The place of the `nth` child or thread, from 1, of the thread at `parent`.
+pub fn child(parent: u64, nth: usize) -> u64 {
+    child_place(parent, nth as u64)
+}
+
+/// The places of the workers of `calls`, in the order of the board.
+pub fn places(processes: usize, threads: usize) -> Vec<u64> {
+    if processes == 0 {
+        return vec![root()];
+    }
+    let process = (1..=processes).map(|nth| child(root(), nth));
+    process.flat_map(|process| (1..=threads).map(move |nth| child(process, nth))).collect()
+}
+
+impl Decider {
+    /// Rule number `number`, from 0, of a plan with that seed; fires always.
+    pub fn new(seed: u64, number: u32) -> Self {
+        let rule = Rule {
+            when: When::ALWAYS,
+            threshold: Threshold::ALWAYS,
+            seed: rule_seed(seed, number),
+            ..Rule::zeroed()
+        };
+        Self { rule }
+    }
+
+    /// `when=first..last+step`.
+    #[must_use]
+    pub fn when(mut self, first: u32, last: Option<u32>, step: u32) -> Self {
+        self.rule.when = When { first, last: last.unwrap_or(When::FOREVER), step, ..When::ALWAYS };
+        self
+    }
+
+    /// `prob=percent%`.
+    #[must_use]
+    pub fn percent(mut self, percent: u32) -> Self {
+        self.rule.threshold = Threshold(((u64::from(percent) << 32) + 50) / 100);
+        self
+    }
+
+    /// Does call `number` (from 1) of the thread at `place` fire? `call` is its number in the native ABI.
+    pub fn fires(&self, place: u64, call: libc::c_long, number: usize) -> bool {
+        let entry = u32::try_from(call).ok().and_then(|call| entry(ABI_NATIVE, call)).unwrap_or_default();
+        let at = Match { subject: place, object: u64::from(entry) + 1, number: number as u64 };
+        triggered(&self.rule, at).is_ok()
+    }
+
+    /// Is match `number` (from 1) of a rule on packets dropped?
+    pub fn drops(&self, number: usize) -> bool {
+        triggered(&self.rule, Match { subject: 0, object: 0, number: number as u64 }).is_ok()
+    }
+
+    /// The numbers, from 1, of those of `calls` calls that fail.
+    pub fn failures(&self, place: u64, call: libc::c_long, calls: usize) -> Vec<usize> {
+        (1..=calls).filter(|&number| self.fires(place, call, number)).collect()
+    }
+}

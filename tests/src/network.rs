@@ -1,0 +1,191 @@
+//! Networks for the tests: namespaces joined by veth pairs, and servers that answer in them. The servers
+//! are threads of the test, so they are never in a target.
+
+use std::{
+    fs::File,
+    io::{ErrorKind, Read, Write},
+    net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    process::Command,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use nix::sched::{CloneFlags, setns};
+
+/// Runs a command that has to succeed, such as `ip` or `nft`; words are split at blanks.
+pub fn sh(words: &str) -> Result<String> {
+    let mut split = words.split_whitespace();
+    let program = split.next().context("no command")?;
+    let output =
+        Command::new(program).args(split).output().with_context(|| format!("cannot start {program}"))?;
+    if !output.status.success() {
+        bail!("`{words}`: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// A network namespace with a name. Dropping it removes it.
+#[derive(Debug)]
+pub struct Space {
+    name: String,
+}
+
+impl Space {
+    /// A fresh one with its lo up.
+    pub fn new(name: &str) -> Result<Self> {
+        sh(&format!("ip netns add {name}"))?;
+        let space = Self { name: name.to_owned() };
+        sh(&format!("ip -n {name} link set lo up"))?;
+        Ok(space)
+    }
+
+    /// A pair of devices between here (`device`, with the first address of `network`) and there (`eth0`,
+    /// with the second, and the default route). `network` is as in `10.1.1`, of 24 bits.
+    pub fn join(&self, device: &str, network: &str) -> Result<()> {
+        let name = &self.name;
+        sh(&format!("ip link add {device} type veth peer name eth0 netns {name}"))?;
+        sh(&format!("ip addr add {network}.1/24 dev {device}"))?;
+        sh(&format!("ip link set {device} up"))?;
+        sh(&format!("ip -n {name} addr add {network}.2/24 dev eth0"))?;
+        sh(&format!("ip -n {name} link set eth0 up"))?;
+        sh(&format!("ip -n {name} route add default via {network}.1"))?;
+        Ok(())
+    }
+
+    /// `program`, to run in it.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{}", self.name)).arg(program);
+        command
+    }
+
+    /// Runs `work` in a thread of its own that is in this namespace; sockets made there stay in it.
+    pub fn enter<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let file = File::open(format!("/run/netns/{}", self.name))?;
+        let thread = thread::spawn(move || {
+            setns(&file, CloneFlags::CLONE_NEWNET)?;
+            work()
+        });
+        thread.join().map_err(|_| anyhow!("a thread panicked"))?
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        if let Err(error) = sh(&format!("ip netns del {}", self.name)) {
+            eprintln!("{error}");
+        }
+    }
+}
+
+/// A UDP server that sends back what it gets, and remembers it.
+#[derive(Debug)]
+pub struct Echo {
+    /// Where it listens.
+    pub port: u16,
+    seen: Arc<Mutex<Vec<(u32, SocketAddr)>>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Echo {
+    /// Starts one at `address`, in this thread's network namespace, on a port of the kernel's choice.
+    pub fn start(address: IpAddr) -> Result<Self> {
+        let socket = UdpSocket::bind((address, 0)).with_context(|| format!("cannot bind to {address}"))?;
+        socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+        let (seen, stop) = (Arc::default(), Arc::new(AtomicBool::new(false)));
+        let port = socket.local_addr()?.port();
+        let (all, end) = (Arc::clone(&seen), Arc::clone(&stop));
+        let thread = thread::spawn(move || echo(&socket, &all, &end));
+        Ok(Self { port, seen, stop, thread: Some(thread) })
+    }
+
+    /// The numbers in the datagrams that came so far, with their senders; forgets them.
+    pub fn take(&self) -> Vec<(u32, SocketAddr)> {
+        std::mem::take(&mut *locked(&self.seen))
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn echo(socket: &UdpSocket, seen: &Mutex<Vec<(u32, SocketAddr)>>, stop: &AtomicBool) {
+    let mut datagram = [0; 4];
+    while !stop.load(Ordering::Relaxed) {
+        let Ok((4, sender)) = socket.recv_from(&mut datagram) else { continue };
+        locked(seen).push((u32::from_le_bytes(datagram), sender));
+        let _ = socket.send_to(&datagram, sender);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An HTTP server that answers every request with the same number of bytes.
+#[derive(Debug)]
+pub struct Http {
+    /// Where it listens.
+    pub port: u16,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Http {
+    /// Starts one at `address`, in this thread's network namespace, on a port of the kernel's choice.
+    pub fn start(address: IpAddr, bytes: usize) -> Result<Self> {
+        let listener =
+            TcpListener::bind((address, 0)).with_context(|| format!("cannot bind to {address}"))?;
+        listener.set_nonblocking(true)?;
+        let port = listener.local_addr()?.port();
+        let stop = Arc::new(AtomicBool::new(false));
+        let end = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            while !end.load(Ordering::Relaxed) {
+                match listener.accept() {
+                    Ok((stream, _)) => _ = thread::spawn(move || answer(stream, bytes)),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        thread::sleep(Duration::from_millis(10));
+                    }
+                    Err(error) => eprintln!("server: {error}"),
+                }
+            }
+        });
+        Ok(Self { port, stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Http {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One request, whatever it asks for. A client that goes away is its own concern.
+fn answer(mut stream: TcpStream, bytes: usize) -> std::io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+    let (mut request, mut chunk) = (Vec::new(), [0; 1024]);
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        match stream.read(&mut chunk)? {
+            0 => return Ok(()),
+            length => request.extend_from_slice(&chunk[..length]),
+        }
+    }
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\nConnection: close\r\n\r\n")?;
+    stream.write_all(&vec![b'x'; bytes])
+}

@@ -1,0 +1,219 @@
+//! What an injector has left behind: everything of the kinds that it makes, compared with what was there
+//! before it. In the guest nobody else makes any, so no name has to be trusted.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{cgroup, guest, network::sh, patience};
+
+/// Promise 3 of the design: so long after any end nothing of ours remains. Software emulation on a busy
+/// host gets more: the kernel frees maps by a work queue, after grace periods that every processor ends.
+fn promise() -> Duration {
+    let emulated = fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains("QEMU TCG"));
+    Duration::from_secs(if emulated { 3 } else { 1 })
+}
+
+/// All that there is of the kinds that an injector makes.
+#[derive(Debug)]
+pub struct Census {
+    found: BTreeSet<String>,
+}
+
+/// What may stay, by name, after a death that nobody could prepare for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exceptions {
+    /// Nothing.
+    None,
+    /// The cgroup of a command that outlives its injector; on kernels without tcx the clsact filter.
+    Named,
+}
+
+impl Census {
+    /// Takes stock.
+    pub fn take() -> Result<Self> {
+        let mut found = quick()?;
+        found.extend(devices_and_filters()?);
+        Ok(Self { found })
+    }
+
+    /// What is there now and was not then.
+    pub fn left(&self) -> Result<Vec<String>> {
+        Ok(Self::take()?.found.difference(&self.found).cloned().collect())
+    }
+
+    /// Waits until nothing is left, at most as long as is promised; gives the time it took.
+    pub fn gone(&self, exceptions: Exceptions) -> Result<Duration> {
+        let (start, promise) = (Instant::now(), promise());
+        let excepted = |left: &String| exceptions == Exceptions::Named && is_named(left);
+        let too_much = |found: BTreeSet<String>| -> Vec<String> {
+            found.difference(&self.found).filter(|left| !excepted(left)).cloned().collect()
+        };
+        loop {
+            // First what costs a few system calls, then what costs processes.
+            let mut left = too_much(quick()?);
+            if left.is_empty() {
+                let took = start.elapsed();
+                left = too_much(devices_and_filters()?);
+                if left.is_empty() {
+                    return Ok(took);
+                }
+            }
+            if start.elapsed() > promise {
+                bail!("{:.1} s after its end this is left: {left:#?}", start.elapsed().as_secs_f64());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn is_named(left: &str) -> bool {
+    let clsact = left.starts_with("qdisc clsact") || left.starts_with("filter ");
+    // What the filter holds: the gate, whose name the kernel cuts, and the empty map that it asks.
+    let gate = left.starts_with("BPF program ") && left.ends_with(" injector_egress");
+    let filter = clsact || gate || (left.starts_with("BPF map ") && left.ends_with(" injector_gate"));
+    left.starts_with("cgroup ") || (filter && guest::Kernel::running().is_ok_and(|kernel| !kernel.has_tcx()))
+}
+
+/// BPF objects, cgroups of ours, processes of ours, mounts.
+fn quick() -> Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    for kind in Object::ALL {
+        found.extend(kind.all()?);
+    }
+    cgroups(Path::new(cgroup::MOUNT), &mut found)?;
+    processes(&mut found)?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    found.extend(mounts.lines().map(|line| format!("mount {line}")));
+    Ok(found)
+}
+
+/// Cgroups that `run` makes, wherever they are.
+fn cgroups(below: &Path, found: &mut BTreeSet<String>) -> Result<()> {
+    let Ok(entries) = fs::read_dir(below) else { return Ok(()) };
+    for entry in entries {
+        let path = entry?.path();
+        if !path.is_dir() {
+            continue;
+        }
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("injector-")) {
+            found.insert(format!("cgroup {}", path.display()));
+        }
+        cgroups(&path, found)?;
+    }
+    Ok(())
+}
+
+/// Processes whose program is the injector.
+fn processes(found: &mut BTreeSet<String>) -> Result<()> {
+    let injector = fs::canonicalize(guest::injector()?).context("cannot find the injector")?;
+    for entry in fs::read_dir("/proc")? {
+        let path = entry?.path();
+        if fs::read_link(path.join("exe")).is_ok_and(|exe| exe == injector) {
+            found.insert(format!("process {}", path.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Devices, queueing disciplines and filters of this network namespace and of all that have a name.
+fn devices_and_filters() -> Result<BTreeSet<String>> {
+    let mut spaces = vec![String::new()];
+    if let Ok(entries) = fs::read_dir("/run/netns") {
+        for entry in entries {
+            spaces.push(format!("-n {}", entry?.file_name().to_string_lossy()));
+        }
+    }
+    let mut found = BTreeSet::new();
+    for space in spaces {
+        for line in sh(&format!("ip -o {space} link show"))?.lines() {
+            // `2: eth0@if3: <…`
+            let Some(name) = line.split(": ").nth(1) else { continue };
+            let name = name.split('@').next().unwrap_or(name);
+            found.insert(format!("device {name} {space}"));
+            for side in ["ingress", "egress"] {
+                let filters = sh(&format!("tc {space} filter show dev {name} {side}"))?;
+                found.extend(filters.lines().map(|line| format!("filter {line} of {name} {side} {space}")));
+            }
+        }
+        let disciplines = sh(&format!("tc {space} qdisc show"))?;
+        found.extend(disciplines.lines().map(|line| format!("{} {space}", line.trim())));
+    }
+    Ok(found)
+}
+
+/// A kind of BPF object, with its commands of bpf(2) (include/uapi/linux/bpf.h).
+#[derive(Clone, Copy)]
+struct Object {
+    name: &'static str,
+    next: libc::c_long,
+    open: libc::c_long,
+    /// Where the object's info has its name; links have none.
+    name_at: Option<usize>,
+}
+
+const INFO: usize = 256;
+const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
+
+impl Object {
+    const ALL: [Self; 3] = [
+        // bpf_prog_info: type, id, tag, lengths, pointers, load time, uid, number of maps and their ids.
+        Self { name: "program", next: 11, open: 13, name_at: Some(64) },
+        // bpf_map_info: type, id, key size, value size, entries, flags.
+        Self { name: "map", next: 12, open: 14, name_at: Some(24) },
+        Self { name: "link", next: 31, open: 30, name_at: None },
+    ];
+
+    /// All objects of the kind.
+    fn all(self) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        let mut id = 0;
+        loop {
+            // start_id, next_id
+            let mut attributes = [u64::from(id), 0];
+            if bpf(self.next, &mut attributes).is_err() {
+                return Ok(found);
+            }
+            id = u32::try_from(attributes[0] >> 32)?;
+            let name = self.name_of(id).unwrap_or_default();
+            found.push(format!("BPF {} {id} {name}", self.name));
+        }
+    }
+
+    fn name_of(self, id: u32) -> Option<String> {
+        let at = self.name_at?;
+        let descriptor = RawFd::try_from(bpf(self.open, &mut [u64::from(id), 0]).ok()?).ok()?;
+        // SAFETY: the call has just opened it for us.
+        let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
+        let mut info = [0u8; INFO];
+        // bpf_fd and info_len, then the address.
+        let descriptor = u64::try_from(descriptor.as_raw_fd()).ok()?;
+        bpf(OBJ_GET_INFO_BY_FD, &mut [descriptor | (INFO as u64) << 32, info.as_mut_ptr() as u64]).ok()?;
+        let name = info[at..at + 16].iter().take_while(|byte| **byte != 0).copied().collect();
+        String::from_utf8(name).ok()
+    }
+}
+
+/// bpf(2) with the first 16 bytes of its attributes, in the order of little endian.
+fn bpf(command: libc::c_long, attributes: &mut [u64; 2]) -> nix::Result<libc::c_long> {
+    // SAFETY: the commands used here read and write at most the 16 bytes given, and what the info's
+    // address says is as long as the length beside it.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_mut_ptr(), size_of_val(attributes)) };
+    nix::errno::Errno::result(result)
+}
+
+/// Waits until the process is gone, or a zombie that waits for us.
+pub fn wait_gone(pid: u32) -> Result<()> {
+    patience::until("the end of a process", patience::LONG, || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        Ok(stat.is_empty() || stat.contains(") Z "))
+    })?;
+    Ok(())
+}

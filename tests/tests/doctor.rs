@@ -1,0 +1,136 @@
+//! `injector doctor` says the truth about each kernel: what works, why something does not, and what to do.
+//! The truth is known beforehand: from the kernel's name, and from what the kernel itself shows.
+
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
+
+use anyhow::{Context, Result, ensure};
+use injector_tests::{
+    guest::{self, Kernel},
+    injector::Injector,
+    residue::{Census, Exceptions},
+};
+use serde_json::Value;
+
+/// Every mechanism with its finding.
+fn findings() -> Result<(Value, BTreeMap<String, Value>)> {
+    let finished = Injector::new(["doctor", "--json"])?.expect(0)?;
+    let all: Value = serde_json::from_str(&finished.stdout).context(finished.stdout)?;
+    let mechanisms = all["mechanisms"].as_array().context("no mechanisms")?.iter();
+    let named = mechanisms.map(|one| (one["mechanism"].as_str().unwrap_or_default().to_owned(), one.clone()));
+    Ok((all.clone(), named.collect()))
+}
+
+#[test]
+fn what_works_and_what_does_not() -> Result<()> {
+    let (kernel, census) = (Kernel::running()?, Census::take()?);
+    let (all, found) = findings()?;
+    census.gone(Exceptions::None)?;
+
+    // The kernel's own list of what can be made to fail exists with the option, and only with it.
+    let listed = Path::new("/sys/kernel/debug/error_injection/list").exists();
+    assert_eq!(listed, kernel.injects_calls());
+    let expected = [
+        ("btf", true),
+        ("lineage", true),
+        ("cgroup2", true),
+        ("fmod_ret", listed),
+        ("kprobe", listed),
+        ("hook", true),
+        ("cgroup_skb", true),
+        ("tcx", kernel.has_tcx()),
+        ("clsact", true),
+    ];
+    for (mechanism, works) in expected {
+        let finding = found.get(mechanism).with_context(|| format!("nothing on {mechanism}"))?;
+        assert_eq!(finding["available"], works, "{finding:#}");
+        let told = |field: &str| finding[field].as_str().is_some_and(|text| !text.trim().is_empty());
+        ensure!(works || (told("why") && told("remedy")), "{finding:#}");
+        ensure!(!works || finding["why"].is_null(), "{finding:#}");
+    }
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    assert_eq!(all["kernel"].as_str(), Some(release.trim()));
+    if !listed {
+        let why = |mechanism: &str| found[mechanism]["why"].as_str().unwrap_or_default().to_owned();
+        ensure!(why("fmod_ret").contains("CONFIG_FUNCTION_ERROR_INJECTION"), "{}", why("fmod_ret"));
+        ensure!(why("kprobe").contains("CONFIG_BPF_KPROBE_OVERRIDE"), "{}", why("kprobe"));
+        // The same words when a rule needs it.
+        let refused = Injector::run("fsync:error=EIO")?.command(&["true"]).expect(125)?;
+        ensure!(refused.stderr.contains(&why("fmod_ret")), "{}", refused.stderr);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_table_for_a_person() -> Result<()> {
+    let (_, found) = findings()?;
+    let finished = Injector::new(["doctor"])?.expect(0)?;
+    for (mechanism, finding) in found {
+        let line = finished.stdout.lines().find(|line| line.split_whitespace().nth(1) == Some(&mechanism));
+        let line = line.with_context(|| format!("no line on {mechanism}: {}", finished.stdout))?;
+        let works = if finding["available"] == true { "yes" } else { "no" };
+        ensure!(line.starts_with(works), "{line}");
+        for text in ["why", "remedy"] {
+            let Some(text) = finding[text].as_str() else { continue };
+            ensure!(finished.stdout.contains(text.trim()), "`{text}` is missing: {}", finished.stdout);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_machine_without_version_2_cgroups_and_without_type_information() -> Result<()> {
+    let injector = guest::injector()?;
+    let doctor = |preparation: &str| -> Result<(i32, String)> {
+        let script = format!("{preparation}; exec {} doctor", injector.display());
+        let output = Command::new("unshare").args(["--mount", "sh", "-c", &script]).output()?;
+        Ok((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned()))
+    };
+    let (_, said) = doctor("umount /sys/fs/cgroup")?;
+    ensure!(said.contains("no   cgroup2") && said.contains("mount -t cgroup2"), "{said}");
+    // Without its types nothing can be done, and that is an error.
+    let (code, said) = doctor("mount -t tmpfs none /sys/kernel/btf")?;
+    ensure!(
+        code == 3 && said.contains("no   btf") && said.contains("CONFIG_DEBUG_INFO_BTF"),
+        "{code}: {said}"
+    );
+    Ok(())
+}
+
+#[test]
+fn preemption_is_told() -> Result<()> {
+    const MODE: &str = "/sys/kernel/debug/sched/preempt";
+    let modes = fs::read_to_string(MODE)?;
+    let before = modes.split(['(', ')']).nth(1).context("no mode in force")?.to_owned();
+    let mut told = Vec::new();
+    for mode in ["none", "full", "voluntary"] {
+        fs::write(MODE, mode)?;
+        told.push(findings()?.0["fully_preemptible"].as_bool());
+    }
+    fs::write(MODE, before)?;
+    assert_eq!(told, [Some(false), Some(true), Some(false)]);
+    Ok(())
+}
+
+/// The last of them by its name, since there is no way back from it but a reboot.
+#[test]
+fn zz_lockdown_is_told() -> Result<()> {
+    const LEVEL: &str = "/sys/kernel/security/lockdown";
+    if Kernel::running()? == Kernel::FaultInjection {
+        ensure!(!Path::new(LEVEL).exists());
+        eprintln!("SKIP zz_lockdown_is_told: this kernel is built without lockdown");
+        return Ok(());
+    }
+    fs::write(LEVEL, "integrity")?;
+    let (all, found) = findings()?;
+    assert_eq!(all["lockdown"], "integrity");
+    assert_eq!(found["hook"]["available"], true, "{all:#}");
+    fs::write(LEVEL, "confidentiality")?;
+    let finished = Injector::new(["doctor"])?.finish()?;
+    ensure!(finished.stdout.contains("locked down: confidentiality"), "{}", finished.stdout);
+    // Reading kernel memory is forbidden now, which the programs need: the doctor says so, and whoever
+    // needs it hears the same.
+    let refused = Injector::run("read:error=EIO")?.command(&["true"]).expect(125)?;
+    ensure!(refused.stderr.contains("locked down (confidentiality)"), "{}", refused.stderr);
+    ensure!(finished.stdout.contains("locked down (confidentiality)"), "{}", finished.stdout);
+    Ok(())
+}

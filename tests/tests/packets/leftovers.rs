@@ -1,0 +1,69 @@
+//! What is on a device when its injector is gone, stopped, or not the only one.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use injector_tests::{
+    guest::Kernel,
+    injector::Injector,
+    network::Echo,
+    residue::{Census, Exceptions},
+};
+use nix::sys::signal::Signal;
+
+use crate::{LOCAL, attach, inhabited, send_in};
+
+/// The lease and the deadline hold for packets, too; and after a SIGKILL they pass at once.
+#[test]
+fn packets_pass_when_the_injector_does_not() -> Result<()> {
+    let (target, echo, census) = (inhabited()?, Echo::start(LOCAL)?, Census::take()?);
+    let injector = attach(target.path(), &["both udp : partition"])?;
+    assert_eq!(send_in(target.path(), LOCAL, echo.port, 5)?.received.len(), 0);
+    injector.signal(Signal::SIGKILL)?;
+    assert_eq!(injector.finish()?.code, 137);
+    census.gone(Exceptions::Named)?;
+    let inside = send_in(target.path(), LOCAL, echo.port, 20)?;
+    assert_eq!((inside.refused, inside.received.len()), (0, 20));
+    let left = census.left()?;
+    if Kernel::running()?.has_tcx() {
+        assert!(left.is_empty(), "{left:#?}");
+    } else {
+        assert!(left.iter().any(|left| left.contains("clsact")), "{left:#?}");
+        // A gate with nothing behind it.
+        assert_eq!(left.iter().filter(|left| left.starts_with("BPF ")).count(), 2, "{left:#?}");
+    }
+    // The next start takes away what promise 3 names.
+    Injector::new(["run", "--net", "loss 1%"])?.command(&["true"]).expect(0)?;
+    census.gone(Exceptions::None)?;
+
+    let injector = attach(target.path(), &["both udp : partition"])?;
+    injector.signal(Signal::SIGSTOP)?;
+    let start = Instant::now();
+    while send_in(target.path(), LOCAL, echo.port, 5)?.received.is_empty() {
+        ensure!(start.elapsed() < Duration::from_secs(16), "the partition outlives its lease");
+    }
+    eprintln!("packets passed {:.1} s after SIGSTOP", start.elapsed().as_secs_f64());
+    drop(injector);
+    census.gone(Exceptions::Named)?;
+    Injector::new(["run", "--net", "loss 1%"])?.command(&["true"]).expect(0)?;
+    census.gone(Exceptions::None)?;
+    Ok(())
+}
+
+/// Two injectors on one device; what one leaves is not the other's.
+#[test]
+fn two_injectors_on_one_device() -> Result<()> {
+    let (one, other, echo, census) = (inhabited()?, inhabited()?, Echo::start(LOCAL)?, Census::take()?);
+    let first = attach(one.path(), &["udp : partition"])?;
+    let second = attach(other.path(), &["udp : partition"])?;
+    for cgroup in [&one, &other] {
+        assert_eq!(send_in(cgroup.path(), LOCAL, echo.port, 5)?.received.len(), 0);
+    }
+    first.interrupt()?.expect(0)?;
+    assert_eq!(send_in(one.path(), LOCAL, echo.port, 5)?.received.len(), 5);
+    assert_eq!(send_in(other.path(), LOCAL, echo.port, 5)?.received.len(), 0);
+    second.interrupt()?.expect(0)?;
+    assert_eq!(send_in(other.path(), LOCAL, echo.port, 5)?.received.len(), 5);
+    census.gone(Exceptions::None)?;
+    Ok(())
+}

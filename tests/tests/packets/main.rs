@@ -1,0 +1,90 @@
+//! Packets: lost on their way out and in, by chance and altogether, for the target and for nobody else;
+//! in any network namespace, behind NAT, on devices that come later.
+
+mod containers;
+mod leftovers;
+mod losses;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, Result};
+use injector_tests::{
+    cgroup::{Scratch, spawn_in},
+    injector::{Injector, Running},
+    model::Decider,
+    network::Echo,
+    victim,
+};
+
+const SEED: u64 = 4711;
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const LOCAL6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+
+/// What a sender of datagrams saw.
+#[derive(Debug)]
+struct Sent {
+    /// Datagrams that the kernel did not even take.
+    refused: usize,
+    /// Numbers of the echoes that came back.
+    received: Vec<u32>,
+}
+
+/// Reads the line that the victim prints.
+fn sent(child: Child) -> Result<Sent> {
+    let output = child.wait_with_output()?;
+    let line = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (head, numbers) = line.split_once(':').with_context(|| format!("the sender said: {line}"))?;
+    let refused = head.split(' ').nth(3).context("no count")?.parse()?;
+    let received = numbers.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    Ok(Sent { refused, received })
+}
+
+/// A sender of `count` datagrams, to be given to a cgroup.
+fn sender(address: IpAddr, port: u16, count: usize) -> Command {
+    arguments(Command::new(victim::DATAGRAMS), address, port, count)
+}
+
+fn arguments(mut command: Command, address: IpAddr, port: u16, count: usize) -> Command {
+    command.args([address.to_string(), port.to_string(), count.to_string(), "2".to_owned()]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command
+}
+
+fn send_in(cgroup: &Path, address: IpAddr, port: u16, count: usize) -> Result<Sent> {
+    sent(spawn_in(cgroup, &mut sender(address, port, count))?)
+}
+
+/// A cgroup in which somebody lives already, in this network namespace: what the injector covers before
+/// it says that it has begun.
+fn inhabited() -> Result<Scratch> {
+    let target = Scratch::new()?;
+    // Killed with the cgroup; whoever waits for it is the guest's init, in the end.
+    target.spawn(Command::new("sleep").arg("1000"))?;
+    Ok(target)
+}
+
+/// An injector with rules on packets, which act when this returns.
+fn attach(cgroup: &Path, rules: &[&str]) -> Result<Running> {
+    let mut injector = Injector::new(["attach", "--json", "--seed"])?.word(SEED.to_string()).logged();
+    injector = injector.word("--cgroup").word(cgroup);
+    for rule in rules {
+        injector = injector.words(["--net", rule]);
+    }
+    let mut injector = injector.start()?;
+    injector.begun()?;
+    Ok(injector)
+}
+
+/// The numbers, from 0, that a rule lets through.
+fn passing(rule: u32, percent: u32, count: u32) -> Vec<u32> {
+    let model = Decider::new(SEED, rule).percent(percent);
+    (0..count).filter(|&number| !model.drops(number as usize + 1)).collect()
+}
+
+fn numbers(echo: &Echo) -> Vec<u32> {
+    echo.take().into_iter().map(|(number, _)| number).collect()
+}

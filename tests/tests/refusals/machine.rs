@@ -1,0 +1,97 @@
+//! What the machine cannot do, or does not let us do.
+
+use std::{os::unix::process::CommandExt, process::Command};
+
+use anyhow::{Context, Result, ensure};
+use injector_tests::{
+    cgroup::Scratch,
+    guest::{self, Kernel},
+    injector::Injector,
+};
+
+use crate::{Parts, nothing_left, parts, refused, says};
+
+#[test]
+fn a_missing_capability_is_named() -> Result<()> {
+    nothing_left(|| {
+        let nobody = |words: &[&str]| -> Result<(i32, String)> {
+            let mut command = Command::new(guest::injector()?);
+            let output = command.args(words).uid(65534).gid(65534).output()?;
+            Ok((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned()))
+        };
+        let target = Scratch::new()?;
+        let path = target.path().display().to_string();
+        let (code, said) = nobody(&["attach", "--cgroup", &path, "-e", "inject=read:error=EIO"])?;
+        ensure!(code == 4 && said.contains("CAP_BPF") && said.contains("hint: "), "{code}: {said}");
+        let (code, said) = nobody(&["attach", "--cgroup", &path, "--net", "loss 10%"])?;
+        ensure!(code == 4 && said.contains("CAP_"), "{code}: {said}");
+        let (code, said) = nobody(&["run", "-e", "inject=read:error=EIO", "--", "true"])?;
+        ensure!(code == 125 && said.contains("CAP_BPF"), "{code}: {said}");
+        let (code, said) = nobody(&["ps"])?;
+        ensure!(code == 4 && said.contains("CAP_"), "{code}: {said}");
+        let (code, said) = nobody(&["doctor"])?;
+        ensure!(code == 4, "{code}: {said}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_kernel_without_the_mechanism() -> Result<()> {
+    nothing_left(|| {
+        const OPTION: &str = "CONFIG_FUNCTION_ERROR_INJECTION";
+        let cases = [
+            // No hook to fail it at.
+            ("inject=fsync:error=EIO", "fsync", OPTION),
+            ("inject=msync:error=EIO", "msync", OPTION),
+            // A hook, but none that could do this.
+            ("inject=read:retval=0", "read", "CONFIG_BPF_KPROBE_OVERRIDE"),
+            ("inject=read:retval=42", "read", OPTION),
+            ("inject=openat:error=ECHILD", "openat", OPTION),
+        ];
+        if Kernel::running()?.injects_calls() {
+            // What the others refuse works here; that it acts as well is tested elsewhere.
+            for (rule, ..) in cases {
+                Injector::new(["run", "--dry-run", "-e", rule])?.command(&["true"]).expect(0)?;
+            }
+            return Ok(());
+        }
+        for (rule, object, option) in cases {
+            refused(&["-e", rule], 3, &Parts { object, cause: option, remedy: OPTION }).context(rule)?;
+        }
+        // One such rule spoils the whole plan: nothing is half applied.
+        refused(
+            &["-e", "inject=read:error=EIO", "-e", "inject=fsync:error=EIO"],
+            3,
+            &parts("fsync", OPTION, OPTION),
+        )
+    })
+}
+
+#[test]
+fn packets_of_a_process() -> Result<()> {
+    nothing_left(|| {
+        let mut child = Command::new("sleep").arg("60").spawn()?;
+        let pid = child.id().to_string();
+        let finished = Injector::new(["attach", "--pid", &pid, "--net", "loss 10%"])?.expect(3)?;
+        says(&finished, &parts("process", "a socket belongs to a cgroup", "--cgroup"))?;
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_machine_without_version_2_cgroups() -> Result<()> {
+    nothing_left(|| {
+        let injector = guest::injector()?;
+        let script = format!(
+            "umount /sys/fs/cgroup; exec {} run -e inject=read:error=EIO -- true",
+            injector.display()
+        );
+        let output = Command::new("unshare").args(["--mount", "sh", "-c", &script]).output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.code() == Some(125), "{output:?}");
+        ensure!(said.contains("no version 2 hierarchy") && said.contains("mount -t cgroup2"), "{said}");
+        Ok(())
+    })
+}

@@ -1,0 +1,189 @@
+//! Process trees as targets: every way to descend from a process, and namespaces in which numbers differ.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::{Child, Command},
+};
+
+use anyhow::{Context, Result, ensure};
+use injector_tests::{
+    board::Board,
+    cgroup::{Scratch, move_into},
+    injector::Injector,
+    network::sh,
+    patience,
+    victim::{self, ROLES, ROLES_BEFORE, Steady},
+};
+
+use crate::{EIO, SLACK, operation};
+
+#[test]
+fn everybody_who_descends_from_a_process() -> Result<()> {
+    let (operation, folder) = (operation()?, victim::folder()?);
+    let (board, mut tree) = held_tree(5, folder.path())?;
+    let outsider = Steady::start(operation)?;
+    let rule = format!("inject={}:error=EIO", operation.name);
+    let mut injector = Injector::new(["attach", "-e", &rule, "--pid", &tree.id().to_string(), "--json"])?
+        .logged()
+        .start()?;
+    injector.begun()?;
+    board.release()?;
+    board.wait_done()?;
+    ensure!(tree.wait()?.success(), "the tree failed");
+    // The root is gone, and whoever descends from it as well.
+    let finished = injector.finish()?.expect(0)?;
+    all_failed(&board, 5)?;
+    let tally = outsider.board.tally()?;
+    assert_eq!((tally.failed, tally.succeeded > 0), (0, true));
+
+    // The log tells who it was, each thread at a place of its own.
+    assert_eq!(finished.report()?.rules[0].fired, 5 * ROLES.len() as u64);
+    let mut places: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
+    for line in &finished.log {
+        let (place, tid) = (line["place"].as_str().unwrap_or_default(), line["tid"].as_u64().unwrap_or(0));
+        places.entry(place).or_default().insert(tid);
+    }
+    assert_eq!(places.len(), ROLES.len(), "{places:?}");
+    assert!(places.values().all(|tids| tids.len() == 1), "{places:?}");
+    let tids: BTreeSet<_> = places.values().flatten().copied().collect();
+    for (worker, role) in ROLES.iter().enumerate() {
+        assert!(tids.contains(&u64::from(board.worker(worker)?.tid)), "{role} is not in the log");
+    }
+    Ok(())
+}
+
+#[test]
+fn everybody_whom_a_command_starts() -> Result<()> {
+    let (operation, folder) = (operation()?, victim::folder()?);
+    let board = Board::new(ROLES.len(), 5)?;
+    Injector::run(&format!("{}:error=EIO", operation.name))?
+        .command(&[victim::TREE, operation.name, "5"])
+        .in_folder(board.stdin()?, folder.path())
+        .expect(0)?;
+    // CLONE_PARENT makes a child of the injector, but in the command's cgroup.
+    all_failed(&board, 5)
+}
+
+#[test]
+fn a_number_of_a_thread_is_told_from_a_process() -> Result<()> {
+    let folder = victim::folder()?;
+    let (board, mut tree) = held_tree(1, folder.path())?;
+    let thread = board.worker(10)?;
+    ensure!(thread.pid != thread.tid, "{thread:?}");
+    let finished =
+        Injector::new(["attach", "-e", "inject=read:error=EIO", "--pid", &thread.tid.to_string()])?
+            .expect(2)?;
+    ensure!(finished.stderr.contains(&format!("--pid {}", thread.pid)), "{}", finished.stderr);
+    board.release()?;
+    board.wait_done()?;
+    tree.wait()?;
+    Ok(())
+}
+
+/// Numbers differ between namespaces; the log tells both.
+#[test]
+fn a_process_in_a_pid_namespace_of_its_own() -> Result<()> {
+    let (operation, folder) = (operation()?, victim::folder()?);
+    let board = Board::held(1, 6)?;
+    let mut outer = Command::new("unshare");
+    outer.args(["--pid", "--fork", "--mount-proc", victim::CALLS, operation.name, "0", "1", "6"]);
+    let mut outer = outer.stdin(board.stdin()?).current_dir(folder.path()).spawn()?;
+    board.wait_ready(1)?;
+    let worker = board.worker(0)?;
+    assert_eq!((worker.pid, worker.tid), (1, 1));
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", outer.id()));
+    let inner: u32 = match children {
+        Ok(children) => children.trim().parse()?,
+        // Without CONFIG_PROC_CHILDREN.
+        Err(_) => sh(&format!("pgrep -P {}", outer.id()))?.trim().parse()?,
+    };
+    let rule = format!("inject={}:error=EIO:when=2+2", operation.name);
+    let mut injector =
+        Injector::new(["attach", "-e", &rule, "--pid", &inner.to_string()])?.logged().start()?;
+    injector.begun()?;
+    board.release()?;
+    board.wait_done()?;
+    outer.wait()?;
+    let finished = injector.finish()?.expect(0)?;
+    assert_eq!(board.failures(0)?, [(2, libc::EIO), (4, libc::EIO), (6, libc::EIO)]);
+    assert_eq!(finished.log.len(), 3);
+    for line in &finished.log {
+        let numbers = ["pid", "tid", "ns_pid", "ns_tid"].map(|field| line[field].as_u64());
+        let inner = Some(u64::from(inner));
+        assert_eq!(numbers, [inner, inner, Some(1), Some(1)], "{line:#}");
+    }
+    Ok(())
+}
+
+/// An injector in a pid namespace of its own, as in a container, with a target that it sees there.
+#[test]
+fn an_injector_in_a_pid_namespace_of_its_own() -> Result<()> {
+    let (operation, folder) = (operation()?, victim::folder()?);
+    let board = Board::new(1, 6)?;
+    let script = format!(
+        "{} {} 0 1 6 <&3 & p=$!; {} attach -e inject={}:error=EIO --pid $p & i=$!; wait $p; wait $i",
+        victim::CALLS,
+        operation.name,
+        injector_tests::guest::injector()?.display(),
+        operation.name
+    );
+    // The victim waits until the injector has begun.
+    let board_held = Board::held(1, 6)?;
+    drop(board);
+    let script = format!("exec 3<&0; {script}");
+    let mut outer = Command::new("unshare");
+    outer.args(["--pid", "--fork", "--mount-proc", "sh", "-c", &script]);
+    let stderr = folder.path().join("stderr");
+    outer.stdin(board_held.stdin()?).stderr(fs::File::create(&stderr)?).current_dir(folder.path());
+    let mut outer = outer.spawn()?;
+    board_held.wait_ready(1)?;
+    patience::until("the injector's beginning", patience::LONG, || {
+        Ok(fs::read_to_string(&stderr)?.contains("injector: plan "))
+    })
+    .with_context(|| fs::read_to_string(&stderr).unwrap_or_default())?;
+    board_held.release()?;
+    board_held.wait_done()?;
+    ensure!(outer.wait()?.success(), "{}", fs::read_to_string(&stderr)?);
+    assert_eq!(board_held.failures(0)?.len(), 6, "{}", fs::read_to_string(&stderr)?);
+    Ok(())
+}
+
+#[test]
+fn a_moved_process_keeps_its_target_of_its_own() -> Result<()> {
+    let operation = operation()?;
+    let (victim, elsewhere) = (Steady::start(operation)?, Scratch::new()?);
+    let rule = format!("inject={}:error=EIO", operation.name);
+    let mut injector = Injector::new(["attach", "-e", &rule, "--pid", &victim.pid().to_string()])?.start()?;
+    injector.begun()?;
+    victim.board.wait_faults(SLACK)?;
+    move_into(elsewhere.path(), victim.pid())?;
+    assert_eq!(victim.board.next(10)?.succeeded, 0);
+    injector.interrupt()?.expect(0)?;
+    victim.board.wait_relief(SLACK)?;
+    move_into(victim.cgroup.path(), victim.pid())?;
+    Ok(())
+}
+
+/// Every call of every role has to have failed.
+fn all_failed(board: &Board, calls: usize) -> Result<()> {
+    let mut spared = Vec::new();
+    for (worker, role) in ROLES.iter().enumerate() {
+        let results = board.results(worker)?;
+        if results != vec![EIO; calls] {
+            spared.push(format!("{role}: {results:?}"));
+        }
+    }
+    ensure!(spared.is_empty(), "not everybody met every fault: {spared:#?}");
+    Ok(())
+}
+
+/// A process tree that waits on its board, four of it there already.
+fn held_tree(calls: usize, folder: &Path) -> Result<(Board, Child)> {
+    let board = Board::held(ROLES.len(), calls)?;
+    let words = [operation()?.name, &calls.to_string()];
+    let child = victim::command(victim::TREE, &words, &board, folder)?.spawn()?;
+    board.wait_ready(ROLES_BEFORE)?;
+    Ok((board, child))
+}

@@ -1,0 +1,79 @@
+/* datagrams ADDRESS PORT COUNT GAP_MS
+ *
+ * Sends numbered UDP datagrams to an echo server and collects the echoes; then prints one line:
+ * `sent N refused N received N: NUMBER…`, the numbers of the echoes that came, in order. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LIMIT 100000
+
+static uint8_t came[LIMIT];
+
+static long now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Takes what comes until `until`, in milliseconds. */
+static void collect(int fd, long until)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	for (;;) {
+		long left = until - now_ms();
+		uint32_t number;
+		if (poll(&ready, 1, left < 0 ? 0 : (int)left) <= 0)
+			return;
+		if (recv(fd, &number, sizeof number, MSG_DONTWAIT) == sizeof number && number < LIMIT)
+			came[number] = 1;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 5)
+		return 95;
+	uint32_t count = strtoul(argv[3], NULL, 10), refused = 0, received = 0;
+	long gap = strtol(argv[4], NULL, 10);
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(atoi(argv[2])) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(atoi(argv[2])) };
+	struct sockaddr *to = (struct sockaddr *)&v4;
+	socklen_t size = sizeof v4;
+
+	if (count > LIMIT)
+		return 95;
+	if (inet_pton(AF_INET, argv[1], &v4.sin_addr) != 1) {
+		if (inet_pton(AF_INET6, argv[1], &v6.sin6_addr) != 1)
+			return 95;
+		to = (struct sockaddr *)&v6;
+		size = sizeof v6;
+	}
+	int fd = socket(to->sa_family, SOCK_DGRAM, 0);
+	if (fd < 0) {
+		perror("socket");
+		return 94;
+	}
+	for (uint32_t number = 0; number < count; number++) {
+		if (sendto(fd, &number, sizeof number, 0, to, size) != sizeof number)
+			refused++;
+		collect(fd, now_ms() + gap);
+	}
+	collect(fd, now_ms() + 1000);
+	for (uint32_t number = 0; number < count; number++)
+		received += came[number];
+	printf("sent %u refused %u received %u:", count, refused, received);
+	for (uint32_t number = 0; number < count; number++)
+		if (came[number])
+			printf(" %u", number);
+	printf("\n");
+	return 0;
+}
