@@ -32,6 +32,15 @@ pub struct Thread {
 
 const _: () = assert!(size_of::<Thread>() == 24);
 
+impl Thread {
+    /// A thread that has made no others yet.
+    #[inline(always)]
+    #[must_use]
+    pub const fn at(place: u64, flags: u32, target: u32) -> Self {
+        Self { place, children: 0, flags, target }
+    }
+}
+
 /// Counters that fit behind the header: a value of task storage is limited to 64 KiB less its own
 /// overhead (`BPF_LOCAL_STORAGE_MAX_VALUE_SIZE`, include/linux/bpf_local_storage.h).
 pub const MAX_SLOTS: u32 = 15 * 1024;

@@ -5,7 +5,7 @@ use core::{ffi::c_void, sync::atomic::AtomicU64};
 
 use injector_common::{
     shared::process_entry,
-    thread::{COUNTED, EXEMPT, TARGET, child_place, root_place},
+    thread::{COUNTED, EXEMPT, TARGET, Thread, child_place, root_place},
 };
 
 use crate::{
@@ -42,12 +42,19 @@ fn born(child: Task, clone_flags: u64) {
         let exempt = unsafe { (*parent).flags } & EXEMPT != 0;
         if exempt {
             if clone_flags & CLONE_THREAD != 0 {
-                subject::adopt(child, 0, EXEMPT, 0);
+                subject::adopt(child, Thread::at(0, EXEMPT, 0));
             }
             return;
         }
     }
-    let Subject::Target(parent) = subject::identify(current()) else { return };
+    let parent = match subject::identify(current()) {
+        Subject::Target(state) => state,
+        Subject::Stateless => subject::waiting(current()),
+        Subject::Other => return,
+    };
+    if parent.is_null() {
+        return;
+    }
     // SAFETY: not null, and valid while the program runs. The count is atomic, since threads of the process
     // that were there before us count themselves as children of its first thread.
     let (place, nth, mark, target) = unsafe {
@@ -56,9 +63,8 @@ fn born(child: Task, clone_flags: u64) {
     };
     let counted = mark != 0 && clone_flags & CLONE_THREAD == 0;
     let flags = if counted { mark | COUNTED } else { mark };
-    if let Subject::Target(_) = subject::adopt(child, child_place(place, nth), flags, target)
-        && counted
-    {
+    subject::adopt(child, Thread::at(child_place(place, nth), flags, target));
+    if counted {
         atomic::add(&SHARED.processes[process_entry(task::process_number(child))], 1);
         atomic::add(&SHARED.live, 1);
     }
@@ -75,12 +81,23 @@ pub extern "C" fn sched_process_exit(ctx: *const u64) -> i64 {
     }
     // SAFETY: the tracepoint's argument.
     let task = unsafe { *ctx as Task };
-    if !task::process_has_ended(task) {
-        return 0;
+    if task::process_has_ended(task) {
+        uncount(task);
     }
-    let state = THREADS.get(task::leader(task));
+    subject::forget(task);
+    0
+}
+
+/// The process of `task` is gone: takes it out of the living ones, if it is counted among them.
+#[inline(always)]
+fn uncount(task: Task) {
+    let leader = task::leader(task);
+    let mut state = THREADS.get(leader);
     if state.is_null() {
-        return 0;
+        state = subject::waiting(leader);
+    }
+    if state.is_null() {
+        return;
     }
     // SAFETY: not null, and valid while the program runs.
     let flags = unsafe { (*state).flags };
@@ -90,7 +107,6 @@ pub extern "C" fn sched_process_exit(ctx: *const u64) -> i64 {
         atomic::decrement(&SHARED.processes[process_entry(task::process_number(task))]);
         atomic::decrement(&SHARED.live);
     }
-    0
 }
 
 /// `run`: the command's execve arms the plan, when nothing of it is left to do but the return
@@ -105,7 +121,8 @@ pub extern "C" fn sched_process_exec(_: *const c_void) -> i64 {
     let Some(target) = subject::cgroup_target() else { return 0 };
     // The command is the root of its tree, whatever our own fork before the execve left in its state.
     THREADS.delete(current());
-    subject::adopt(current(), root_place(1), 0, target);
+    subject::forget(current());
+    subject::adopt(current(), Thread::at(root_place(1), 0, target));
     atomic::set(&SHARED.roots, 1);
     atomic::set(&SHARED.arm_at_exec, 0);
     atomic::set(&SHARED.armed, 1);

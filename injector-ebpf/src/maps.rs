@@ -78,6 +78,11 @@ pub static SLOTS: Array<u32> = Array::with_max_entries(1, 0);
 #[map]
 pub static CGROUPS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_CGROUPS, 1);
 
+/// Threads that are known and for which the kernel could make no state yet, by their task_struct: see
+/// [`crate::subject::adopt`].
+#[map]
+pub static WAITING: HashMap<u64, Thread> = HashMap::with_max_entries(4096, 1);
+
 /// Injections, on their way to the log.
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);

@@ -1,11 +1,10 @@
 //! One event per injection, into the ring buffer; what does not fit is counted.
 
 use aya_ebpf::{
-    helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns},
+    helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns, generated::bpf_get_current_comm},
     maps::ring_buf::RingBufEntry,
 };
 use injector_common::{
-    call::ABI_NATIVE,
     event::{Event, SCHEMA},
     packet::Packet,
     rule::Rule,
@@ -18,7 +17,8 @@ use crate::{
     task,
 };
 
-/// Room for an event, or one more lost.
+/// Room for an event, or one more lost. It is written in place: the stack of a program and all that it
+/// calls is 512 bytes (include/linux/filter.h, `MAX_BPF_STACK`).
 #[inline(always)]
 fn reserve() -> Option<RingBufEntry<Event>> {
     let entry = EVENTS.reserve::<Event>(0);
@@ -33,27 +33,29 @@ fn reserve() -> Option<RingBufEntry<Event>> {
 pub fn call(passage: &Passage, number: u32, rule: &Rule, decision: u64) {
     let Some(mut entry) = reserve() else { return };
     let pid_tgid = bpf_get_current_pid_tgid();
-    entry.write(Event {
-        schema: SCHEMA,
-        rule: number,
-        time: passage.now,
-        plan: config!(plan),
-        pid: (pid_tgid >> 32) as u32,
-        tid: pid_tgid as u32,
-        ns_pid: task::number_in_namespace(task::leader(passage.task).cast()),
-        ns_tid: task::number_in_namespace(passage.task.cast()),
-        comm: bpf_get_current_comm().unwrap_or_default(),
-        cgroup: task::cgroup_number(passage.task),
-        backend: passage.backend,
-        abi: passage.call.abi,
-        call: passage.call.number,
-        _pad: 0,
-        decision,
-        place: passage.place,
-        value: rule.value,
-        args: passage.call.args(),
-        packet: Packet::default(),
-    });
+    // SAFETY: room for one event, ours until it is submitted; every field is written.
+    unsafe {
+        let event = entry.as_mut_ptr();
+        (*event).schema = SCHEMA;
+        (*event).rule = number;
+        (*event).time = passage.now;
+        (*event).plan = config!(plan);
+        (*event).pid = (pid_tgid >> 32) as u32;
+        (*event).tid = pid_tgid as u32;
+        (*event).ns_pid = task::number_in_namespace(task::leader(passage.task).cast());
+        (*event).ns_tid = task::number_in_namespace(passage.task.cast());
+        bpf_get_current_comm((&raw mut (*event).comm).cast(), 16);
+        (*event).cgroup = task::cgroup_number(passage.task);
+        (*event).backend = passage.backend;
+        (*event).abi = passage.call.abi;
+        (*event).call = passage.call.number;
+        (*event)._pad = 0;
+        (*event).decision = decision;
+        (*event).place = passage.place;
+        (*event).value = rule.value;
+        passage.call.args(&mut (*event).args);
+        (*event).packet = Packet::default();
+    }
     entry.submit(0);
 }
 
@@ -61,27 +63,19 @@ pub fn call(passage: &Passage, number: u32, rule: &Rule, decision: u64) {
 #[inline(always)]
 pub fn packet(packet: &Packet, backend: u32, cgroup: u64, number: u32, decision: u64) {
     let Some(mut entry) = reserve() else { return };
-    entry.write(Event {
-        schema: SCHEMA,
-        rule: number,
-        // SAFETY: no arguments.
-        time: unsafe { bpf_ktime_get_boot_ns() },
-        plan: config!(plan),
-        pid: 0,
-        tid: 0,
-        ns_pid: 0,
-        ns_tid: 0,
-        comm: [0; 16],
-        cgroup,
-        backend,
-        abi: ABI_NATIVE,
-        call: 0,
-        _pad: 0,
-        decision,
-        place: 0,
-        value: 0,
-        args: [0; 6],
-        packet: *packet,
-    });
+    // SAFETY: as in `call`; the clock has no arguments.
+    unsafe {
+        let event = entry.as_mut_ptr();
+        // What is not said below is about tasks.
+        event.write_bytes(0, 1);
+        (*event).schema = SCHEMA;
+        (*event).rule = number;
+        (*event).time = bpf_ktime_get_boot_ns();
+        (*event).plan = config!(plan);
+        (*event).cgroup = cgroup;
+        (*event).backend = backend;
+        (*event).decision = decision;
+        (*event).packet = *packet;
+    }
     entry.submit(0);
 }

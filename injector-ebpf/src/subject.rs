@@ -10,7 +10,7 @@ use injector_common::{
 
 use crate::{
     atomic,
-    maps::{CGROUPS, SHARED, THREADS, Task, config, current},
+    maps::{CGROUPS, SHARED, THREADS, Task, WAITING, config, current},
     task,
 };
 
@@ -62,9 +62,16 @@ pub fn identify(task: Task) -> Subject {
     if flags & TARGET != 0 || cgroup_target().is_some() { Subject::Target(state) } else { Subject::Other }
 }
 
-/// A thread without state: there before the plan was, or moved into a target since.
+/// A thread without state: there before the plan was, moved into a target since, or waiting for its state.
 #[inline(always)]
 fn newcomer(task: Task) -> Subject {
+    let known = waiting(task);
+    if !known.is_null() {
+        // SAFETY: not null, and valid while the program runs.
+        let known = unsafe { *known };
+        forget(task);
+        return if known.flags & EXEMPT != 0 { Subject::Other } else { adopt(task, known) };
+    }
     let leader = THREADS.get(task::leader(task));
     if !leader.is_null() {
         // SAFETY: not null, and valid while the program runs.
@@ -75,28 +82,42 @@ fn newcomer(task: Task) -> Subject {
         if flags & TARGET != 0 {
             // SAFETY: as above. Atomic: other threads of the process may be newcomers too.
             let nth = atomic::fetch_add(unsafe { AtomicU64::from_ptr(&raw mut (*leader).children) }, 1);
-            return adopt(task, child_place(place, nth + 1), TARGET, target);
+            return adopt(task, Thread::at(child_place(place, nth + 1), TARGET, target));
         }
     }
     let Some(target) = cgroup_target() else { return Subject::Other };
     let nth = atomic::fetch_add(&SHARED.roots, 1);
-    adopt(task, root_place(nth + 1), 0, target)
+    adopt(task, Thread::at(root_place(nth + 1), 0, target))
 }
 
 /// Gives `task` its state.
+///
+/// The kernel makes none while a task that it has preempted on this processor is about its own
+/// (kernel/bpf/bpf_task_storage.c, `bpf_task_storage_trylock`), and a thread is born only once: then what
+/// is known of it waits in [`WAITING`], a map whose locks switch preemption off, until it makes a call.
 #[inline(always)]
-pub fn adopt(task: Task, place: u64, flags: u32, target: u32) -> Subject {
+pub fn adopt(task: Task, thread: Thread) -> Subject {
     let state = THREADS.get_or_create(task);
     if state.is_null() {
+        // Full: the thread is taken for one that was there before us.
+        let _ = WAITING.insert(task as u64, thread, 0);
         return Subject::Stateless;
     }
     // SAFETY: not null, and valid while the program runs.
-    unsafe {
-        (*state).place = place;
-        (*state).flags = flags;
-        (*state).target = target;
-    }
+    unsafe { *state = thread };
     Subject::Target(state)
+}
+
+/// What is known of a thread that waits for its state; null if it does not.
+#[inline(always)]
+pub fn waiting(task: Task) -> *mut Thread {
+    WAITING.get_ptr_mut(task as u64).unwrap_or(core::ptr::null_mut())
+}
+
+/// `task` has its state, or needs none any more.
+#[inline(always)]
+pub fn forget(task: Task) {
+    let _ = WAITING.remove(task as u64);
 }
 
 /// The target that the running task's cgroup belongs to.

@@ -66,24 +66,19 @@ impl Call {
         Self { regs, abi, number }
     }
 
-    /// The six argument registers, as the caller set them.
+    /// Writes the six argument registers, as the caller set them, to `args`.
     #[inline(always)]
-    pub fn args(&self) -> [u64; 6] {
-        let at = |native: usize, compat: usize| {
-            if self.abi == ABI_COMPAT {
-                u64::from(probe::<u32>(self.regs, compat))
-            } else {
-                probe::<u64>(self.regs, native)
-            }
-        };
-        [
-            at(offset!(regs_native[0]), offset!(regs_compat[0])),
-            at(offset!(regs_native[1]), offset!(regs_compat[1])),
-            at(offset!(regs_native[2]), offset!(regs_compat[2])),
-            at(offset!(regs_native[3]), offset!(regs_compat[3])),
-            at(offset!(regs_native[4]), offset!(regs_compat[4])),
-            at(offset!(regs_native[5]), offset!(regs_compat[5])),
-        ]
+    pub fn args(&self, args: &mut [u64; 6]) {
+        macro_rules! copy {
+            ($($nth:literal)+) => { $(
+                args[$nth] = if self.abi == ABI_COMPAT {
+                    u64::from(probe::<u32>(self.regs, offset!(regs_compat[$nth])))
+                } else {
+                    probe::<u64>(self.regs, offset!(regs_native[$nth]))
+                };
+            )+ };
+        }
+        copy!(0 1 2 3 4 5);
     }
 }
 

@@ -2,7 +2,7 @@
 //! before it. In the guest nobody else makes any, so no name has to be trusted.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
     path::Path,
@@ -75,18 +75,18 @@ impl Census {
 
 fn is_named(left: &str) -> bool {
     let clsact = left.starts_with("qdisc clsact") || left.starts_with("filter ");
-    // What the filter holds: the gate, whose name the kernel cuts, and the empty map that it asks.
-    let gate = left.starts_with("BPF program ") && left.ends_with(" injector_egress");
-    let filter = clsact || gate || (left.starts_with("BPF map ") && left.ends_with(" injector_gate"));
+    // What the filter holds: the gate, and the empty map that it asks.
+    let filter = clsact || (left.starts_with("BPF ") && left.ends_with(GATE));
     left.starts_with("cgroup ") || (filter && guest::Kernel::running().is_ok_and(|kernel| !kernel.has_tcx()))
 }
+
+/// The name of the filter's program, as far as the kernel keeps it.
+const GATE: &str = " injector_egress";
 
 /// BPF objects, cgroups of ours, processes of ours, mounts.
 fn quick() -> Result<BTreeSet<String>> {
     let mut found = BTreeSet::new();
-    for kind in Object::ALL {
-        found.extend(kind.all()?);
-    }
+    objects(&mut found)?;
     cgroups(Path::new(cgroup::MOUNT), &mut found)?;
     processes(&mut found)?;
     let mounts = fs::read_to_string("/proc/self/mountinfo")?;
@@ -148,62 +148,89 @@ fn devices_and_filters() -> Result<BTreeSet<String>> {
     Ok(found)
 }
 
-/// A kind of BPF object, with its commands of bpf(2) (include/uapi/linux/bpf.h).
-#[derive(Clone, Copy)]
-struct Object {
-    name: &'static str,
-    next: libc::c_long,
-    open: libc::c_long,
-    /// Where the object's info has its name; links have none.
-    name_at: Option<usize>,
+// Commands of bpf(2) (include/uapi/linux/bpf.h).
+const NEXT_PROGRAM: libc::c_long = 11;
+const NEXT_MAP: libc::c_long = 12;
+const OPEN_PROGRAM: libc::c_long = 13;
+const GET_INFO: libc::c_long = 15;
+const NEXT_LINK: libc::c_long = 31;
+
+/// All BPF objects by their numbers; programs with their names, maps with those of the programs that use
+/// them. A map is never opened: whoever closes a program array again within a moment of its last owner
+/// makes the kernel keep it for ever (kernel/bpf/arraymap.c, `prog_array_map_clear` takes a reference for
+/// work that is already on its way).
+fn objects(found: &mut BTreeSet<String>) -> Result<()> {
+    let mut users = BTreeMap::new();
+    for id in numbers(NEXT_PROGRAM)? {
+        let Some(program) = Program::numbered(id) else { continue };
+        found.insert(format!("BPF program {id} {}", program.name));
+        users.extend(program.maps.into_iter().map(|map| (map, program.name.clone())));
+    }
+    for id in numbers(NEXT_MAP)? {
+        let user = users.get(&id).map(|name| format!(" of {name}")).unwrap_or_default();
+        found.insert(format!("BPF map {id}{user}"));
+    }
+    found.extend(numbers(NEXT_LINK)?.into_iter().map(|id| format!("BPF link {id}")));
+    Ok(())
 }
 
-const INFO: usize = 256;
-const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
-
-impl Object {
-    const ALL: [Self; 3] = [
-        // bpf_prog_info: type, id, tag, lengths, pointers, load time, uid, number of maps and their ids.
-        Self { name: "program", next: 11, open: 13, name_at: Some(64) },
-        // bpf_map_info: type, id, key size, value size, entries, flags.
-        Self { name: "map", next: 12, open: 14, name_at: Some(24) },
-        Self { name: "link", next: 31, open: 30, name_at: None },
-    ];
-
-    /// All objects of the kind.
-    fn all(self) -> Result<Vec<String>> {
-        let mut found = Vec::new();
-        let mut id = 0;
-        loop {
-            // start_id, next_id
-            let mut attributes = [u64::from(id), 0];
-            if bpf(self.next, &mut attributes).is_err() {
-                return Ok(found);
-            }
-            id = u32::try_from(attributes[0] >> 32)?;
-            let name = self.name_of(id).unwrap_or_default();
-            found.push(format!("BPF {} {id} {name}", self.name));
+/// The numbers of all objects of a kind.
+fn numbers(next: libc::c_long) -> Result<Vec<u32>> {
+    let mut found = Vec::new();
+    let mut id = 0;
+    loop {
+        // start_id, next_id
+        let mut attributes = [u64::from(id), 0];
+        if bpf(next, &mut attributes).is_err() {
+            return Ok(found);
         }
+        id = u32::try_from(attributes[0] >> 32)?;
+        found.push(id);
     }
+}
 
-    fn name_of(self, id: u32) -> Option<String> {
-        let at = self.name_at?;
-        let descriptor = RawFd::try_from(bpf(self.open, &mut [u64::from(id), 0]).ok()?).ok()?;
+/// What is asked of a program.
+struct Program {
+    name: String,
+    /// Numbers of the maps that it uses.
+    maps: Vec<u32>,
+}
+
+/// The head of `bpf_prog_info`.
+#[repr(C)]
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+struct Info {
+    _kind_id_tag_lengths: [u32; 6],
+    _instructions_load_time: [u64; 3],
+    _owner: u32,
+    map_count: u32,
+    map_ids: u64,
+    name: [u8; 16],
+}
+
+impl Program {
+    /// None if it is gone by now.
+    fn numbered(id: u32) -> Option<Self> {
+        let descriptor = RawFd::try_from(bpf(OPEN_PROGRAM, &mut [u64::from(id), 0]).ok()?).ok()?;
         // SAFETY: the call has just opened it for us.
         let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
-        let mut info = [0u8; INFO];
+        let mut maps = vec![0u32; 64];
+        let mut info: Info = bytemuck::Zeroable::zeroed();
+        (info.map_count, info.map_ids) = (u32::try_from(maps.len()).ok()?, maps.as_mut_ptr() as u64);
         // bpf_fd and info_len, then the address.
         let descriptor = u64::try_from(descriptor.as_raw_fd()).ok()?;
-        bpf(OBJ_GET_INFO_BY_FD, &mut [descriptor | (INFO as u64) << 32, info.as_mut_ptr() as u64]).ok()?;
-        let name = info[at..at + 16].iter().take_while(|byte| **byte != 0).copied().collect();
-        String::from_utf8(name).ok()
+        let length = size_of::<Info>() as u64;
+        bpf(GET_INFO, &mut [descriptor | length << 32, (&raw mut info) as u64]).ok()?;
+        maps.truncate(usize::try_from(info.map_count).ok()?);
+        let name = info.name.into_iter().take_while(|byte| *byte != 0).collect();
+        Some(Self { name: String::from_utf8(name).ok()?, maps })
     }
 }
 
 /// bpf(2) with the first 16 bytes of its attributes, in the order of little endian.
 fn bpf(command: libc::c_long, attributes: &mut [u64; 2]) -> nix::Result<libc::c_long> {
-    // SAFETY: the commands used here read and write at most the 16 bytes given, and what the info's
-    // address says is as long as the length beside it.
+    // SAFETY: the commands used here read and write at most the 16 bytes given; the info is as long as the
+    // length beside its address, and has room for so many maps as it says.
     let result =
         unsafe { libc::syscall(libc::SYS_bpf, command, attributes.as_mut_ptr(), size_of_val(attributes)) };
     nix::errno::Errno::result(result)

@@ -81,8 +81,17 @@ pub(super) fn run(
         }
     }
     let trouble = console::trouble(&console);
-    let folder = folder.to_owned();
-    Ok(Some(Outcome { ending, trouble, stdout, stderr, boot: session.boot, took: start.elapsed(), folder }))
+    let emulator_fault = accelerator == Accelerator::Emulation && console::is_emulator_fault(&trouble);
+    Ok(Some(Outcome {
+        ending,
+        trouble,
+        emulator_fault,
+        stdout,
+        stderr,
+        boot: session.boot,
+        took: start.elapsed(),
+        folder: folder.to_owned(),
+    }))
 }
 
 impl Session {
