@@ -55,16 +55,7 @@ impl Guests<'_> {
             loop {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some((kernel, binary)) = next else { break };
-                let mut run = self.one(kernel, binary);
-                if let Ok(first) = &run
-                    && first.outcome.emulator_fault
-                {
-                    let (name, kernel) = (&first.binary.name, first.kernel.name);
-                    eprintln!(
-                        "again  {kernel:<15} {name}: the emulator kept a breakpoint that the kernel had taken away"
-                    );
-                    run = self.one(&first.kernel, &first.binary);
-                }
+                let run = self.one(kernel, binary);
                 if let Ok(run) = &run {
                     done(run);
                 }

@@ -6,7 +6,9 @@ mod binaries;
 mod guests;
 mod report;
 
+use std::num::NonZero;
 use std::process::Stdio;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -32,9 +34,14 @@ pub(crate) struct Test {
     /// More kernel parameters for the guests, such as preempt=full
     #[arg(long, value_name = "CMDLINE", allow_hyphen_values = true)]
     append: Vec<String>,
-    /// Guests at a time
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    /// Guests at a time; emulated, each keeps one processor busy
+    #[arg(long, value_name = "N", default_value_t = processors())]
     jobs: usize,
+}
+
+/// Of this machine; of a large one as many as there is memory for.
+fn processors() -> usize {
+    thread::available_parallelism().map_or(2, NonZero::get).min(8)
 }
 
 /// What has come of all so far.

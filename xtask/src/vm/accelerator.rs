@@ -15,6 +15,8 @@ use crate::checkout;
 pub(super) enum Accelerator {
     Kvm,
     Emulation,
+    /// Emulation with a thread for each processor: true concurrency, and see `machine` for its price.
+    Threads,
 }
 
 /// What to use, and whether that is known to work.
@@ -25,13 +27,14 @@ pub(super) enum Choice {
     TryKvm,
 }
 
-/// `INJECTOR_ACCEL` (`kvm` or `tcg`) decides; else what was seen on this host.
+/// `INJECTOR_ACCEL` (`kvm`, `tcg` or `mttcg`) decides; else what was seen on this host.
 pub(super) fn choice() -> Result<Choice> {
     match env::var("INJECTOR_ACCEL").as_deref() {
         Ok("kvm") => return Ok(Choice::Known(Accelerator::Kvm)),
         Ok("tcg") => return Ok(Choice::Known(Accelerator::Emulation)),
+        Ok("mttcg") => return Ok(Choice::Known(Accelerator::Threads)),
         Ok("") | Err(_) => {}
-        Ok(other) => bail!("INJECTOR_ACCEL is {other:?}; it takes kvm or tcg"),
+        Ok(other) => bail!("INJECTOR_ACCEL is {other:?}; it takes kvm, tcg or mttcg"),
     }
     if fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").is_err() {
         return Ok(Choice::Known(Accelerator::Emulation));

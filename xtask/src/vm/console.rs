@@ -43,18 +43,6 @@ pub(super) fn is_panic(console: &str) -> bool {
     console.contains("Kernel panic - not syncing") || console.contains("end Kernel panic")
 }
 
-/// Is this the panic that QEMU before 8.1 brings about by itself?
-///
-/// It could keep a translation of kernel text that another emulated processor had just changed, since
-/// it locked a page only after it had translated it. The kernel changes its text by way of a breakpoint
-/// (arch/x86/kernel/alternative.c, `text_poke_bp_batch`), as it does whenever a program is attached;
-/// a processor that runs into that breakpoint after its time is up ends in `int3`, and nothing but this
-/// leads there.
-pub(super) fn is_emulator_fault(trouble: &[String]) -> bool {
-    trouble.first().is_some_and(|first| first.contains("Oops: int3: "))
-        && trouble[1..].iter().all(|report| report.contains("Kernel panic - not syncing: Fatal exception"))
-}
-
 /// The reports of trouble in a console's text, each with the lines that follow it.
 pub(super) fn trouble(console: &str) -> Vec<String> {
     let lines: Vec<&str> = console.lines().map(|line| line.trim_end_matches('\r')).collect();
@@ -83,7 +71,7 @@ fn is_trouble(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_emulator_fault, is_panic, trouble};
+    use super::{is_panic, trouble};
 
     const QUIET: &str = "\
 [    0.000000] Linux version 6.12.117\r
@@ -121,16 +109,5 @@ mod tests {
             assert_eq!(trouble(line).len(), 1, "{line}");
         }
         assert!(is_panic("[ 1.0] Kernel panic - not syncing: Attempted to kill init!"));
-    }
-
-    #[test]
-    fn only_a_stale_breakpoint_is_the_emulators_fault() {
-        let panic = "Kernel panic - not syncing: Fatal exception in interrupt";
-        let texts = |all: &[&str]| all.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
-        assert!(is_emulator_fault(&texts(&["Oops: int3: 0000 [#1] PREEMPT SMP NOPTI", panic])));
-        assert!(!is_emulator_fault(&texts(&["WARNING: CPU: 0", "Oops: int3: 0000", panic])));
-        assert!(!is_emulator_fault(&texts(&["Oops: int3: 0000", "BUG: sleeping function", panic])));
-        assert!(!is_emulator_fault(&texts(&["Oops: 0000 [#1] PREEMPT SMP", panic])));
-        assert!(!is_emulator_fault(&[]));
     }
 }

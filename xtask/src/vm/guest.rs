@@ -50,8 +50,6 @@ pub(crate) struct Outcome {
     pub(crate) ending: Ending,
     /// What the kernel reported of itself; not empty means failed, however the command ended.
     pub(crate) trouble: Vec<String>,
-    /// The trouble is the emulator's, not the kernel's.
-    pub(crate) emulator_fault: bool,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
     /// From the start to the command's; none if it came not so far.

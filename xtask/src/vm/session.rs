@@ -81,11 +81,9 @@ pub(super) fn run(
         }
     }
     let trouble = console::trouble(&console);
-    let emulator_fault = accelerator == Accelerator::Emulation && console::is_emulator_fault(&trouble);
     Ok(Some(Outcome {
         ending,
         trouble,
-        emulator_fault,
         stdout,
         stderr,
         boot: session.boot,
