@@ -12,6 +12,8 @@ pub const ABI_NATIVE: u32 = 0;
 pub const ABI_COMPAT: u32 = 1;
 /// x32: a 64-bit entry whose numbers carry [`X32_BIT`].
 pub const ABI_X32: u32 = 2;
+/// No call at all: a worker of io_uring, which has none.
+pub const ABI_NONE: u32 = 3;
 /// How many ABIs there are.
 pub const ABIS: u32 = 3;
 

@@ -64,6 +64,53 @@ pub struct Offsets {
     pub _pad: u32,
 }
 
+/// Offsets of what operations are about: files, folders, mounts, sockets. Kept apart from [`Offsets`], since
+/// no load is marked for them: they are read by targets only, through `bpf_probe_read_kernel`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct ObjectOffsets {
+    /// `task_struct.fs`.
+    pub task_fs: u32,
+    /// `fs_struct.root`, a `struct path`.
+    pub fs_root: u32,
+    /// `file.f_path`, a `struct path`.
+    pub file_path: u32,
+    /// `path.mnt`.
+    pub path_mnt: u32,
+    /// `path.dentry`.
+    pub path_dentry: u32,
+    /// `vfsmount.mnt_root`.
+    pub mnt_root: u32,
+    /// `mount.mnt`, the `vfsmount` inside.
+    pub mount_mnt: u32,
+    /// `mount.mnt_parent`.
+    pub mount_parent: u32,
+    /// `mount.mnt_mountpoint`.
+    pub mount_mountpoint: u32,
+    /// `dentry.d_parent`.
+    pub dentry_parent: u32,
+    /// The length in `dentry.d_name`.
+    pub dentry_name_length: u32,
+    /// The pointer in `dentry.d_name`.
+    pub dentry_name: u32,
+    /// `socket.sk`.
+    pub socket_sk: u32,
+    /// `sock_common.skc_family`.
+    pub sk_family: u32,
+    /// `sock_common.skc_daddr`.
+    pub sk_peer_v4: u32,
+    /// `sock_common.skc_v6_daddr`; 0 in kernels without IPv6.
+    pub sk_peer_v6: u32,
+    /// `sock_common.skc_dport`, in network order.
+    pub sk_peer_port: u32,
+    /// `sock_common.skc_num`, in host order.
+    pub sk_own_port: u32,
+    /// `msghdr.msg_name`.
+    pub message_name: u32,
+    /// Explicit padding.
+    pub _pad: u32,
+}
+
 /// What is in `.rodata` of the BPF object.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -84,6 +131,9 @@ pub struct Config {
     pub _pad: u32,
     /// Where the kernel keeps what the programs read.
     pub offsets: Offsets,
+    /// The same of files, mounts and sockets.
+    pub objects: ObjectOffsets,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 34 * 4 && size_of::<Config>() == 32 + 34 * 4);
+const _: () = assert!(size_of::<Offsets>() == 34 * 4);
+const _: () = assert!(size_of::<Config>() == 32 + size_of::<Offsets>() + size_of::<ObjectOffsets>());

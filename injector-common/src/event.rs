@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::packet::Packet;
+use crate::{operation::Socket, packet::Packet};
 
 /// The version of this layout and of the log made from it.
 pub const SCHEMA: u32 = 1;
@@ -45,12 +45,12 @@ pub struct Event {
     pub cgroup: u64,
     /// Which mechanism acted: one of the `BACKEND_` constants.
     pub backend: u32,
-    /// 0 native, 1 compat (see [`crate::call`]).
+    /// 0 native, 1 compat, 3 for no call at all (see [`crate::call`]).
     pub abi: u32,
     /// The system call's number in its ABI, with the x32 bit where it is one.
     pub call: u32,
-    /// Explicit padding.
-    pub _pad: u32,
+    /// The operation's number in user space's table, from 1; 0 for what is none.
+    pub operation: u32,
     /// The number of the decision, as `when=` counts it.
     pub decision: u64,
     /// The thread's place in the process tree; 0 for packets.
@@ -64,3 +64,25 @@ pub struct Event {
 }
 
 const _: () = assert!(size_of::<Event>() == 56 + 24 + 24 + 48 + size_of::<Packet>());
+
+/// Bytes of a path that an event tells.
+pub const PATH_TAIL: usize = 256;
+
+/// An operation that failed: what every event tells, and what it was about.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct OperationEvent {
+    /// The call that it happened in, and all else.
+    pub event: Event,
+    /// The socket, all zero for other objects.
+    pub socket: Socket,
+    /// Bytes of the path; 0 for what has none.
+    pub path_length: u32,
+    /// Explicit padding.
+    pub _pad: u32,
+    /// The end of the path, at the end of this field.
+    pub path: [u8; PATH_TAIL],
+}
+
+const _: () =
+    assert!(size_of::<OperationEvent>() == size_of::<Event>() + size_of::<Socket>() + 8 + PATH_TAIL);

@@ -11,6 +11,8 @@ pub mod config;
 pub mod counters;
 pub mod decide;
 pub mod event;
+pub mod glob;
+pub mod operation;
 pub mod packet;
 pub mod plan;
 pub mod random;
