@@ -2,7 +2,7 @@
 //!
 //! Sizes that depend on the plan (slots, threads' state) are set by the loader before it creates them.
 
-use core::{cell::UnsafeCell, ffi::c_void};
+use core::{cell::UnsafeCell, ffi::c_void, marker::PhantomData};
 
 use aya_ebpf::{
     bindings::{bpf_map_def, bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE},
@@ -18,12 +18,14 @@ use injector_common::{
     call::{CALL_ENTRIES, CallRules},
     config::Config,
     counters::Counters,
+    glob::Glob,
+    operation::{HookRules, MAX_HOOKS, OperationRule, Ports},
     rule::Rule,
     shared::{Shared, alive},
     thread::Thread,
 };
 
-use crate::atomic;
+use crate::{atomic, object::Object};
 
 /// What every call of everybody touches; user space has it mapped.
 #[unsafe(no_mangle)]
@@ -74,6 +76,22 @@ pub static CALLS: Array<CallRules> = Array::with_max_entries(CALL_ENTRIES, 0);
 #[map]
 pub static SLOTS: Array<u32> = Array::with_max_entries(1, 0);
 
+/// Which operations each security hook decides about, by the hook's number.
+#[map]
+pub static HOOKS: Array<HookRules> = Array::with_max_entries(MAX_HOOKS, 0);
+
+/// Rules on operations, hook by hook.
+#[map]
+pub static OPERATIONS: Array<OperationRule> = Array::with_max_entries(1, 0);
+
+/// The paths that rules mean.
+#[map]
+pub static GLOBS: Array<Glob> = Array::with_max_entries(1, 0);
+
+/// The ports that rules mean.
+#[map]
+pub static PORTS: Array<Ports> = Array::with_max_entries(1, 0);
+
 /// Target cgroup -> index of the target that it belongs to, descendants included.
 #[map]
 pub static CGROUPS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_CGROUPS, 1);
@@ -91,26 +109,24 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map]
 pub static GATE: ProgramArray = ProgramArray::with_max_entries(1, 0);
 
-/// Each thread's [`Thread`] and its counters. aya has no such map type.
+/// Each thread's [`Thread`] and its counters.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "maps")]
-pub static THREADS: TaskStorage = TaskStorage(UnsafeCell::new(bpf_map_def {
-    type_: BPF_MAP_TYPE_TASK_STORAGE,
-    key_size: 4,
-    value_size: size_of::<Thread>() as u32,
-    max_entries: 0,
-    map_flags: 1, // BPF_F_NO_PREALLOC, which the kernel insists on
-    id: 0,
-    pinning: 0,
-}));
+pub static THREADS: TaskStorage<Thread> = TaskStorage::new();
 
-/// A `BPF_MAP_TYPE_TASK_STORAGE` map of [`Thread`]s. The cell puts it into the same, writable, section as
-/// aya's own maps.
+/// What the operation is about that a thread is in the middle of: too large for the stack, and a thread
+/// can be interrupted in a program, so it is the thread's own.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "maps")]
+pub static OBJECTS: TaskStorage<Object> = TaskStorage::new();
+
+/// A `BPF_MAP_TYPE_TASK_STORAGE` map, which aya has not got. The cell puts it into the same, writable,
+/// section as aya's own maps.
 #[repr(transparent)]
-pub struct TaskStorage(UnsafeCell<bpf_map_def>);
+pub struct TaskStorage<T>(UnsafeCell<bpf_map_def>, PhantomData<T>);
 
 // SAFETY: the kernel does the locking; the definition itself is never written.
-unsafe impl Sync for TaskStorage {}
+unsafe impl<T> Sync for TaskStorage<T> {}
 
 /// May a fault happen at `now`, in nanoseconds of `CLOCK_BOOTTIME`?
 #[inline(always)]
@@ -121,21 +137,34 @@ pub fn plan_alive(now: u64) -> bool {
 /// A task_struct, as the kernel's helpers hand it out.
 pub type Task = *mut aya_ebpf::bindings::task_struct;
 
-impl TaskStorage {
+impl<T> TaskStorage<T> {
+    const fn new() -> Self {
+        let definition = bpf_map_def {
+            type_: BPF_MAP_TYPE_TASK_STORAGE,
+            key_size: 4,
+            value_size: size_of::<T>() as u32,
+            max_entries: 0,
+            map_flags: 1, // BPF_F_NO_PREALLOC, which the kernel insists on
+            id: 0,
+            pinning: 0,
+        };
+        Self(UnsafeCell::new(definition), PhantomData)
+    }
+
     fn as_ptr(&self) -> *mut c_void {
         self.0.get().cast()
     }
 
     /// The state of `task`, null if it has none.
     #[inline(always)]
-    pub fn get(&self, task: Task) -> *mut Thread {
+    pub fn get(&self, task: Task) -> *mut T {
         // SAFETY: a map and a task that the verifier has checked.
         unsafe { bpf_task_storage_get(self.as_ptr(), task.cast(), core::ptr::null_mut(), 0).cast() }
     }
 
     /// The state of `task`, made all zero if it has none; null if the kernel cannot make it now.
     #[inline(always)]
-    pub fn get_or_create(&self, task: Task) -> *mut Thread {
+    pub fn get_or_create(&self, task: Task) -> *mut T {
         const CREATE: u64 = 1; // BPF_LOCAL_STORAGE_GET_F_CREATE
         // SAFETY: as above; a null value means zeroes (kernel/bpf/bpf_local_storage.c, bpf_selem_alloc).
         unsafe { bpf_task_storage_get(self.as_ptr(), task.cast(), core::ptr::null_mut(), CREATE).cast() }

@@ -1,11 +1,14 @@
 //! One event per injection, into the ring buffer; what does not fit is counted.
 
 use aya_ebpf::{
-    helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns, generated::bpf_get_current_comm},
+    helpers::{
+        bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns,
+        generated::{bpf_get_current_comm, bpf_probe_read_kernel},
+    },
     maps::ring_buf::RingBufEntry,
 };
 use injector_common::{
-    event::{Event, SCHEMA},
+    event::{Event, OperationEvent, PATH_TAIL, SCHEMA},
     packet::Packet,
     rule::Rule,
 };
@@ -13,6 +16,7 @@ use injector_common::{
 use crate::{
     atomic,
     maps::{EVENTS, SHARED, config},
+    object::{Object, TEXT},
     rules::Passage,
     task,
 };
@@ -20,8 +24,8 @@ use crate::{
 /// Room for an event, or one more lost. It is written in place: the stack of a program and all that it
 /// calls is 512 bytes (include/linux/filter.h, `MAX_BPF_STACK`).
 #[inline(always)]
-fn reserve() -> Option<RingBufEntry<Event>> {
-    let entry = EVENTS.reserve::<Event>(0);
+fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
+    let entry = EVENTS.reserve::<T>(0);
     if entry.is_none() {
         atomic::add(&SHARED.lost_events, 1);
     }
@@ -31,11 +35,45 @@ fn reserve() -> Option<RingBufEntry<Event>> {
 /// A call that got another result.
 #[inline(always)]
 pub fn call(passage: &Passage, number: u32, rule: &Rule, decision: u64) {
-    let Some(mut entry) = reserve() else { return };
-    let pid_tgid = bpf_get_current_pid_tgid();
+    let Some(mut entry) = reserve::<Event>() else { return };
+    // SAFETY: room for one event, ours until it is submitted.
+    unsafe { tell(entry.as_mut_ptr(), passage, number, rule, decision) };
+    entry.submit(0);
+}
+
+/// An operation that failed, about `object`; its number is `operation`.
+#[inline(always)]
+pub fn operation(
+    passage: &Passage,
+    (number, rule, decision): (u32, &Rule, u64),
+    operation: u32,
+    object: &Object,
+) {
+    let Some(mut entry) = reserve::<OperationEvent>() else { return };
     // SAFETY: room for one event, ours until it is submitted; every field is written.
     unsafe {
         let event = entry.as_mut_ptr();
+        tell(&raw mut (*event).event, passage, number, rule, decision);
+        (*event).event.operation = operation;
+        (*event).socket = object.socket;
+        (*event).path_length = object.length();
+        (*event)._pad = 0;
+        // By the helper: a copy by instructions would be as long as the path.
+        let tail = (&raw const object.text).cast::<u8>().add(TEXT - PATH_TAIL);
+        bpf_probe_read_kernel((&raw mut (*event).path).cast(), PATH_TAIL as u32, tail.cast());
+    }
+    entry.submit(0);
+}
+
+/// What is told of every fault that a task meets.
+///
+/// # Safety
+/// There has to be room for an event; every field of it is written.
+#[inline(always)]
+unsafe fn tell(event: *mut Event, passage: &Passage, number: u32, rule: &Rule, decision: u64) {
+    let pid_tgid = bpf_get_current_pid_tgid();
+    // SAFETY: the caller's.
+    unsafe {
         (*event).schema = SCHEMA;
         (*event).rule = number;
         (*event).time = passage.now;
@@ -49,20 +87,19 @@ pub fn call(passage: &Passage, number: u32, rule: &Rule, decision: u64) {
         (*event).backend = passage.backend;
         (*event).abi = passage.call.abi;
         (*event).call = passage.call.number;
-        (*event)._pad = 0;
+        (*event).operation = 0;
         (*event).decision = decision;
         (*event).place = passage.place;
         (*event).value = rule.value;
         passage.call.args(&mut (*event).args);
         (*event).packet = Packet::default();
     }
-    entry.submit(0);
 }
 
 /// A packet that was dropped.
 #[inline(always)]
 pub fn packet(packet: &Packet, backend: u32, cgroup: u64, number: u32, decision: u64) {
-    let Some(mut entry) = reserve() else { return };
+    let Some(mut entry) = reserve::<Event>() else { return };
     // SAFETY: as in `call`; the clock has no arguments.
     unsafe {
         let event = entry.as_mut_ptr();

@@ -1,7 +1,7 @@
 //! The way from "this call of this thread" to "what it returns": every rule of the call is asked, in
 //! order, and all of them count.
 
-use core::ffi::c_void;
+use core::{ffi::c_void, mem::MaybeUninit};
 
 use aya_ebpf::helpers::{bpf_ktime_get_boot_ns, generated::bpf_loop};
 use injector_common::{
@@ -29,9 +29,9 @@ pub struct Passage {
     /// Which mechanism asks, see [`injector_common::event`].
     pub backend: u32,
     /// The first slot of the call.
-    base: u32,
-    /// The call's entry plus one: the object of its draws.
-    object: u64,
+    pub base: u32,
+    /// The call's entry plus one, or the operation behind all of them: the object of its draws.
+    pub object: u64,
     /// The thread's state, null when it could not be kept.
     state: *mut Thread,
     /// The thread's place.
@@ -41,9 +41,9 @@ pub struct Passage {
     /// Does the plan still act?
     alive: bool,
     /// Has a rule decided?
-    decided: bool,
+    pub decided: bool,
     /// What the call returns if so.
-    value: i64,
+    pub value: i64,
 }
 
 /// The rules of a call. `None` when no rule names it.
@@ -59,43 +59,79 @@ pub fn rules_of(call: &Call) -> Option<&'static CallRules> {
 /// Not inlined: what comes before is paid by everybody, what is in here only by targets.
 #[inline(never)]
 pub fn pass(task: Task, call: &Call, rules: &CallRules, backend: u32, value: &mut i64) -> bool {
-    if atomic::get(&SHARED.armed) == 0 {
+    let mut passage = MaybeUninit::uninit();
+    if !Passage::begin(&mut passage, task, call, backend) {
         return false;
     }
-    let state = match subject::identify(task) {
-        Subject::Other => return false,
-        Subject::Target(state) => state,
-        Subject::Stateless => core::ptr::null_mut(),
-    };
-    // SAFETY: not null, and valid while the program runs.
-    let place = if state.is_null() { 0 } else { unsafe { (*state).place } };
-    // SAFETY: no arguments.
-    let now = unsafe { bpf_ktime_get_boot_ns() };
-    let mut passage = Passage {
-        task,
-        call: *call,
-        backend,
-        base: rules.base,
-        object: u64::from(entry(call.abi, call.number).unwrap_or_default()) + 1,
-        state,
-        place,
-        now,
-        alive: plan_alive(now),
-        decided: false,
-        value: 0,
-    };
+    // SAFETY: begun just now.
+    let passage = unsafe { passage.assume_init_mut() };
+    passage.base = rules.base;
+    passage.object = object(call);
     // SAFETY: the callback has the shape that the helper wants and gets the passage; both outlive it.
-    unsafe { bpf_loop(rules.count, consider as *mut c_void, (&raw mut passage).cast(), 0) };
+    unsafe { bpf_loop(rules.count, consider as *mut c_void, core::ptr::from_mut(passage).cast(), 0) };
     *value = passage.value;
     passage.decided
 }
 
-/// One rule of the loop: counts, and fires if it may.
+impl Passage {
+    /// Begins the passage of `task`, the running one, in `call`, whose slots and draws are for the caller to
+    /// fill in. False if the task is no target's, or the plan has not begun; then nothing is written.
+    ///
+    /// Not inlined, for the stack's sake: what finds the thread out is done with before any rule is asked.
+    #[inline(never)]
+    pub fn begin(room: &mut MaybeUninit<Self>, task: Task, call: &Call, backend: u32) -> bool {
+        if atomic::get(&SHARED.armed) == 0 {
+            return false;
+        }
+        let state = match subject::identify(task) {
+            Subject::Other => return false,
+            Subject::Target(state) => state,
+            Subject::Stateless => core::ptr::null_mut(),
+        };
+        // SAFETY: not null, and valid while the program runs.
+        let place = if state.is_null() { 0 } else { unsafe { (*state).place } };
+        // SAFETY: no arguments.
+        let now = unsafe { bpf_ktime_get_boot_ns() };
+        room.write(Self {
+            task,
+            call: *call,
+            backend,
+            base: 0,
+            object: 0,
+            state,
+            place,
+            now,
+            alive: plan_alive(now),
+            decided: false,
+            value: 0,
+        });
+        true
+    }
+}
+
+/// What the draws for a call are about.
+#[inline(always)]
+pub fn object(call: &Call) -> u64 {
+    u64::from(entry(call.abi, call.number).unwrap_or_default()) + 1
+}
+
+/// One rule of the loop.
 unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
     // SAFETY: the passage that `pass` handed to the loop.
     let passage = unsafe { &mut *passage };
     let slot = passage.base + index as u32;
     let Some(&number) = SLOTS.get(slot) else { return 1 };
+    ask(passage, number, slot, report::call)
+}
+
+/// Asks one rule that matches: counts, and fires if it may, which `report` tells. 1 if there is no such rule.
+#[inline(always)]
+pub fn ask(
+    passage: &mut Passage,
+    number: u32,
+    slot: u32,
+    report: impl FnOnce(&Passage, u32, &Rule, u64),
+) -> i64 {
     let (Some(rule), Some(counters)) = (RULES.get(number), COUNTERS.get(number)) else { return 1 };
     atomic::add(&counters.matched, 1);
     match fires(passage, rule, counters, slot) {
@@ -103,7 +139,7 @@ unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
             passage.decided = true;
             passage.value = rule.value;
             atomic::add(&counters.fired, 1);
-            report::call(passage, number, rule, decision);
+            report(passage, number, rule, decision);
         }
         Err(reason) => suppress(counters, reason),
     }

@@ -7,7 +7,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_get_attach_cookie;
-use injector_common::{decide::safe_at_security_hook, event::BACKEND_HOOK};
+use injector_common::{call::CallRules, decide::safe_at_security_hook, event::BACKEND_HOOK};
 
 use crate::{
     maps::current,
@@ -45,16 +45,26 @@ fn verdict(ctx: *mut c_void, mask: u32) -> i64 {
         return 0;
     }
     let call = Call::of(task);
-    let Some(found) = rules::rules_of(&call) else { return 0 };
-    // SAFETY: the context of a program that runs from a trampoline.
-    let hook = unsafe { bpf_get_attach_cookie(ctx) } as u16;
-    if (found.hooks[0] != hook && found.hooks[1] != hook) || (found.mask != 0 && found.mask & mask == 0) {
-        return 0;
-    }
+    let Some(found) = rules_here(&call, hook(ctx), mask) else { return 0 };
     let mut value = 0;
     if rules::pass(task, &call, found, BACKEND_HOOK, &mut value) && safe_at_security_hook(value) {
         value
     } else {
         0
     }
+}
+
+/// The hook's number in the table of user space.
+#[inline(always)]
+pub fn hook(ctx: *mut c_void) -> u32 {
+    // SAFETY: the context of a program that runs from a trampoline.
+    unsafe { bpf_get_attach_cookie(ctx) as u32 }
+}
+
+/// The rules of `call`, if it is this hook that decides for it.
+#[inline(always)]
+pub fn rules_here(call: &Call, hook: u32, mask: u32) -> Option<&'static CallRules> {
+    let found = rules::rules_of(call)?;
+    let here = u32::from(found.hooks[0]) == hook || u32::from(found.hooks[1]) == hook;
+    if here && (found.mask == 0 || found.mask & mask != 0) { Some(found) } else { None }
 }

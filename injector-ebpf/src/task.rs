@@ -13,8 +13,10 @@ use injector_common::{
 
 use crate::maps::{Task, offset};
 
-/// `PF_IO_WORKER | PF_KTHREAD` (include/linux/sched.h): threads that make no system calls themselves.
-const PF_KERNEL: u32 = 0x0000_0010 | 0x0020_0000;
+/// `PF_IO_WORKER` (include/linux/sched.h): a thread of a process, made by the kernel for io_uring.
+pub const PF_IO_WORKER: u32 = 0x0000_0010;
+/// `PF_KTHREAD` (include/linux/sched.h).
+pub const PF_KTHREAD: u32 = 0x0020_0000;
 
 /// A field of a structure whose type the verifier knows, by one instruction: the loader writes the offset
 /// into it (see [`FIELD_MARK`]).
@@ -95,7 +97,13 @@ pub fn cgroup_number(task: Task) -> u64 {
 /// Is the task a kernel thread or an io_uring worker?
 #[inline(always)]
 pub fn is_kernel_thread(task: Task) -> bool {
-    load!("u32", task, task_flags) as u32 & PF_KERNEL != 0
+    flags(task) & (PF_IO_WORKER | PF_KTHREAD) != 0
+}
+
+/// The task's flags, such as [`PF_KTHREAD`].
+#[inline(always)]
+pub fn flags(task: Task) -> u32 {
+    load!("u32", task, task_flags) as u32
 }
 
 /// Is the task acting under other credentials than its own?

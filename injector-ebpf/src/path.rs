@@ -1,0 +1,161 @@
+//! The path of a directory entry, as the running task would write it: from its own root, across mounts,
+//! as `d_path` does (fs/d_path.c, `prepend_path`), by reading what the kernel keeps. It serves every hook,
+//! where the helper `bpf_d_path` serves a few.
+//!
+//! A deleted file has the name that it had last. What is in no folder (a pipe, a socket, memory) has no
+//! path. No lock is taken: a rename under way may show either name.
+
+use core::{arch::asm, ffi::c_void};
+
+use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_kernel};
+use injector_common::glob::Glob;
+
+use crate::{
+    maps::{Task, config},
+    object::{NAME, NOTHING, Object, PATH, TEXT},
+    task::probe,
+};
+
+/// Components and mounts that a walk may take: every component takes two bytes of the path.
+const STEPS: u32 = 2048;
+
+/// A field of a structure that files are made of.
+macro_rules! field {
+    ($base:expr, $field:ident) => {
+        probe($base as *const c_void, config!(objects.$field) as usize)
+    };
+}
+
+/// The mount and the entry of a `struct path`.
+#[inline(always)]
+pub fn of_path(path: u64) -> (u64, u64) {
+    (field!(path, path_mnt), field!(path, path_dentry))
+}
+
+/// The mount and the entry of a `struct file`; zeroes for none.
+#[inline(always)]
+pub fn of_file(file: u64) -> (u64, u64) {
+    of_path(file.wrapping_add(u64::from(config!(objects.file_path))))
+}
+
+/// What a loop gets: `bpf_loop` takes only a pointer to the stack.
+struct Walk {
+    object: *mut Object,
+    glob: *const Glob,
+}
+
+/// Writes the path of `dentry`, which is on the mount `mnt`, into `object`; true if it has one.
+#[inline(never)]
+pub fn resolve(task: Task, object: *mut Object, mnt: u64, dentry: u64) -> bool {
+    if object.is_null() {
+        return false;
+    }
+    let mut walk = Walk { object, glob: core::ptr::null() };
+    // SAFETY: not null, and the running thread's own. The callback has the shape that the helper wants.
+    unsafe {
+        let fs: u64 = field!(task, task_fs);
+        let root = of_path(fs.wrapping_add(u64::from(config!(objects.fs_root))));
+        ((*object).root_mnt, (*object).root_dentry) = root;
+        ((*object).mnt, (*object).dentry) = (mnt, dentry);
+        (*object).begin = TEXT as u32;
+        (*object).found = NOTHING;
+        bpf_loop(STEPS, step as *mut c_void, (&raw mut walk).cast(), 0);
+        if (*object).found == PATH && (*object).begin == TEXT as u32 {
+            // The root itself.
+            (*object).begin = TEXT as u32 - 1;
+            (*object).text[TEXT - 1] = b'/';
+        }
+        (*object).found == PATH
+    }
+}
+
+/// One step up: out of a folder, or out of a mount.
+unsafe extern "C" fn step(_: u64, walk: *mut Walk) -> i64 {
+    // SAFETY: what `resolve` handed to the loop.
+    let object = unsafe { &mut *(*walk).object };
+    let (mnt, dentry) = (object.mnt, object.dentry);
+    if mnt == object.root_mnt && dentry == object.root_dentry {
+        object.found = PATH;
+        return 1;
+    }
+    let top: u64 = field!(mnt, mnt_root);
+    if dentry == top {
+        let mount = mnt.wrapping_sub(u64::from(config!(objects.mount_mnt)));
+        let parent: u64 = field!(mount, mount_parent);
+        if parent == mount || parent == 0 {
+            // The root of the mount namespace: the task's root is further down, or elsewhere.
+            object.found = PATH;
+            return 1;
+        }
+        object.dentry = field!(mount, mount_mountpoint);
+        object.mnt = parent.wrapping_add(u64::from(config!(objects.mount_mnt)));
+        return 0;
+    }
+    let parent: u64 = field!(dentry, dentry_parent);
+    if parent == dentry || parent == 0 {
+        // In no folder, and not the top of its mount (fs/dcache.c, `d_alloc_pseudo`).
+        return 1;
+    }
+    if !prepend(object, dentry) {
+        return 1;
+    }
+    object.dentry = parent;
+    0
+}
+
+/// Puts a `/` and the name of `dentry` in front of the path; false if there is no room.
+#[inline(always)]
+fn prepend(object: &mut Object, dentry: u64) -> bool {
+    let length: u32 = field!(dentry, dentry_name_length);
+    let name: u64 = field!(dentry, dentry_name);
+    if length > NAME as u32 || length >= object.begin {
+        return false;
+    }
+    let begin = within::<{ TEXT - 1 }>(u64::from(object.begin - length - 1));
+    let length = within::<NAME>(u64::from(length));
+    object.begin = begin as u32;
+    // SAFETY: below TEXT, and a name of at most NAME bytes behind it is within the text.
+    unsafe {
+        let at = (&raw mut object.text).cast::<u8>().add(begin as usize);
+        *at = b'/';
+        bpf_probe_read_kernel(at.add(1).cast(), length as u32, name as *const c_void) == 0
+    }
+}
+
+/// `value`, which is at most `MASK`: said in an instruction that the compiler cannot take away, for the
+/// verifier.
+#[inline(always)]
+fn within<const MASK: usize>(value: u64) -> u64 {
+    let bounded;
+    // SAFETY: arithmetic on a register.
+    unsafe {
+        asm!("{value} &= {mask}", value = inout(reg) value => bounded, mask = const MASK, options(pure, nomem, nostack));
+    }
+    bounded
+}
+
+/// Does a pattern of `glob` match the path that was resolved?
+#[inline(never)]
+pub fn matches(object: *mut Object, glob: &'static Glob) -> bool {
+    if object.is_null() {
+        return false;
+    }
+    let mut walk = Walk { object, glob };
+    // SAFETY: as in `resolve`.
+    unsafe {
+        (*object).states = glob.start;
+        bpf_loop((*object).length(), eat as *mut c_void, (&raw mut walk).cast(), 0);
+        glob.accepts(&(*object).states)
+    }
+}
+
+/// One byte of the path.
+unsafe extern "C" fn eat(index: u64, walk: *mut Walk) -> i64 {
+    // SAFETY: what `matches` handed to the loop.
+    let (object, glob) = unsafe { (&mut *(*walk).object, &*(*walk).glob) };
+    let at = within::<{ TEXT - 1 }>(u64::from(object.begin).wrapping_add(index));
+    // SAFETY: below TEXT.
+    let byte = unsafe { *(&raw const object.text).cast::<u8>().add(at as usize) };
+    glob.step(&mut object.states, byte);
+    0
+}
