@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod engine;
 pub mod kernel;
+pub mod operations;
 pub mod plan;
 mod readable;
 pub mod spec;

@@ -21,10 +21,11 @@ enum Kind {
     Expression,
     Syscall,
     Net,
+    Io,
 }
 
-const KINDS: [(Kind, &str); 3] =
-    [(Kind::Expression, "expression"), (Kind::Syscall, "syscall"), (Kind::Net, "net")];
+const KINDS: [(Kind, &str); 4] =
+    [(Kind::Expression, "expression"), (Kind::Syscall, "syscall"), (Kind::Net, "net"), (Kind::Io, "io")];
 
 /// What clap knows of the rules; the order between different options is taken from the matches.
 #[derive(Args, Debug)]
@@ -43,6 +44,13 @@ struct RuleOptions {
     /// given. Example: --net 'tcp dport 6379 : loss 10%'
     #[arg(long, value_name = "MATCH : NETEM", help_heading = "Rules")]
     net: Vec<String>,
+    /// A rule on operations, whichever way they come (system call, io_uring, sendfile, splice, mmap):
+    /// OP[,OP…]:error=ERRNO[:path=GLOB][:peer=CIDR][:port=LIST][:when=…][:prob=5%][:times=N]
+    ///
+    /// OP is any of open, read, write, mmap, rename, unlink, mkdir, connect, send, …; `injector doctor` lists those of
+    /// this kernel. Example: --io 'read,write:error=EIO:path=/var/lib/**/*.db'
+    #[arg(long, value_name = "OP:ACTIONS", help_heading = "Rules")]
+    io: Vec<String>,
 }
 
 impl FromArgMatches for Rules {
@@ -83,6 +91,7 @@ impl Rules {
             Kind::Expression => spec::expression(text, Machine::HOST),
             Kind::Syscall => spec::syscall(text, Machine::HOST),
             Kind::Net => spec::net(text),
+            Kind::Io => spec::operation(text),
         };
         self.0.iter().map(parse).collect()
     }

@@ -7,7 +7,15 @@ use super::{
     exit::{Code, Failure},
     output,
 };
-use crate::kernel::{Mechanism, Unsupported, probe, setting};
+use crate::{
+    kernel::{
+        Mechanism, Unsupported,
+        btf::KernelBtf,
+        operation::{Hooks, OperationHooks},
+        probe, setting,
+    },
+    operations::{Operation, TABLE},
+};
 
 /// Say what this kernel allows, why not, and what to do about it.
 ///
@@ -53,6 +61,16 @@ struct Findings {
     fully_preemptible: bool,
     missing_capabilities: Vec<&'static str>,
     mechanisms: Vec<Finding>,
+    operations: Vec<Possible>,
+}
+
+/// An operation of `--io`.
+#[derive(Debug, Serialize)]
+struct Possible {
+    operation: &'static str,
+    available: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
 }
 
 impl Doctor {
@@ -70,7 +88,7 @@ impl Doctor {
         let usable = works(&[Mechanism::Lineage]) && works(&ways);
         let forbidden =
             results.iter().any(|(_, result)| result.as_ref().is_err_and(|cause| cause.permission));
-        let findings = findings(&results);
+        let findings = Findings { operations: operations(btf.as_ref()), ..findings(&results) };
         if self.json {
             output::print_json(&findings)?;
         } else {
@@ -104,7 +122,22 @@ fn findings(results: &[(Mechanism, Result<(), Unsupported>)]) -> Findings {
         fully_preemptible: setting::fully_preemptible(),
         missing_capabilities: setting::missing_capabilities(),
         mechanisms: results.iter().map(finding).collect(),
+        operations: Vec::new(),
     }
+}
+
+/// Which operations have a hook here.
+fn operations(btf: Result<&KernelBtf, &Unsupported>) -> Vec<Possible> {
+    let hooks = btf.map(|btf| Hooks::new(btf, false));
+    let possible = |operation: &'static Operation| {
+        let sites = hooks.as_ref().map_err(|cause| (*cause).clone()).and_then(|hooks| hooks.sites(operation));
+        Possible {
+            operation: operation.name,
+            available: sites.is_ok(),
+            why: sites.err().map(|cause| cause.why),
+        }
+    };
+    TABLE.iter().map(possible).collect()
 }
 
 /// For a person.
@@ -121,6 +154,15 @@ fn text(findings: &Findings) -> String {
         lines.push(format!("{mark}  {:<11} {}", finding.mechanism, finding.purpose));
         lines.extend(finding.why.iter().map(|why| format!("     why: {}", why.trim())));
         lines.extend(finding.remedy.iter().map(|remedy| format!("     do:  {remedy}")));
+    }
+    let named = |available: bool| {
+        let those = findings.operations.iter().filter(|possible| possible.available == available);
+        those.map(|possible| possible.operation).collect::<Vec<_>>().join(" ")
+    };
+    lines.push(format!("operations for --io: {}", named(true)));
+    let missing = named(false);
+    if !missing.is_empty() {
+        lines.push(format!("     not here: {missing}"));
     }
     if findings.fully_preemptible {
         lines.push(

@@ -7,13 +7,17 @@ use std::{
 };
 
 use injector_common::{
-    call::ABI_COMPAT,
-    event::{BACKEND_CGROUP_SKB, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_TC, Event, SCHEMA},
+    call::{ABI_COMPAT, ABI_NONE},
+    event::{
+        BACKEND_CGROUP_SKB, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_TC, Event,
+        OperationEvent, SCHEMA,
+    },
     packet::{EGRESS, Packet},
 };
 use serde::Serialize;
 
 use crate::{
+    engine::operation::OperationRecord,
     kernel::clock,
     spec::errno::Errno,
     syscalls::{self, Abi, Call, Machine},
@@ -45,6 +49,9 @@ pub struct Record {
     /// Who met it; absent for packets.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskRecord>,
+    /// What failed, and what it was about; absent for calls and packets.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationRecord>,
     /// The packet; absent for calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packet: Option<PacketRecord>,
@@ -70,7 +77,7 @@ pub enum Verdict {
     },
 }
 
-/// A thread and its call.
+/// A thread, and the call that it was in.
 #[derive(Clone, Debug, Serialize)]
 pub struct TaskRecord {
     /// Process and thread as the initial pid namespace numbers them.
@@ -85,6 +92,14 @@ pub struct TaskRecord {
     pub comm: String,
     /// Its place in the process tree, the same on every run: 16 hexadecimal digits.
     pub place: String,
+    /// The call; absent for a worker of io_uring, which is in none.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallRecord>,
+}
+
+/// A call.
+#[derive(Clone, Debug, Serialize)]
+pub struct CallRecord {
     /// The ABI that the call came by.
     pub abi: &'static str,
     /// The call's name.
@@ -119,7 +134,12 @@ pub struct PacketRecord {
 impl Record {
     /// Reads what came through the ring buffer; `None` for what is no event of this version.
     pub(super) fn read(bytes: &[u8], rules: &[String]) -> Option<Self> {
-        let event: Event = bytemuck::try_pod_read_unaligned(bytes).ok()?;
+        // The longer kind begins with the shorter one.
+        let operation: Option<OperationEvent> = bytemuck::try_pod_read_unaligned(bytes).ok();
+        let event = match &operation {
+            Some(operation) => operation.event,
+            None => bytemuck::try_pod_read_unaligned(bytes).ok()?,
+        };
         if event.schema != SCHEMA {
             return None;
         }
@@ -136,6 +156,7 @@ impl Record {
             decision: event.decision,
             verdict: if call { returned(event.value) } else { Verdict::Drop { drop: true } },
             task: call.then(|| task(&event)),
+            operation: operation.as_ref().map(OperationRecord::of),
             packet: (!call).then(|| packet(&event.packet)),
         })
     }
@@ -172,6 +193,12 @@ fn task(event: &Event) -> TaskRecord {
     let abi = if event.abi == ABI_COMPAT { compat } else { native };
     let entry = syscalls::get(Call { abi, number: event.call });
     let arguments = entry.map_or(event.args.len(), |entry| usize::from(entry.arguments));
+    let call = CallRecord {
+        abi: abi.name(),
+        syscall: entry.map_or_else(|| format!("syscall_{}", event.call), |entry| entry.name.into()),
+        number: event.call,
+        args: event.args.iter().take(arguments).copied().collect(),
+    };
     let comm = event.comm.split(|&byte| byte == 0).next().unwrap_or_default();
     TaskRecord {
         pid: event.pid,
@@ -180,10 +207,7 @@ fn task(event: &Event) -> TaskRecord {
         ns_tid: event.ns_tid,
         comm: String::from_utf8_lossy(comm).into_owned(),
         place: format!("{:016x}", event.place),
-        abi: abi.name(),
-        syscall: entry.map_or_else(|| format!("syscall_{}", event.call), |entry| entry.name.into()),
-        number: event.call,
-        args: event.args.iter().take(arguments).copied().collect(),
+        call: (event.abi != ABI_NONE).then_some(call),
     }
 }
 

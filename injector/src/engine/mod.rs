@@ -5,20 +5,23 @@ mod error;
 mod events;
 mod guard;
 mod lineage;
+mod operation;
 mod report;
 
 use std::{collections::BTreeSet, os::fd::AsFd, path::Path};
 
 pub use self::{
     error::{Blame, EngineError},
-    events::{PacketRecord, Record, TaskRecord, Verdict},
+    events::{CallRecord, PacketRecord, Record, TaskRecord, Verdict},
     guard::{End, Guard},
+    operation::OperationRecord,
     report::{Report, RuleReport},
 };
 use crate::{
     kernel::{
         btf::KernelBtf,
         installation::{Installation, Subjects},
+        operation::Hooks,
         packet::{self, Classifier, Coverage},
         probe, registry, setting,
         syscall::{Backend, backends},
@@ -88,7 +91,8 @@ impl Injector {
         // First, since it is what every plan needs: whoever may do this may do the rest.
         probe::probe(Mechanism::Lineage, &self.btf)?;
         let backends = self.backends();
-        let mut plan = Plan::new(&self.rules, options, fresh_id()?, &backends)?;
+        let hooks = self.hooks();
+        let mut plan = Plan::new(&self.rules, options, fresh_id()?, &backends, &hooks)?;
         let packets = plan.needs_egress() || plan.needs_ingress();
         if packets && self.targets.iter().any(|target| matches!(target, Target::Process(_))) {
             return Err(EngineError::PacketsOfProcess);
@@ -114,6 +118,10 @@ impl Injector {
     fn backends(&self) -> Vec<Box<dyn Backend + '_>> {
         let calls: BTreeSet<_> = self.rules.iter().flat_map(Rule::calls).collect();
         backends(&self.btf, self.fully_preemptible, calls.len() > MANY)
+    }
+
+    fn hooks(&self) -> Hooks<'_> {
+        Hooks::new(&self.btf, self.fully_preemptible)
     }
 
     fn egress_mechanism(&self) -> Result<packet::Mechanism, Unsupported> {
@@ -163,6 +171,7 @@ impl Injector {
         }
         let coverage = self.cover(&installation, &plan)?;
         installation.attach_calls(&plan, &self.backends())?;
+        installation.attach_operations(&plan, &self.hooks())?;
         Guard::start(plan, self.targets, &self.procfs, installation, coverage, start)
     }
 

@@ -17,10 +17,12 @@ use super::{
     descriptors,
     memory::SharedMemory,
     object::{Kind, ObjectError, Ready, Sizes},
-    offsets, sys,
-    syscall::{AttachError, Attached, Backend, Site},
+    offsets,
+    operation::Hooks,
+    sys,
+    syscall::{AttachError, Attached, Backend, BackendKind, Site},
 };
-use crate::plan::Plan;
+use crate::plan::{Operations, Plan};
 
 /// Bytes of the ring buffer: some 19,000 events.
 const EVENTS: u32 = 4 << 20;
@@ -111,12 +113,15 @@ impl Installation {
             cgroups: u32::from(subjects.cgroups),
             processes: u32::from(subjects.processes),
             monitor: u32::from(plan.options.monitor),
-            slots: count(plan.slots.len()),
+            slots: count(plan.counters()),
             rules: count(plan.rules.len()),
             _pad: 0,
             offsets: offsets::read(btf)?,
+            objects: offsets::objects(btf)?,
         };
-        let ready = Ready::prepare(&config, Sizes { slots: config.slots, events: EVENTS })?;
+        let Operations { rules, globs, ports, .. } = &plan.operations;
+        let operations = [rules.len(), globs.len(), ports.len()].map(count);
+        let ready = Ready::prepare(&config, Sizes { slots: config.slots, events: EVENTS, operations })?;
         let shared =
             SharedMemory::map(ready.maps().get(".bss.shared")?).map_err(system("map the shared memory"))?;
         let mut this = Self {
@@ -133,7 +138,7 @@ impl Installation {
         if subjects.cgroups {
             tracepoints.extend(["cgroup_mkdir", "cgroup_rmdir"]);
         }
-        if plan.needs_calls() {
+        if plan.needs_threads() {
             tracepoints.push("task_newtask");
         }
         if subjects.processes {
@@ -167,6 +172,18 @@ impl Installation {
         for (rule, slot) in plan.slots.iter().zip(0..) {
             write("SLOTS", slot, &rule.to_ne_bytes())?;
         }
+        for (&hook, rules) in &plan.operations.hooks {
+            write("HOOKS", u32::from(hook), bytemuck::bytes_of(rules))?;
+        }
+        for (rule, place) in plan.operations.rules.iter().zip(0..) {
+            write("OPERATIONS", place, bytemuck::bytes_of(rule))?;
+        }
+        for (glob, place) in plan.operations.globs.iter().zip(0..) {
+            write("GLOBS", place, bytemuck::bytes_of(glob))?;
+        }
+        for (ports, place) in plan.operations.ports.iter().zip(0..) {
+            write("PORTS", place, bytemuck::bytes_of(ports))?;
+        }
         Ok(())
     }
 
@@ -189,6 +206,15 @@ impl Installation {
             };
             let names: Vec<_> = sites.iter().map(|site| name(site)).collect();
             self.calls.extend(names.into_iter().zip(attached));
+        }
+        Ok(())
+    }
+
+    /// Attaches the programs that decide about operations.
+    pub fn attach_operations(&mut self, plan: &Plan, hooks: &Hooks<'_>) -> Result<(), InstallError> {
+        for site in plan.sites.iter().filter(|site| site.backend == BackendKind::Operation) {
+            let attached = hooks.attach(&self.ready, site)?;
+            self.calls.push((format!("{} {}", site.backend, site.function), attached));
         }
         Ok(())
     }

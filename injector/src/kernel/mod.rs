@@ -7,6 +7,7 @@ pub mod installation;
 pub mod memory;
 pub mod object;
 pub mod offsets;
+pub mod operation;
 pub mod packet;
 pub mod probe;
 pub mod registry;

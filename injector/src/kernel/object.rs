@@ -111,6 +111,8 @@ pub struct Sizes {
     pub slots: u32,
     /// Bytes of the ring buffer, a power of two and a multiple of the page size.
     pub events: u32,
+    /// Rules on operations over all hooks; sets of paths, and of ports, that they choose by.
+    pub operations: [u32; 3],
 }
 
 /// The maps of a plan, by their names in the object.
@@ -310,7 +312,14 @@ fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, Obj
     match name {
         ".bss.shared" => shape.flags |= BPF_F_MMAPABLE,
         "SLOTS" => shape.max_entries = sizes.slots.max(1),
+        "OPERATIONS" => shape.max_entries = sizes.operations[0].max(1),
+        "GLOBS" => shape.max_entries = sizes.operations[1].max(1),
+        "PORTS" => shape.max_entries = sizes.operations[2].max(1),
         "EVENTS" => shape.max_entries = sizes.events,
+        "OBJECTS" => {
+            types = state_types(shape.value_size).map_err(refused_types)?;
+            shape.types = Some((types.as_fd(), 1, 3));
+        }
         "THREADS" => {
             shape.value_size = state_size(sizes.slots);
             types = state_types(shape.value_size).map_err(refused_types)?;

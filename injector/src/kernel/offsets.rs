@@ -1,7 +1,7 @@
 //! Where the fields are that the programs read, on this kernel. One place, so that a field renamed by a
 //! future kernel is one line to change.
 
-use injector_common::config::Offsets;
+use injector_common::config::{ObjectOffsets, Offsets};
 
 use super::btf::{BtfError, KernelBtf};
 
@@ -73,6 +73,36 @@ fn fill(btf: &KernelBtf, number: u32, regs: ([u32; 6], [u32; 6])) -> Result<Offs
         root_hierarchy: btf.offset("cgroup_root", "hierarchy_id")?,
         kn_id: btf.offset("kernfs_node", "id")?,
         kn_parent: btf.offset_of_any("kernfs_node", &["parent", "__parent"])?,
+        _pad: 0,
+    })
+}
+
+/// Reads where files, folders, mounts and sockets keep what operations are about.
+pub fn objects(btf: &KernelBtf) -> Result<ObjectOffsets, BtfError> {
+    let name = btf.offset("dentry", "d_name")?;
+    let common = btf.offset("sock", "__sk_common")?;
+    let of_socket = |field| btf.offset("sock_common", field).map(|offset| common + offset);
+    Ok(ObjectOffsets {
+        task_fs: btf.offset("task_struct", "fs")?,
+        fs_root: btf.offset("fs_struct", "root")?,
+        file_path: btf.offset("file", "f_path")?,
+        path_mnt: btf.offset("path", "mnt")?,
+        path_dentry: btf.offset("path", "dentry")?,
+        mnt_root: btf.offset("vfsmount", "mnt_root")?,
+        mount_mnt: btf.offset("mount", "mnt")?,
+        mount_parent: btf.offset("mount", "mnt_parent")?,
+        mount_mountpoint: btf.offset("mount", "mnt_mountpoint")?,
+        dentry_parent: btf.offset("dentry", "d_parent")?,
+        dentry_name_length: name + btf.offset("qstr", "len")?,
+        dentry_name: name + btf.offset("qstr", "name")?,
+        socket_sk: btf.offset("socket", "sk")?,
+        sk_family: of_socket("skc_family")?,
+        sk_peer_v4: of_socket("skc_daddr")?,
+        // A kernel without IPv6 has no sockets that have it.
+        sk_peer_v6: of_socket("skc_v6_daddr").unwrap_or(0),
+        sk_peer_port: of_socket("skc_dport")?,
+        sk_own_port: of_socket("skc_num")?,
+        message_name: btf.offset("msghdr", "msg_name")?,
         _pad: 0,
     })
 }

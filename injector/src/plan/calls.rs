@@ -48,7 +48,7 @@ pub(super) fn resolve(
             RuleKind::Net(net) if !packets::ports_fit(net) => {
                 return Err(PlanError::TooManyPorts { rule: rule.text.clone() });
             }
-            RuleKind::Net(_) => {}
+            RuleKind::Net(_) | RuleKind::Operation(_) => {}
         }
     }
     let places = place(&wanted, backends);

@@ -54,8 +54,18 @@ pub enum PlanError {
         /// What was left out, and why.
         left_out: String,
     },
+    /// This kernel has no way to fail an operation so.
+    #[error("this kernel cannot make {operation} do what the rule `{rule}` asks for: {cause}")]
+    Operation {
+        /// The rule.
+        rule: String,
+        /// The operation.
+        operation: &'static str,
+        /// Why not.
+        cause: Unsupported,
+    },
     /// More rules times calls than a thread's state holds.
-    #[error("the rules name {slots} calls altogether, and a plan holds {MAX_SLOTS}")]
+    #[error("the rules name {slots} calls and operations altogether, and a plan holds {MAX_SLOTS}")]
     TooManySlots {
         /// How many.
         slots: usize,
@@ -83,6 +93,7 @@ impl PlanError {
             Self::Kernel { causes, .. } => {
                 causes.first().map_or_else(String::new, |cause| cause.remedy.clone())
             }
+            Self::Operation { cause, .. } => cause.remedy.clone(),
             Self::NothingLeft { .. } => "see `injector doctor` for what this kernel allows".into(),
             Self::TooManySlots { .. } => "name fewer calls, or split the rules over two injectors".into(),
             Self::TooManyPorts { .. } => "use ranges, or split the rule in two".into(),
@@ -91,11 +102,15 @@ impl PlanError {
 
     /// Does the caller lack a right, rather than the kernel a feature?
     pub fn is_permission(&self) -> bool {
-        matches!(self, Self::Kernel { causes, .. } if causes.iter().any(|cause| cause.permission))
+        match self {
+            Self::Kernel { causes, .. } => causes.iter().any(|cause| cause.permission),
+            Self::Operation { cause, .. } => cause.permission,
+            _ => false,
+        }
     }
 
     /// Is it this kernel that cannot?
     pub fn is_kernel(&self) -> bool {
-        matches!(self, Self::Kernel { .. })
+        matches!(self, Self::Kernel { .. } | Self::Operation { .. })
     }
 }

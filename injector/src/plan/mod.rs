@@ -3,6 +3,7 @@
 
 mod calls;
 mod error;
+mod operations;
 mod packets;
 #[cfg(test)]
 mod tests;
@@ -22,9 +23,12 @@ use injector_common::{
     trigger::{Threshold, When as KernelWhen},
 };
 
-pub use self::error::PlanError;
+pub use self::{error::PlanError, operations::Operations};
 use crate::{
-    kernel::syscall::{Backend, Site},
+    kernel::{
+        operation::OperationHooks,
+        syscall::{Backend, Site},
+    },
     spec::model::{Rule, RuleKind, Trigger},
 };
 
@@ -67,12 +71,14 @@ pub struct Plan {
     pub calls: BTreeMap<u32, CallRules>,
     /// The slot table: slot -> rule.
     pub slots: Vec<u32>,
+    /// Rules on operations, by hook.
+    pub operations: Operations,
     /// What the user ought to know: calls that were left out, and why.
     pub notes: Vec<String>,
 }
 
 impl Plan {
-    /// Makes `rules` concrete with the `backends` of this kernel, the preferred one first.
+    /// Makes `rules` concrete with the `backends` of this kernel, the preferred one first, and its `hooks`.
     ///
     /// # Errors
     /// The first rule that cannot be had as it was asked for; nothing is half applied.
@@ -81,6 +87,7 @@ impl Plan {
         options: Options,
         id: u32,
         backends: &[Box<dyn Backend + '_>],
+        hooks: &dyn OperationHooks,
     ) -> Result<Self, PlanError> {
         if rules.is_empty() {
             return Err(PlanError::NoRules);
@@ -88,7 +95,8 @@ impl Plan {
         if rules.len() > MAX_RULES {
             return Err(PlanError::TooManyRules { given: rules.len() });
         }
-        let resolved = calls::resolve(rules, options.insist, backends)?;
+        let mut resolved = calls::resolve(rules, options.insist, backends)?;
+        let operations = operations::resolve(rules, resolved.slots.len(), hooks, &mut resolved.sites)?;
         let planned =
             rules.iter().zip(0u32..).zip(&resolved.calls_of_rule).map(|((rule, number), &calls)| {
                 PlannedRule {
@@ -104,6 +112,7 @@ impl Plan {
             sites: resolved.sites,
             calls: resolved.calls,
             slots: resolved.slots,
+            operations,
             notes: resolved.notes,
         })
     }
@@ -118,9 +127,14 @@ impl Plan {
         self.rules.iter().any(|rule| rule.kernel.packets.directions & INGRESS != 0)
     }
 
-    /// Does a rule mean system calls?
-    pub fn needs_calls(&self) -> bool {
-        !self.slots.is_empty()
+    /// Does a rule mean what threads do: system calls or operations?
+    pub fn needs_threads(&self) -> bool {
+        self.counters() > 0
+    }
+
+    /// Counters that each thread needs: one for each rule of each call, and of each operation.
+    pub fn counters(&self) -> usize {
+        self.slots.len() + self.operations.slots
     }
 }
 
@@ -131,6 +145,11 @@ fn kernel_rule(rule: &Rule, seed: u64) -> KernelRule {
             fault: FAULT_RETURN,
             value: call.result.return_value(),
             ..triggered(&call.trigger, seed)
+        },
+        RuleKind::Operation(operation) => KernelRule {
+            fault: FAULT_RETURN,
+            value: -i64::from(operation.error.number()),
+            ..triggered(&operation.trigger, seed)
         },
         RuleKind::Net(net) => KernelRule {
             fault: FAULT_DROP,

@@ -50,7 +50,7 @@ pub(super) fn ports_fit(rule: &NetRule) -> bool {
 }
 
 /// A network in the form that serves both families.
-fn prefix(net: IpNet) -> Prefix {
+pub(super) fn prefix(net: IpNet) -> Prefix {
     let length = u32::from(net.prefix_len());
     match net.addr() {
         IpAddr::V4(address) => Prefix::new(mapped(address.octets()), 96 + length),

@@ -7,6 +7,7 @@ use crate::{
         object::Ready,
         syscall::{AttachError, Attached, BackendKind, Sites, Verdicts},
     },
+    operations::Operation,
     spec,
     syscalls::{Entry, Machine},
 };
@@ -48,6 +49,22 @@ impl Backend for Known {
     }
 }
 
+/// Has every hook but those of `stat`.
+struct Everything;
+
+impl OperationHooks for Everything {
+    fn sites(&self, operation: &Operation) -> Result<Vec<Site>, Unsupported> {
+        if operation.name == "stat" {
+            return Err(Unsupported::missing(Mechanism::Hook, "not here", "another kernel"));
+        }
+        let site = |(&(function, _), hook): (&(&str, _), u16)| {
+            let number = u16::from(function.as_bytes()[14]) + hook;
+            Site { backend: BackendKind::Operation, function: function.to_owned(), hook: number }
+        };
+        Ok(operation.hooks.iter().zip(0..).map(site).collect())
+    }
+}
+
 fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> Result<Plan, PlanError> {
     let backends: Vec<Box<dyn Backend>> = vec![
         Box::new(Known { kind: BackendKind::FmodRet, cannot }),
@@ -55,11 +72,12 @@ fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> R
     ];
     let parse = |text: &&str| match text.strip_prefix("net ") {
         Some(net) => spec::net(net).unwrap(),
+        None if text.starts_with("io ") => spec::operation(&text[3..]).unwrap(),
         None => spec::syscall(text, Machine::HOST).unwrap(),
     };
     let rules: Vec<_> = rules.iter().map(parse).collect();
     let options = Options { seed: 1, monitor: false, insist, duration: None };
-    Plan::new(&rules, options, 7, &backends)
+    Plan::new(&rules, options, 7, &backends, &Everything)
 }
 
 fn plan(rules: &[&str]) -> Result<Plan, PlanError> {
@@ -146,7 +164,7 @@ fn each_rule_has_a_seed_of_its_own() {
 #[test]
 fn packet_rules_need_no_calls() {
     let plan = plan(&["net ingress tcp dport 80 : loss 50%"]).unwrap();
-    assert!(plan.needs_ingress() && !plan.needs_egress() && !plan.needs_calls());
+    assert!(plan.needs_ingress() && !plan.needs_egress() && !plan.needs_threads());
     let rule = plan.rules[0].kernel;
     assert_eq!((rule.fault, rule.threshold), (FAULT_DROP, Threshold(1 << 31)));
     assert_eq!(rule.packets.protocols, injector_common::packet::TCP);
@@ -160,4 +178,41 @@ fn too_much_is_refused() {
     let wide = vec!["all:error=EIO"; MAX_RULES];
     assert!(matches!(plan(&wide), Err(PlanError::TooManySlots { .. })));
     assert!(matches!(plan(&[]), Err(PlanError::NoRules)));
+}
+
+#[test]
+fn operations_get_counters_behind_those_of_calls_and_a_hook_its_rules_in_order() {
+    let plan = plan(&[
+        "io read,write:error=EIO:path=*.db:path=*.wal",
+        "fsync@64:error=EIO",
+        "io read:error=ENOSPC",
+        "io connect:error=EIO:port=80:peer=10.0.0.0/8",
+    ])
+    .unwrap();
+    let operations = &plan.operations;
+    assert_eq!((plan.slots.len(), operations.slots, plan.counters()), (1, 4, 5));
+    assert_eq!((operations.globs.len(), operations.ports.len()), (1, 1));
+    let mut slots: Vec<_> = operations.rules.iter().map(|rule| rule.slot).collect();
+    slots.sort_unstable();
+    assert_eq!(slots, [1, 2, 3, 4]);
+    // read and write share a hook, and differ by what its mask has.
+    let shared = operations.hooks.values().find(|rules| rules.count == 3).unwrap();
+    let shared = &operations.rules[shared.base as usize..][..3];
+    assert_eq!(shared.iter().map(|rule| rule.rule).collect::<Vec<_>>(), [0, 0, 2]);
+    assert_eq!(shared.iter().map(|rule| rule.mask).collect::<Vec<_>>(), [4, 2, 4]);
+    assert_eq!(shared.iter().map(|rule| rule.glob).collect::<Vec<_>>(), [1, 1, 0]);
+    let socket = operations.rules.iter().find(|rule| rule.rule == 3).unwrap();
+    assert_eq!((socket.sockets.needs_peer, socket.sockets.family, socket.ports), (1, 4, 1));
+    assert_eq!(plan.rules[2].kernel.value, -28);
+}
+
+#[test]
+fn an_operation_that_cannot_be_had_is_refused() {
+    let error = plan(&["io stat:error=EIO"]).unwrap_err();
+    assert!(error.is_kernel() && error.to_string().contains("stat"), "{error}");
+    assert_eq!(error.hint(), "another kernel");
+    for errno in ["ECHILD", "ESTALE", "ERESTARTSYS", "4095"] {
+        let error = plan(&[&format!("io read:error={errno}")]).unwrap_err();
+        assert!(error.to_string().contains("from 1 to 511"), "{error}");
+    }
 }

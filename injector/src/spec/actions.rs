@@ -105,14 +105,15 @@ impl<'a> Actions<'a> {
 }
 
 /// The value of a word, which must not be empty.
-fn given<'a>(name: Word<'_>, value: Word<'a>, example: &'static str) -> Result<Word<'a>, Located> {
+pub(super) fn given<'a>(name: Word<'_>, value: Word<'a>, example: &'static str) -> Result<Word<'a>, Located> {
     if value.text.is_empty() {
         return Err(name.problem(Problem::NoValue { word: format!("{}=", name.text), example }));
     }
     Ok(value)
 }
 
-fn once<T>(slot: &mut Option<T>, value: T, word: Word<'_>) -> Result<(), Located> {
+/// Notes what may be given once only.
+pub(super) fn once<T>(slot: &mut Option<T>, value: T, word: Word<'_>) -> Result<(), Located> {
     if slot.replace(value).is_some() {
         let name = word.split_once("=").map_or(word, |(name, _)| name);
         return Err(word.problem(Problem::Twice(format!("{}=", name.text))));

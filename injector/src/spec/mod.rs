@@ -9,6 +9,7 @@ pub mod model;
 mod nearest;
 mod net;
 mod netem;
+pub mod operation;
 pub mod packet;
 mod ports;
 mod problem;
@@ -21,4 +22,5 @@ mod word;
 
 pub use error::SpecError;
 pub use net::net;
+pub use operation::operation;
 pub use syscall::{expression, syscall};

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{errno::Errno, packet::NetRule, units::Probability};
+use super::{errno::Errno, operation::OperationRule, packet::NetRule, units::Probability};
 use crate::syscalls::Call;
 
 /// One rule as the user gave it.
@@ -16,11 +16,11 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// The system calls that it names; none for a packet rule.
+    /// The system calls that it names; none for a rule on packets or operations.
     pub fn calls(&self) -> impl Iterator<Item = Call> + '_ {
         let calls = match &self.kind {
             RuleKind::Syscall(rule) => Some(&rule.calls),
-            RuleKind::Net(_) => None,
+            RuleKind::Net(_) | RuleKind::Operation(_) => None,
         };
         calls.into_iter().flatten().copied()
     }
@@ -33,6 +33,8 @@ pub enum RuleKind {
     Syscall(SyscallRule),
     /// Packets: `--net`.
     Net(NetRule),
+    /// Operations: `--io`.
+    Operation(OperationRule),
 }
 
 impl fmt::Display for RuleKind {
@@ -40,6 +42,7 @@ impl fmt::Display for RuleKind {
         match self {
             Self::Syscall(rule) => rule.fmt(f),
             Self::Net(rule) => rule.fmt(f),
+            Self::Operation(rule) => rule.fmt(f),
         }
     }
 }

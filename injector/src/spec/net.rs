@@ -193,7 +193,7 @@ pub(super) fn value<'a>(
 }
 
 /// An address or a network, IPv4 or IPv6.
-fn network(word: Word<'_>) -> Result<IpNet, Located> {
+pub(super) fn network(word: Word<'_>) -> Result<IpNet, Located> {
     if let Ok(address) = word.text.parse::<IpAddr>() {
         return Ok(address.into());
     }

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::operation::OperationProblem;
+
 /// Why a text is no valid rule.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -116,6 +118,10 @@ pub enum Problem {
     TooManyPorts { count: usize, limit: usize },
     #[error("a loss of `{0}` has no `%`")]
     LossWithoutPercent(String),
+
+    // Operations.
+    #[error(transparent)]
+    Operation(#[from] OperationProblem),
 }
 
 impl Problem {
@@ -202,6 +208,8 @@ impl Problem {
             Self::PortOrder(_) => "write the lower port first".into(),
             Self::TooManyPorts { .. } => "join neighbours into ranges, or write a second `--net`".into(),
             Self::LossWithoutPercent(number) => format!("write `loss {number}%`"),
+
+            Self::Operation(problem) => problem.hint(),
         }
     }
 }

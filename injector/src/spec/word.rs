@@ -56,6 +56,30 @@ impl<'a> Word<'a> {
         self.tokens(move |c| c == separator)
     }
 
+    /// The pieces between colons, without the empty ones. A `:` behind a `\` or between `[` and `]` is part
+    /// of its piece.
+    pub(super) fn guarded_pieces(self) -> impl Iterator<Item = Self> {
+        let (mut escaped, mut bracketed) = (false, false);
+        let mut ends = Vec::new();
+        for (at, byte) in self.text.bytes().enumerate() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'[' => bracketed = true,
+                b']' => bracketed = false,
+                b':' if !bracketed => ends.push(at),
+                _ => {}
+            }
+        }
+        ends.push(self.text.len());
+        let mut start = 0;
+        ends.into_iter().filter_map(move |end| {
+            let piece = self.slice(start..end);
+            start = end + 1;
+            (!piece.text.is_empty()).then_some(piece)
+        })
+    }
+
     /// The pieces between white space.
     pub(super) fn words(self) -> impl Iterator<Item = Self> {
         self.tokens(char::is_whitespace)

@@ -56,6 +56,7 @@ fn check(words: &[String]) -> Result<(), String> {
     rules.extend(texts("expression").map(|text| spec::expression(text, MACHINE)));
     rules.extend(texts("syscall").map(|text| spec::syscall(text, MACHINE)));
     rules.extend(texts("net").map(|text| spec::net(text)));
+    rules.extend(texts("io").map(|text| spec::operation(text)));
     if rules.is_empty() {
         return Err(format!("`{verb}` without a rule"));
     }

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fs};
 
 use injector::{
     kernel::syscall::hook,
+    operations,
     syscalls::{self, Machine, Safety},
 };
 use regex::Regex;
@@ -51,6 +52,20 @@ fn hooks() {
         hooks.split(' ').map(hook).collect::<Vec<_>>().join(" ")
     };
     agree("hooks.md", hook::table().map(|(call, hooks)| (call.to_owned(), code(hooks))));
+}
+
+#[test]
+fn operations_with_their_hooks_and_words() {
+    let known = operations::TABLE.iter().map(|operation| {
+        let hooks: Vec<_> = operation.hooks.iter().map(|(hook, _)| format!("`{hook}`")).collect();
+        (operation.name.to_owned(), hooks.join(" "))
+    });
+    agree("io.md", known);
+    for cells in rows(&document("io.md")) {
+        let operation = operations::get(&quoted(&cells[0])[0]).unwrap();
+        assert_eq!(cells[2], operation.covers, "{operation}");
+        assert_eq!(quoted(&cells[3]), operation.object.words(), "{operation}");
+    }
 }
 
 #[test]
@@ -102,6 +117,7 @@ fn fields_of_the_log_and_of_the_report() {
     let told: BTreeSet<_> = pairs(&document("log.md")).into_iter().map(|(field, _)| field).collect();
     let mut known = fields("engine/events.rs");
     assert!(known.contains("return") && known.contains("source_port"));
+    known.extend(fields("engine/operation.rs"));
     known.extend(fields("engine/report.rs"));
     let missing: Vec<_> = known.difference(&told).collect();
     // The object that a packet's fields are in is told of in the text.

@@ -77,7 +77,12 @@ pub(super) fn function_id(btf: &KernelBtf, function: &str) -> Result<u32, Attach
 }
 
 /// Loads `program` as `kind` says and attaches it.
-pub(super) fn attach(ready: &Ready, site: &Site, program: &str, kind: Kind) -> Result<Attached, AttachError> {
+pub(in super::super) fn attach(
+    ready: &Ready,
+    site: &Site,
+    program: &str,
+    kind: Kind,
+) -> Result<Attached, AttachError> {
     let program = ready.load(program, &site.function, kind)?;
     let link =
         sys::link_tracing(program.as_fd(), kind.numbers().1, u64::from(site.hook)).map_err(|source| {

@@ -16,7 +16,7 @@ use super::{
     AttachError, Attached, Backend, BackendKind, Site, Sites, Verdicts,
     fmod_ret::{attach, function_id},
 };
-use crate::syscalls::Entry;
+use crate::{operations, syscalls::Entry};
 
 /// `MAY_WRITE` and `MAY_READ` (include/linux/fs.h).
 const WRITE: u32 = 2;
@@ -79,17 +79,23 @@ const REPEATED: &[(&str, &str)] = &[
     ("mprotect", "its hook runs once for each mapping in the range"),
 ];
 
-/// All hooks, each once; a hook's number is its index plus one.
+/// All hooks, of calls and of operations, each once; a hook's number is its index plus one.
 fn hooks() -> Vec<&'static str> {
     let mut all = Vec::new();
-    for (_, hooks, _) in TABLE {
-        for hook in hooks.split([' ', '|']) {
-            if !all.contains(&hook) {
-                all.push(hook);
-            }
+    let of_calls = TABLE.iter().flat_map(|(_, hooks, _)| hooks.split([' ', '|']));
+    let of_operations = operations::TABLE.iter().flat_map(|operation| operation.hooks).map(|&(hook, _)| hook);
+    for hook in of_calls.chain(of_operations) {
+        if !all.contains(&hook) {
+            all.push(hook);
         }
     }
     all
+}
+
+/// The number of the hook `function`; 0 for one that is in no table.
+pub(in super::super) fn number(function: &str) -> u16 {
+    let place = hooks().iter().position(|hook| *hook == function);
+    place.and_then(|place| u16::try_from(place + 1).ok()).unwrap_or(0)
 }
 
 /// The calls that this backend knows, with their hooks: what the documentation prints.
@@ -117,7 +123,7 @@ impl<'a> Hook<'a> {
     }
 
     /// What a program at `function` is loaded as.
-    fn load_kind(&self, function: &str) -> Result<Kind, AttachError> {
+    pub(in super::super) fn load_kind(&self, function: &str) -> Result<Kind, AttachError> {
         let module = function.replacen("security_", "bpf_lsm_", 1);
         match self.btf.function(&module) {
             Some(id) if self.as_module => Ok(Kind::Lsm(id)),
@@ -156,14 +162,12 @@ impl Backend for Hook<'_> {
                     .into(),
             ));
         }
-        let all = hooks();
         let mut sites = Vec::new();
         for spellings in hooks_of_call.split(' ') {
             let Some(function) = spellings.split('|').find(|name| self.btf.function(name).is_some()) else {
                 continue;
             };
-            let number = all.iter().position(|hook| *hook == function).unwrap_or_default() + 1;
-            let hook = u16::try_from(number).unwrap_or(0);
+            let hook = number(function);
             sites.push(Site { backend: BackendKind::Hook, function: function.to_owned(), hook });
         }
         if sites.is_empty() {

@@ -27,6 +27,8 @@ pub enum BackendKind {
     Kprobe,
     /// `fmod_ret` on a security hook.
     Hook,
+    /// The same for operations, and for calls that are caught at the same hook.
+    Operation,
 }
 
 impl fmt::Display for BackendKind {
@@ -34,7 +36,7 @@ impl fmt::Display for BackendKind {
         f.write_str(match self {
             Self::FmodRet => "fmod_ret",
             Self::Kprobe => "kprobe",
-            Self::Hook => "hook",
+            Self::Hook | Self::Operation => "hook",
         })
     }
 }

@@ -9,7 +9,7 @@ use super::{
         packet::{Direction, NetFault, Protocol},
         units::{Probability, duration},
     },
-    calls, packets, read,
+    calls, operations, packets, read,
 };
 use crate::syscalls::{self, Abi, Call, Machine};
 
@@ -196,6 +196,35 @@ fn the_last_colon_separates_unless_it_belongs_to_an_address() {
         "egress from ::/0 to fd00::7 : partition"
     );
     assert_eq!(packets("tcp:loss 5%").protocol, Protocol::Tcp);
+}
+
+#[test]
+fn operations_are_chosen_by_paths_peers_and_ports() {
+    let rule = operations("read,write:error=EIO:path=/var/**:path=*.db:when=3:prob=50%:times=7");
+    let names: Vec<_> = rule.operations.iter().map(|operation| operation.name).collect();
+    assert_eq!((names, rule.error.number()), (vec!["read", "write"], 5));
+    let paths = rule.paths.as_ref().unwrap();
+    assert!(paths.patterns().eq(["/var/**", "*.db"]));
+    assert!(
+        paths.glob().matches(b"/var/x") && paths.glob().matches(b"/x.db") && !paths.glob().matches(b"/x")
+    );
+    assert_eq!((rule.trigger.times, rule.peer, rule.ports.len()), (Some(7), None, 0));
+    let rule = operations("connect:port=80,8000-8080:peer=10.0.0.0/8:error=5");
+    assert_eq!(rule.to_string(), "connect:error=EIO:peer=10.0.0.0/8:port=80,8000-8080");
+    for text in ["[::1]", "[fd00::/8]", "[fd00::]/8"] {
+        let peer = operations(&format!("send:peer={text}:error=EIO")).peer.unwrap();
+        assert!(peer.addr().is_ipv6(), "{text}");
+    }
+    assert_eq!(operations("accept:error=EIO:port=80").ports, [80..=80]);
+    assert_eq!(operations("read:error=EIO").to_string(), "read:error=EIO");
+}
+
+#[test]
+fn a_colon_in_a_path_is_escaped_or_bracketed() {
+    let paths = |text: &str| operations(text).paths.unwrap();
+    assert!(paths("read:error=EIO:path=/a\\:b").glob().matches(b"/a:b"));
+    assert!(paths("read:path=/a[:]b:error=EIO").glob().matches(b"/a:b"));
+    assert!(paths("read:path=/a\\[:error=EIO").glob().matches(b"/a["));
 }
 
 #[test]

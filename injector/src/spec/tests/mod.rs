@@ -5,8 +5,10 @@ mod accepted;
 mod refused;
 mod round_trip;
 
+use super::operation::OperationRule;
 use super::{
-    SpecError, expression, model::Rule, model::RuleKind, model::SyscallRule, net, packet::NetRule, syscall,
+    SpecError, expression, model::Rule, model::RuleKind, model::SyscallRule, net, operation, packet::NetRule,
+    syscall,
 };
 use crate::syscalls::Machine;
 
@@ -16,6 +18,7 @@ fn read(grammar: &str, text: &str) -> Result<Rule, SpecError> {
         "-e" => expression(text, Machine::X86_64),
         "syscall" => syscall(text, Machine::X86_64),
         "net" => net(text),
+        "io" => operation(text),
         other => panic!("no grammar {other}"),
     }
 }
@@ -24,6 +27,14 @@ fn read(grammar: &str, text: &str) -> Result<Rule, SpecError> {
 fn calls(text: &str) -> SyscallRule {
     match read("syscall", text).map(|rule| rule.kind) {
         Ok(RuleKind::Syscall(rule)) => rule,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+/// A rule on operations that has to be accepted.
+fn operations(text: &str) -> OperationRule {
+    match read("io", text).map(|rule| rule.kind) {
+        Ok(RuleKind::Operation(rule)) => rule,
         other => panic!("{text}: {other:?}"),
     }
 }

@@ -12,10 +12,11 @@ use super::{
     super::{
         errno::Errno,
         model::{CallResult, SyscallRule, Trigger, When},
+        operation::OperationRule,
         packet::{Direction, NetFault, NetRule, Ports, Protocol},
         units::{Probability, duration},
     },
-    calls, packets, read,
+    calls, operations, packets, read,
 };
 
 const SETS: &[&str] = &[
@@ -99,7 +100,23 @@ fn rule_on_packets() -> impl Strategy<Value = NetRule> {
     )
 }
 
-/// Words of both grammars in any order: closer to the mark than noise is.
+fn rule_on_operations() -> impl Strategy<Value = OperationRule> {
+    let paths = vec(select(vec!["/var/**", "*.db", "/a[:]b", "/a\\:b", "[!x]/?", "/é"]), 0..4);
+    let net = any::<bool>().prop_flat_map(network);
+    (any::<bool>(), paths, option::of(net), ranges(), 1_u16..=Errno::MAX, trigger()).prop_map(
+        |(files, paths, peer, ports, error, trigger)| {
+            let text = if files {
+                [&["read,rename:error=EIO"], &*paths].concat().join(":path=")
+            } else {
+                "connect,send:error=EIO".into()
+            };
+            let (peer, ports) = if files { (None, Vec::new()) } else { (peer, ports) };
+            OperationRule { peer, ports, error: Errno::new(error).unwrap(), trigger, ..operations(&text) }
+        },
+    )
+}
+
+/// Words of all grammars in any order: closer to the mark than noise is.
 fn nearly_a_rule() -> impl Strategy<Value = String> {
     let words = vec![
         "inject=",
@@ -145,6 +162,13 @@ fn nearly_a_rule() -> impl Strategy<Value = String> {
         "random",
         "partition",
         "delay",
+        "path=",
+        "peer=",
+        "[",
+        "]",
+        "\\",
+        "**",
+        "connect",
         "ü",
         "\u{0}",
         "s",
@@ -167,9 +191,14 @@ proptest! {
     }
 
     #[test]
+    fn rules_on_operations_read_back(rule in rule_on_operations()) {
+        prop_assert_eq!(operations(&rule.to_string()), rule);
+    }
+
+    #[test]
     fn no_text_makes_a_parser_panic(noise in any::<String>(), near in nearly_a_rule()) {
         for text in [noise, near] {
-            for grammar in ["-e", "syscall", "net"] {
+            for grammar in ["-e", "syscall", "net", "io"] {
                 if let Err(error) = read(grammar, &text) {
                     let _ = (error.to_string(), error.hint(), error.caret().to_string());
                     prop_assert!(text.get(error.span()).is_some());

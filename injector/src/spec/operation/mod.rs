@@ -1,0 +1,183 @@
+//! Rules on operations: `OP[,OP…]:error=ERRNO[:path=GLOB…][:peer=CIDR][:port=LIST]` with `when=`, `prob=`
+//! and `times=` as for calls. A `:` behind a `\` or between `[` and `]` separates nothing, so that a path
+//! or an IPv6 address can hold one.
+
+mod model;
+mod problem;
+
+use injector_common::glob;
+use ipnet::IpNet;
+
+pub use self::{
+    model::{OperationRule, Paths},
+    problem::OperationProblem,
+};
+use super::{
+    actions::{given, once},
+    errno::Errno,
+    error::{Located, Problem, SpecError},
+    model::{Rule, RuleKind, Trigger, When},
+    nearest::nearest,
+    net::network,
+    ports, trigger,
+    units::Probability,
+    word::Word,
+};
+use crate::{
+    operations::{self, Object, Operation},
+    syscalls::{self, Machine},
+};
+
+/// Reads `OP[,OP…]:ACTIONS`, what follows `--io`.
+pub fn operation(text: &str) -> Result<Rule, SpecError> {
+    let rule = rule(Word::whole(text)).map_err(|located| SpecError::new("rule", text, located))?;
+    Ok(Rule { text: text.to_owned(), kind: RuleKind::Operation(rule) })
+}
+
+fn rule(text: Word<'_>) -> Result<OperationRule, Located> {
+    let (set, words) = text.split_once(":").map_or((text, None), |(set, words)| (set, Some(words)));
+    let operations = operations_of(set)?;
+    let mut actions = Actions::default();
+    for word in words.into_iter().flat_map(Word::guarded_pieces) {
+        actions.read(word, &operations)?;
+    }
+    let Some(error) = actions.error else {
+        return Err(set.problem(OperationProblem::NoError(set.text.into()).into()));
+    };
+    let patterns: Vec<_> = actions.paths.iter().map(|word| word.text.as_bytes()).collect();
+    let paths = if patterns.is_empty() {
+        None
+    } else {
+        let glob = glob::compile(&patterns).map_err(|_| {
+            actions.paths[actions.paths.len() - 1].problem(OperationProblem::PathsTooLong.into())
+        })?;
+        let patterns = actions.paths.iter().map(|word| word.text.to_owned()).collect();
+        Some(Paths::new(patterns, Box::new(glob)))
+    };
+    let trigger = Trigger {
+        when: actions.when.unwrap_or(When::ALWAYS),
+        probability: actions.probability.unwrap_or(Probability::ALWAYS),
+        times: actions.times,
+    };
+    let (peer, ports) = (actions.peer, actions.ports.unwrap_or_default());
+    Ok(OperationRule { operations, error, paths, peer, ports, trigger })
+}
+
+fn operations_of(set: Word<'_>) -> Result<Vec<&'static Operation>, Located> {
+    let mut found = Vec::new();
+    for word in set.pieces(',') {
+        let operation = operations::get(word.text).ok_or_else(|| word.problem(unknown(word.text).into()))?;
+        if found.contains(&operation) {
+            return Err(word.problem(Problem::Twice(word.text.into())));
+        }
+        found.push(operation);
+    }
+    if found.is_empty() { Err(set.problem(OperationProblem::NoOperation.into())) } else { Ok(found) }
+}
+
+/// A word that is no operation: perhaps a system call.
+fn unknown(word: &str) -> OperationProblem {
+    let near = nearest(word, operations::TABLE.iter().map(|operation| operation.name));
+    if syscalls::all(Machine::HOST).any(|call| call.name == word) {
+        return OperationProblem::Call(word.into());
+    }
+    OperationProblem::Unknown { word: word.into(), near }
+}
+
+/// The words as far as they were read.
+#[derive(Default)]
+struct Actions<'a> {
+    error: Option<Errno>,
+    paths: Vec<Word<'a>>,
+    peer: Option<IpNet>,
+    ports: Option<Vec<std::ops::RangeInclusive<u16>>>,
+    when: Option<When>,
+    probability: Option<Probability>,
+    times: Option<u64>,
+}
+
+/// The words with an example each.
+const WORDS: [(&str, &str); 7] = [
+    ("error", "error=EIO"),
+    ("path", "path=/var/lib/*.db"),
+    ("peer", "peer=10.0.0.0/8` or `peer=[fd00::/8]"),
+    ("port", "port=80,8000-8080"),
+    ("when", "when=3"),
+    ("prob", "prob=5%"),
+    ("times", "times=3"),
+];
+
+impl<'a> Actions<'a> {
+    fn read(&mut self, word: Word<'a>, operations: &[&'static Operation]) -> Result<(), Located> {
+        let (name, value) = match word.split_once("=") {
+            Some((name, value)) => (name, value),
+            None => (word, word.until_start()),
+        };
+        let Some((_, example)) = WORDS.iter().find(|(known, _)| *known == name.text) else {
+            return Err(name.problem(no_word(name.text).into()));
+        };
+        let value = given(name, value, example)?;
+        match name.text {
+            "error" => once(&mut self.error, Errno::parse(value)?, word),
+            "path" => {
+                fits(name, operations, |object| object == Object::Path)?;
+                glob::compile(&[value.text.as_bytes()])
+                    .map_err(|error| value.problem(OperationProblem::Path(error).into()))?;
+                self.paths.push(value);
+                Ok(())
+            }
+            "peer" => {
+                fits(name, operations, |object| object == Object::Connection)?;
+                once(&mut self.peer, peer(value)?, word)
+            }
+            "port" => {
+                fits(name, operations, |object| object != Object::Path)?;
+                let ports = ports::parse(value)?;
+                once(&mut self.ports, ports, word)
+            }
+            // As for calls, of several the last one counts.
+            "when" => {
+                self.when = Some(trigger::when(value)?);
+                Ok(())
+            }
+            "prob" => once(&mut self.probability, Probability::parse(value)?, word),
+            _ => once(&mut self.times, trigger::times(value)?, word),
+        }
+    }
+}
+
+/// Can all `operations` be chosen by `word`?
+fn fits(
+    word: Word<'_>,
+    operations: &[&'static Operation],
+    suits: impl Fn(Object) -> bool,
+) -> Result<(), Located> {
+    match operations.iter().find(|operation| !suits(operation.object)) {
+        None => Ok(()),
+        Some(operation) => Err(word.problem(
+            OperationProblem::Unsuited {
+                word: format!("{}=", word.text),
+                operation: operation.name,
+                object: operation.object,
+            }
+            .into(),
+        )),
+    }
+}
+
+fn no_word(word: &str) -> OperationProblem {
+    if matches!(word, "retval" | "signal" | "delay" | "delay_enter" | "delay_exit" | "at" | "comm" | "fd") {
+        return OperationProblem::NotAtHooks(format!("{word}="));
+    }
+    let near = nearest(word, WORDS.iter().map(|(known, _)| *known)).map(|near| format!("{near}="));
+    OperationProblem::UnknownWord { word: word.into(), near }
+}
+
+/// A network; one of IPv6 stands in brackets: `[::1]`, `[fd00::/8]` or `[fd00::]/8`.
+fn peer(value: Word<'_>) -> Result<IpNet, Located> {
+    if !value.text.starts_with('[') {
+        return network(value);
+    }
+    let plain = value.text.replacen(['[', ']'], "", 2);
+    network(Word::whole(&plain)).map_err(|located| value.problem(located.problem))
+}
