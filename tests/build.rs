@@ -9,11 +9,12 @@ use std::{
 };
 
 /// Every victim: its variable, its source, and the compiler's options besides the common ones.
-const VICTIMS: [(&str, &str, &[&str]); 4] = [
+const VICTIMS: [(&str, &str, &[&str]); 5] = [
     ("CALLS", "calls.c", &["-pthread"]),
     ("STEADY", "steady.c", &[]),
     ("TREE", "tree.c", &["-pthread"]),
     ("DATAGRAMS", "datagrams.c", &[]),
+    ("ROADS", "roads.c", &[]),
 ];
 
 /// Those of x86-64. Without the C library, so that `-m32` needs no 32-bit one.
