@@ -35,7 +35,7 @@ use crate::{
 const TICK: Duration = Duration::from_millis(500);
 
 /// Events that are handed out in one go.
-const BATCH: usize = 1000;
+const BATCH: usize = 256;
 
 /// Why a plan came to its end by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +140,10 @@ impl Guard {
                     }
                     if left > 0 {
                         ready.clear_ready();
+                    } else {
+                        drop(ready);
+                        // The runtime looks at timers and signals only when nobody is ready.
+                        tokio::task::yield_now().await;
                     }
                 }
                 changes = changes(self.coverage.as_mut()) => note_devices(&mut self.notes, changes),
