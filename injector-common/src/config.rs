@@ -50,6 +50,8 @@ pub struct Offsets {
     pub regs_native: [u32; 6],
     /// The six arguments of a 32-bit call, in `pt_regs`.
     pub regs_compat: [u32; 6],
+    /// What a function returns, in `pt_regs`.
+    pub regs_return: u32,
     /// `cgroup.kn`.
     pub cgroup_kn: u32,
     /// `cgroup.root`.
@@ -60,8 +62,6 @@ pub struct Offsets {
     pub kn_id: u32,
     /// `kernfs_node.parent` (`__parent` since 6.15).
     pub kn_parent: u32,
-    /// Explicit padding.
-    pub _pad: u32,
 }
 
 /// What is in `.rodata` of the BPF object.

@@ -6,6 +6,7 @@
 //! No allocation, no panics, no floating point: the verifier accepts all of it.
 #![cfg_attr(target_arch = "bpf", no_std)]
 
+pub mod argument;
 pub mod call;
 pub mod config;
 pub mod counters;

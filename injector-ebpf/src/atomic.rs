@@ -34,6 +34,25 @@ pub fn fetch_add(cell: &AtomicU64, value: u64) -> u64 {
     before
 }
 
+/// Adds one to a cell of half the size and says what was there before.
+///
+/// # Safety
+/// `cell` is aligned and valid.
+#[inline(always)]
+pub unsafe fn fetch_increment(cell: *mut u32) -> u32 {
+    let before;
+    // SAFETY: the caller's promise.
+    unsafe {
+        asm!(
+            "{value} = atomic_fetch_add((u32 *)({cell} + 0), {value})",
+            cell = in(reg) cell,
+            value = inout(wreg) 1u32 => before,
+            options(nostack),
+        );
+    }
+    before
+}
+
 /// Adds `value`.
 #[inline(always)]
 pub fn add(cell: &AtomicU64, value: u64) {

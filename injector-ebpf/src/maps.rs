@@ -18,7 +18,7 @@ use injector_common::{
     call::{CALL_ENTRIES, CallRules},
     config::Config,
     counters::Counters,
-    rule::Rule,
+    rule::{Rule, Slot},
     shared::{Shared, alive},
     thread::Thread,
 };
@@ -70,9 +70,9 @@ pub static COUNTERS: Array<Counters> = Array::with_max_entries(MAX_RULES as u32,
 #[map]
 pub static CALLS: Array<CallRules> = Array::with_max_entries(CALL_ENTRIES, 0);
 
-/// Slot -> rule. One slot for each rule of each call, in the order of the rules.
+/// One slot for each rule of each call, in the order of the rules.
 #[map]
-pub static SLOTS: Array<u32> = Array::with_max_entries(1, 0);
+pub static SLOTS: Array<Slot> = Array::with_max_entries(1, 0);
 
 /// Target cgroup -> index of the target that it belongs to, descendants included.
 #[map]

@@ -49,10 +49,13 @@ pub fn call(passage: &Passage, number: u32, rule: &Rule, decision: u64) {
         (*event).backend = passage.backend;
         (*event).abi = passage.call.abi;
         (*event).call = passage.call.number;
-        (*event)._pad = 0;
+        (*event).signal = rule.signal;
         (*event).decision = decision;
         (*event).place = passage.place;
-        (*event).value = rule.value;
+        (*event).value = passage.value;
+        (*event).outcome = passage.outcome.unwrap_or_default();
+        (*event).fault = rule.fault;
+        (*event).moment = rule.moment;
         passage.call.args(&mut (*event).args);
         (*event).packet = Packet::default();
     }

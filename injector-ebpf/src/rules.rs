@@ -3,12 +3,16 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::{bpf_ktime_get_boot_ns, generated::bpf_loop};
+use aya_ebpf::helpers::{
+    bpf_ktime_get_boot_ns,
+    generated::{bpf_loop, bpf_send_signal_thread},
+};
 use injector_common::{
+    argument::NO_ARGUMENT,
     call::{CallRules, entry},
     counters::{Counters, Reason},
-    decide::{Match, ticket_valid, triggered},
-    rule::Rule,
+    decide::{Match, in_time, named, result, ticket_valid, triggered},
+    rule::{Rule, SCOPE_PROCESS, SCOPE_RULE, Slot},
     thread::Thread,
 };
 
@@ -17,7 +21,7 @@ use crate::{
     maps::{CALLS, COUNTERS, RULES, SHARED, SLOTS, Task, config, plan_alive},
     report,
     subject::{self, Subject},
-    task::Call,
+    task::{self, Call},
 };
 
 /// A call on its way past its rules.
@@ -38,12 +42,14 @@ pub struct Passage {
     pub place: u64,
     /// `CLOCK_BOOTTIME`, nanoseconds.
     pub now: u64,
+    /// What the call has come to, if it has run.
+    pub outcome: Option<i64>,
     /// Does the plan still act?
     alive: bool,
     /// Has a rule decided?
     decided: bool,
     /// What the call returns if so.
-    value: i64,
+    pub value: i64,
 }
 
 /// The rules of a call. `None` when no rule names it.
@@ -53,12 +59,18 @@ pub fn rules_of(call: &Call) -> Option<&'static CallRules> {
     if rules.count == 0 { None } else { Some(rules) }
 }
 
-/// Asks every rule in `rules` about the call that `task` is in. The value that the call is to return
-/// instead of running goes to `value`; false to let it run.
+/// Asks every rule in `rules` about the call that `task` is in, or that has just come to `outcome`. The
+/// value that the call is to return goes to `value`; false to leave it alone.
 ///
 /// Not inlined: what comes before is paid by everybody, what is in here only by targets.
 #[inline(never)]
-pub fn pass(task: Task, call: &Call, rules: &CallRules, backend: u32, value: &mut i64) -> bool {
+pub fn pass(
+    task: Task,
+    call: &Call,
+    rules: &CallRules,
+    (backend, outcome): (u32, Option<i64>),
+    value: &mut i64,
+) -> bool {
     if atomic::get(&SHARED.armed) == 0 {
         return false;
     }
@@ -80,6 +92,7 @@ pub fn pass(task: Task, call: &Call, rules: &CallRules, backend: u32, value: &mu
         state,
         place,
         now,
+        outcome,
         alive: plan_alive(now),
         decided: false,
         value: 0,
@@ -94,57 +107,114 @@ pub fn pass(task: Task, call: &Call, rules: &CallRules, backend: u32, value: &mu
 unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
     // SAFETY: the passage that `pass` handed to the loop.
     let passage = unsafe { &mut *passage };
-    let slot = passage.base + index as u32;
-    let Some(&number) = SLOTS.get(slot) else { return 1 };
-    let (Some(rule), Some(counters)) = (RULES.get(number), COUNTERS.get(number)) else { return 1 };
-    atomic::add(&counters.matched, 1);
-    match fires(passage, rule, counters, slot) {
-        Ok(decision) => {
-            passage.decided = true;
-            passage.value = rule.value;
+    let nth = passage.base + index as u32;
+    let Some(slot) = SLOTS.get(nth) else { return 1 };
+    let (Some(rule), Some(counters)) = (RULES.get(slot.rule), COUNTERS.get(slot.rule)) else { return 1 };
+    if !in_time(rule, passage.outcome) || !meant(passage, rule, slot) {
+        return 0;
+    }
+    let before = atomic::fetch_add(&counters.matched, 1);
+    let Some(at) = identity(passage, rule, nth, before) else {
+        suppress(counters, Reason::NoState);
+        return 0;
+    };
+    match fires(passage, rule, counters, at) {
+        Ok(()) => {
+            if rule.decides() {
+                passage.decided = true;
+                passage.value = result(rule, at);
+            }
+            if rule.signal != 0 {
+                // SAFETY: a number; what it cannot reach (a kernel thread, init) it leaves alone.
+                unsafe { bpf_send_signal_thread(rule.signal) };
+            }
             atomic::add(&counters.fired, 1);
-            report::call(passage, number, rule, decision);
+            report::call(passage, slot.rule, rule, at.number);
         }
         Err(reason) => suppress(counters, reason),
     }
     0
 }
 
-/// Does this match fire? If so, its number.
+/// Does the rule mean this thread, and a call with these arguments?
 #[inline(always)]
-fn fires(passage: &mut Passage, rule: &Rule, counters: &Counters, slot: u32) -> Result<u64, Reason> {
-    let Some(number) = count(passage.state, slot) else { return Err(Reason::NoState) };
+fn meant(passage: &Passage, rule: &Rule, slot: &Slot) -> bool {
+    if rule.comm_mask[0] != 0 && !named(rule, task::comm()) {
+        return false;
+    }
+    for (test, nth) in slot.arguments.iter().zip(0..) {
+        if nth >= slot.tests {
+            break;
+        }
+        let holds = |argument: u8| test.holds(passage.call.arg(usize::from(argument)));
+        if !holds(test.first) && (test.second == NO_ARGUMENT || !holds(test.second)) {
+            return false;
+        }
+    }
+    true
+}
+
+/// What this match is counted as; None when the kernel keeps no state for it. `before` is how often the
+/// rule has matched before, whoever it was.
+#[inline(always)]
+fn identity(passage: &Passage, rule: &Rule, slot: u32, before: u64) -> Option<Match> {
+    if passage.state.is_null() {
+        return None;
+    }
+    match rule.scope {
+        SCOPE_RULE => Some(Match { subject: 0, object: 0, number: before + 1 }),
+        SCOPE_PROCESS => {
+            let Subject::Target(state) = subject::identify(task::leader(passage.task)) else { return None };
+            let counter = counter(state, slot)?;
+            // SAFETY: not null, and valid while the program runs. Atomic: all threads of the process count there.
+            let (place, before) = unsafe { ((*state).place, atomic::fetch_increment(counter)) };
+            Some(Match { subject: place, object: passage.object, number: u64::from(before.wrapping_add(1)) })
+        }
+        _ => {
+            let counter = counter(passage.state, slot)?;
+            // SAFETY: valid while the program runs; only this thread counts here.
+            let number = unsafe {
+                *counter = (*counter).wrapping_add(1);
+                *counter
+            };
+            Some(Match { subject: passage.place, object: passage.object, number: u64::from(number) })
+        }
+    }
+}
+
+/// Where a thread counts for a slot.
+#[inline(always)]
+fn counter(state: *mut Thread, slot: u32) -> Option<*mut u32> {
+    let mut slot = u64::from(slot);
+    // Kept in a register from here on: before 6.3 the verifier forgets the bound of a value that was
+    // compared in one register and is loaded from the stack into another.
+    // SAFETY: changes nothing.
+    unsafe { core::arch::asm!("{0} = {0}", inout(reg) slot, options(nomem, nostack)) };
+    if slot >= u64::from(config!(slots)) {
+        return None;
+    }
+    // SAFETY: the loader made room for `slots` counters behind the header.
+    Some(unsafe { state.add(1).cast::<u32>().add(slot as usize) })
+}
+
+/// Does this match fire?
+#[inline(always)]
+fn fires(passage: &mut Passage, rule: &Rule, counters: &Counters, at: Match) -> Result<(), Reason> {
     if !passage.alive {
         return Err(Reason::Expired);
     }
-    triggered(rule, Match { subject: passage.place, object: passage.object, number })?;
-    if passage.decided {
+    triggered(rule, at)?;
+    if passage.decided && rule.decides() {
         return Err(Reason::Overruled);
     }
     if rule.times != 0 {
         ticket_valid(rule.times, atomic::fetch_add(&counters.tickets, 1))?;
     }
     if config!(monitor) != 0 {
-        passage.decided = true;
+        passage.decided |= rule.decides();
         return Err(Reason::Monitored);
     }
-    Ok(number)
-}
-
-/// Counts a match in the thread's own counter of this slot: its number, from 1.
-#[inline(always)]
-fn count(state: *mut Thread, slot: u32) -> Option<u64> {
-    if state.is_null() || slot >= config!(slots) {
-        return None;
-    }
-    // SAFETY: the loader made room for `slots` counters behind the header; only this thread counts here.
-    let number = unsafe {
-        let counter = state.add(1).cast::<u32>().add(slot as usize);
-        let number = (*counter).wrapping_add(1);
-        *counter = number;
-        number
-    };
-    Some(u64::from(number))
+    Ok(())
 }
 
 /// Counts a match that did not fire.

@@ -52,7 +52,7 @@ fn verdict(ctx: *mut c_void, mask: u32) -> i64 {
         return 0;
     }
     let mut value = 0;
-    if rules::pass(task, &call, found, BACKEND_HOOK, &mut value) && safe_at_security_hook(value) {
+    if rules::pass(task, &call, found, (BACKEND_HOOK, None), &mut value) && safe_at_security_hook(value) {
         value
     } else {
         0

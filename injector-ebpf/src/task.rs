@@ -5,13 +5,16 @@
 
 use core::{arch::asm, ffi::c_void, mem::offset_of};
 
-use aya_ebpf::helpers::{bpf_probe_read_kernel, generated::bpf_task_pt_regs};
+use aya_ebpf::helpers::{
+    bpf_probe_read_kernel,
+    generated::{bpf_get_current_comm, bpf_task_pt_regs},
+};
 use injector_common::{
     call::{ABI_COMPAT, ABI_NATIVE},
     config::{FIELD_MARK, Offsets},
 };
 
-use crate::maps::{Task, offset};
+use crate::maps::{CONFIG, Task, fixed, offset};
 
 /// `PF_IO_WORKER | PF_KTHREAD` (include/linux/sched.h): threads that make no system calls themselves.
 const PF_KERNEL: u32 = 0x0000_0010 | 0x0020_0000;
@@ -66,20 +69,32 @@ impl Call {
         Self { regs, abi, number }
     }
 
-    /// Writes the six argument registers, as the caller set them, to `args`.
+    /// The register with argument `nth`, from 0, as the caller set it.
+    #[inline(always)]
+    pub fn arg(&self, nth: usize) -> u64 {
+        // Not by index: where the compiler cannot see the bound, it would call a panic.
+        if self.abi == ABI_COMPAT {
+            let offset = CONFIG.offsets.regs_compat.get(nth).map_or(0, fixed);
+            u64::from(probe::<u32>(self.regs, offset as usize))
+        } else {
+            let offset = CONFIG.offsets.regs_native.get(nth).map_or(0, fixed);
+            probe::<u64>(self.regs, offset as usize)
+        }
+    }
+
+    /// Writes all six to `args`.
     #[inline(always)]
     pub fn args(&self, args: &mut [u64; 6]) {
-        macro_rules! copy {
-            ($($nth:literal)+) => { $(
-                args[$nth] = if self.abi == ABI_COMPAT {
-                    u64::from(probe::<u32>(self.regs, offset!(regs_compat[$nth])))
-                } else {
-                    probe::<u64>(self.regs, offset!(regs_native[$nth]))
-                };
-            )+ };
+        for (nth, arg) in args.iter_mut().enumerate() {
+            *arg = self.arg(nth);
         }
-        copy!(0 1 2 3 4 5);
     }
+}
+
+/// What a function returns, in the registers of its kretprobe.
+#[inline(always)]
+pub fn returned(regs: *const c_void) -> i64 {
+    probe(regs, offset!(regs_return))
 }
 
 /// The number of the task's cgroup in the unified hierarchy: what `bpf_get_current_cgroup_id` gives, in a
@@ -90,6 +105,15 @@ pub fn cgroup_number(task: Task) -> u64 {
     let cgroup = load!("u64", set, css_set_dfl_cgrp);
     let node = load!("u64", cgroup, cgroup_kn);
     load!("u64", node, kn_id)
+}
+
+/// The thread's name, as it is kept: 16 bytes, zeroes behind it.
+#[inline(always)]
+pub fn comm() -> [u64; 2] {
+    let mut comm = [0u64; 2];
+    // SAFETY: room for 16 bytes.
+    unsafe { bpf_get_current_comm((&raw mut comm).cast(), 16) };
+    comm
 }
 
 /// Is the task a kernel thread or an io_uring worker?

@@ -26,6 +26,9 @@ pub const DATAGRAMS: &str = env!("VICTIM_DATAGRAMS");
 /// A 64-bit program that uses the 32-bit entry.
 #[cfg(target_arch = "x86_64")]
 pub const INT80: &str = env!("VICTIM_INT80");
+/// Makes every call that it is told, once.
+#[cfg(target_arch = "x86_64")]
+pub const EVERY: &str = env!("VICTIM_EVERY");
 /// A 32-bit program.
 #[cfg(target_arch = "x86_64")]
 pub const INT80_32: &str = env!("VICTIM_INT80_32");

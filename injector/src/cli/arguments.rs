@@ -29,9 +29,11 @@ const KINDS: [(Kind, &str); 3] =
 /// What clap knows of the rules; the order between different options is taken from the matches.
 #[derive(Args, Debug)]
 struct RuleOptions {
-    /// A rule on system calls, in strace's words: inject=SET:error=ERRNO|retval=N[:when=FIRST[..LAST][+STEP]][:prob=5%][:times=N]
+    /// A rule on system calls, in strace's words: inject=SET:error=ERRNO|retval=N|signal=SIG[:when=FIRST[..LAST][+STEP]]
     ///
-    /// SET is names, %classes, /regexes, !negations, as in strace. Example: -e inject=fsync,fdatasync:error=EIO:when=3
+    /// SET is names, %classes, /regexes, !negations, as in strace. Further words: prob=5%, times=N, scope=process;
+    /// at=exit, on=success, on=failure for calls that have run; predicates such as count>4096, flags&O_CREAT, fd=3,
+    /// comm=NAME. Example: -e inject=fsync,fdatasync:error=EIO:when=3
     #[arg(short = 'e', long = "expression", value_name = "EXPR", help_heading = "Rules")]
     expression: Vec<String>,
     /// The same without `inject=`: SET:ACTIONS

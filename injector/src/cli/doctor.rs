@@ -20,12 +20,13 @@ pub(super) struct Doctor {
     json: bool,
 }
 
-const ALL: [Mechanism; 10] = [
+const ALL: [Mechanism; 11] = [
     Mechanism::Btf,
     Mechanism::Lineage,
     Mechanism::CgroupV2,
     Mechanism::FmodRet,
     Mechanism::Kprobe,
+    Mechanism::Kretprobe,
     Mechanism::Hook,
     Mechanism::Lsm,
     Mechanism::CgroupIngress,

@@ -164,8 +164,8 @@ impl Installation {
         for (&entry, rules) in &plan.calls {
             write("CALLS", entry, bytemuck::bytes_of(rules))?;
         }
-        for (rule, slot) in plan.slots.iter().zip(0..) {
-            write("SLOTS", slot, &rule.to_ne_bytes())?;
+        for (slot, number) in plan.slots.iter().zip(0..) {
+            write("SLOTS", number, bytemuck::bytes_of(slot))?;
         }
         Ok(())
     }

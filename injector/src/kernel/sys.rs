@@ -280,13 +280,15 @@ pub(super) fn link_kprobe_multi(program: BorrowedFd<'_>, functions: &[CString]) 
 
 /// Opens a kprobe on the entry of `symbol` as a perf event. `kind` is the number in
 /// /sys/bus/event_source/devices/kprobe/type.
-pub(super) fn open_kprobe(kind: u32, symbol: &str) -> io::Result<OwnedFd> {
+pub(super) fn open_kprobe(kind: u32, symbol: &str, at_return: bool) -> io::Result<OwnedFd> {
     const CLOEXEC: libc::c_ulong = 8; // PERF_FLAG_FD_CLOEXEC
     let symbol = CString::new(symbol)?;
     // SAFETY: plain data; the kernel wants what is not used to be zero.
     let mut attr: aya_obj::generated::perf_event_attr = unsafe { zeroed() };
     attr.size = u32::try_from(size_of_val(&attr)).unwrap_or(0);
     attr.type_ = kind;
+    // PERF_PROBE_CONFIG_IS_RETPROBE (kernel/events/core.c).
+    attr.config = u64::from(at_return);
     attr.__bindgen_anon_3.kprobe_func = symbol.as_ptr() as u64;
     // SAFETY: attributes and symbol live through the call. Any process, one CPU: a kprobe event fires on
     // all CPUs whatever is named here (kernel/events/core.c, perf_kprobe_event_init).

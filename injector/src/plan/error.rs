@@ -54,6 +54,12 @@ pub enum PlanError {
         /// What was left out, and why.
         left_out: String,
     },
+    /// A delay.
+    #[error("the rule `{rule}` delays calls, and this version cannot make a call sleep")]
+    Sleep {
+        /// The rule.
+        rule: String,
+    },
     /// More rules times calls than a thread's state holds.
     #[error("the rules name {slots} calls altogether, and a plan holds {MAX_SLOTS}")]
     TooManySlots {
@@ -84,6 +90,9 @@ impl PlanError {
                 causes.first().map_or_else(String::new, |cause| cause.remedy.clone())
             }
             Self::NothingLeft { .. } => "see `injector doctor` for what this kernel allows".into(),
+            Self::Sleep { .. } => {
+                "leave the delay out; strace -e inject= can do it, at the price of tracing".into()
+            }
             Self::TooManySlots { .. } => "name fewer calls, or split the rules over two injectors".into(),
             Self::TooManyPorts { .. } => "use ranges, or split the rule in two".into(),
         }

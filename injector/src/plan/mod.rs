@@ -4,6 +4,7 @@
 mod calls;
 mod error;
 mod packets;
+mod places;
 #[cfg(test)]
 mod tests;
 
@@ -18,14 +19,21 @@ use injector_common::{
     call::CallRules,
     packet::{EGRESS, INGRESS},
     random::rule_seed,
-    rule::{FAULT_DROP, FAULT_RETURN, Rule as KernelRule},
+    rule::{
+        AT_ENTRY, AT_EXIT, Choice, FAULT_CHOICE, FAULT_DROP, FAULT_NONE, FAULT_RETURN, ON_FAILURE,
+        ON_SUCCESS, Rule as KernelRule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD, Slot,
+    },
     trigger::{Threshold, When as KernelWhen},
 };
 
 pub use self::error::PlanError;
 use crate::{
     kernel::syscall::{Backend, Site},
-    spec::model::{Rule, RuleKind, Trigger},
+    spec::{
+        effect::{CallResult, Moment},
+        filter::Comm,
+        model::{Rule, RuleKind, Scope, SyscallRule, Trigger},
+    },
 };
 
 /// What a user can say about a plan as a whole.
@@ -65,8 +73,8 @@ pub struct Plan {
     pub sites: BTreeSet<Site>,
     /// The call table: entry -> slots and hooks.
     pub calls: BTreeMap<u32, CallRules>,
-    /// The slot table: slot -> rule.
-    pub slots: Vec<u32>,
+    /// The slot table.
+    pub slots: Vec<Slot>,
     /// What the user ought to know: calls that were left out, and why.
     pub notes: Vec<String>,
 }
@@ -87,6 +95,9 @@ impl Plan {
         }
         if rules.len() > MAX_RULES {
             return Err(PlanError::TooManyRules { given: rules.len() });
+        }
+        if let Some(rule) = rules.iter().find(|rule| rule.sleeps()) {
+            return Err(PlanError::Sleep { rule: rule.text.clone() });
         }
         let resolved = calls::resolve(rules, options.insist, backends)?;
         let planned =
@@ -127,17 +138,40 @@ impl Plan {
 /// A rule as the kernel side reads it.
 fn kernel_rule(rule: &Rule, seed: u64) -> KernelRule {
     match &rule.kind {
-        RuleKind::Syscall(call) => KernelRule {
-            fault: FAULT_RETURN,
-            value: call.result.return_value(),
-            ..triggered(&call.trigger, seed)
-        },
+        RuleKind::Syscall(call) => on_calls(call, seed),
         RuleKind::Net(net) => KernelRule {
             fault: FAULT_DROP,
             packets: packets::matching(net),
             ..triggered(&net.trigger(), seed)
         },
     }
+}
+
+fn on_calls(call: &SyscallRule, seed: u64) -> KernelRule {
+    let mut rule = triggered(&call.trigger, seed);
+    match &call.effect.result {
+        None => rule.fault = FAULT_NONE,
+        Some(CallResult::Value(value)) => (rule.fault, rule.value) = (FAULT_RETURN, *value),
+        Some(CallResult::Errors(errors)) => {
+            let total: u64 = errors.iter().map(|(_, weight)| u64::from(*weight)).sum();
+            let mut sum = 0;
+            for (choice, (errno, weight)) in rule.choices.iter_mut().zip(errors) {
+                sum += u64::from(*weight);
+                *choice = Choice { below: (sum << 32) / total, value: -i64::from(errno.number()) };
+            }
+            rule.fault = if errors.len() == 1 { FAULT_RETURN } else { FAULT_CHOICE };
+            rule.value = rule.choices[0].value;
+        }
+    }
+    rule.signal = call.effect.signal.map_or(0, |signal| u32::from(signal.number()));
+    rule.moment = match call.moment {
+        Moment::Entry => AT_ENTRY,
+        Moment::Exit => AT_EXIT,
+        Moment::Success => ON_SUCCESS,
+        Moment::Failure => ON_FAILURE,
+    };
+    (rule.comm_mask, rule.comm) = call.filter.comm.as_ref().map(Comm::bytes).unwrap_or_default();
+    rule
 }
 
 /// A rule with nothing but its triggers.
@@ -152,6 +186,11 @@ fn triggered(trigger: &Trigger, seed: u64) -> KernelRule {
         when,
         threshold: Threshold(trigger.probability.numerator()),
         times: trigger.times.unwrap_or(0),
+        scope: match trigger.scope {
+            Scope::Thread => SCOPE_THREAD,
+            Scope::Process => SCOPE_PROCESS,
+            Scope::Rule => SCOPE_RULE,
+        },
         seed,
         ..KernelRule::zeroed()
     }

@@ -76,7 +76,7 @@ fn several_rules_of_a_call_get_slots_in_their_order() {
     let both: Vec<_> = plan.calls.values().filter(|rules| rules.count == 2).collect();
     assert_eq!(both.len(), 1);
     let base = both[0].base as usize;
-    assert_eq!(plan.slots[base..base + 2], [0, 2]);
+    assert_eq!(plan.slots[base..base + 2].iter().map(|slot| slot.rule).collect::<Vec<_>>(), [0, 2]);
     assert_eq!(plan.slots.len(), 3);
 }
 

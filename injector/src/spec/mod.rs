@@ -3,8 +3,11 @@
 
 mod actions;
 mod callset;
+mod constant;
+pub mod effect;
 pub mod errno;
 pub mod error;
+pub mod filter;
 pub mod model;
 mod nearest;
 mod net;
@@ -12,6 +15,8 @@ mod netem;
 pub mod packet;
 mod ports;
 mod problem;
+mod remedy;
+pub mod signal;
 mod syscall;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 //! The table says which hook decides for which call: exactly one run in each call, so that a rule counts
 //! it once. kernels.md and the kernel's source (6.12, and 6.1 where it differs) are where it comes from.
 
-use std::cell::OnceCell;
+use std::{cell::OnceCell, collections::HashSet};
 
 use super::{
     super::{
@@ -15,6 +15,7 @@ use super::{
     },
     AttachError, Attached, Backend, BackendKind, Site, Sites, Verdicts,
     fmod_ret::{attach, function_id},
+    kprobe::mounted_list,
 };
 use crate::syscalls::Entry;
 
@@ -103,6 +104,9 @@ pub struct Hook<'a> {
     probed: OnceCell<Result<(), Unsupported>>,
     /// Attach as a security module, if that works: its programs are never skipped.
     as_module: bool,
+    /// Functions of calls that were built, where the kernel lists them. The others are stubs, which get to
+    /// no hook (kernel/sys_ni.c).
+    built: OnceCell<HashSet<String>>,
 }
 
 impl<'a> Hook<'a> {
@@ -113,7 +117,7 @@ impl<'a> Hook<'a> {
     /// check (kernel/bpf/trampoline.c, `__bpf_prog_enter` against `__bpf_prog_enter_recur`).
     pub fn new(btf: &'a KernelBtf, fully_preemptible: bool) -> Self {
         let as_module = fully_preemptible && probe::probe(Mechanism::Lsm, btf).is_ok();
-        Self { btf, probed: OnceCell::new(), as_module }
+        Self { btf, probed: OnceCell::new(), as_module, built: OnceCell::new() }
     }
 
     /// What a program at `function` is loaded as.
@@ -155,6 +159,10 @@ impl Backend for Hook<'_> {
                  else crashes the kernel or makes it try again"
                     .into(),
             ));
+        }
+        let built = self.built.get_or_init(mounted_list);
+        if !built.is_empty() && !call.entry_points().iter().any(|function| built.contains(function)) {
+            return Err(missing(format!("this kernel was built without {}", call.name)));
         }
         let all = hooks();
         let mut sites = Vec::new();

@@ -1,5 +1,5 @@
-//! Ways to make a system call return something else. Three of them, behind one trait; each can say why
-//! it cannot run here, and where it would catch a call.
+//! Ways to make a system call return something else, behind one trait: three at its entry, one when it has
+//! run. Each can say why it cannot run here, and where it would catch a call.
 
 use std::{
     fmt,
@@ -9,6 +9,7 @@ use std::{
 pub mod fmod_ret;
 pub mod hook;
 pub mod kprobe;
+pub mod kretprobe;
 
 use super::{
     btf::KernelBtf,
@@ -27,6 +28,15 @@ pub enum BackendKind {
     Kprobe,
     /// `fmod_ret` on a security hook.
     Hook,
+    /// kretprobe with override on the call's function.
+    Kretprobe,
+}
+
+impl BackendKind {
+    /// Does it act when the call has run?
+    pub const fn is_behind(self) -> bool {
+        matches!(self, Self::Kretprobe)
+    }
 }
 
 impl fmt::Display for BackendKind {
@@ -35,6 +45,7 @@ impl fmt::Display for BackendKind {
             Self::FmodRet => "fmod_ret",
             Self::Kprobe => "kprobe",
             Self::Hook => "hook",
+            Self::Kretprobe => "kretprobe",
         })
     }
 }
@@ -73,6 +84,11 @@ impl Verdicts {
     /// Those of one rule.
     pub fn of(value: i64) -> Self {
         Self { zero: value == 0, unsafe_at_hooks: !injector_common::decide::safe_at_security_hook(value) }
+    }
+
+    /// Those of one rule that gives its calls one of `values`, or none.
+    pub fn of_all(values: &[i64]) -> Self {
+        values.iter().fold(Self::default(), |all, value| all.or(Self::of(*value)))
     }
 
     /// Those of both.
@@ -150,7 +166,12 @@ pub fn backends(btf: &KernelBtf, fully_preemptible: bool, many: bool) -> Vec<Box
     let fmod_ret = Box::new(fmod_ret::FmodRet::new(btf));
     let kprobe = Box::new(kprobe::Kprobe::new(btf));
     let hook = Box::new(hook::Hook::new(btf, fully_preemptible));
-    if fully_preemptible || many { vec![kprobe, fmod_ret, hook] } else { vec![fmod_ret, kprobe, hook] }
+    let kretprobe = Box::new(kretprobe::Kretprobe::new(btf));
+    if fully_preemptible || many {
+        vec![kprobe, fmod_ret, hook, kretprobe]
+    } else {
+        vec![fmod_ret, kprobe, hook, kretprobe]
+    }
 }
 
 /// The function of `call` that this kernel has.
