@@ -5,11 +5,11 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::{bpf_ktime_get_boot_ns, generated::bpf_loop};
 use injector_common::{
-    call::{CallRules, entry},
+    call::{CallRules, Run, Slot, entry},
     counters::{Counters, Reason},
     decide::{Match, ticket_valid, triggered},
     rule::Rule,
-    thread::Thread,
+    thread::{self, Thread},
 };
 
 use crate::{
@@ -46,19 +46,28 @@ pub struct Passage {
     value: i64,
 }
 
-/// The rules of a call. `None` when no rule names it.
+/// The rules of a call, and its entry, for the hooks. `None` when no rule names it, or when it is another
+/// backend's to decide: while a plan changes, a call can pass programs of two.
 #[inline(always)]
-pub fn rules_of(call: &Call) -> Option<&'static CallRules> {
+pub fn rules_of(call: &Call, backend: u32) -> Option<(Run, &'static CallRules)> {
     let rules = CALLS.get(entry(call.abi, call.number)?)?;
-    if rules.count == 0 { None } else { Some(rules) }
+    let run = run_of(rules);
+    if run.count == 0 || u32::from(run.backend) != backend { None } else { Some((run, rules)) }
 }
 
-/// Asks every rule in `rules` about the call that `task` is in. The value that the call is to return
+/// The run of an entry, read by one instruction, as user space writes it.
+#[inline(always)]
+pub fn run_of(rules: &CallRules) -> Run {
+    // SAFETY: a reference; volatile, since the plan can change meanwhile.
+    Run::of(unsafe { (&raw const rules.run).read_volatile() })
+}
+
+/// Asks every rule of `run` about the call that `task` is in. The value that the call is to return
 /// instead of running goes to `value`; false to let it run.
 ///
 /// Not inlined: what comes before is paid by everybody, what is in here only by targets.
 #[inline(never)]
-pub fn pass(task: Task, call: &Call, rules: &CallRules, backend: u32, value: &mut i64) -> bool {
+pub fn pass(task: Task, call: &Call, run: Run, backend: u32, value: &mut i64) -> bool {
     if atomic::get(&SHARED.armed) == 0 {
         return false;
     }
@@ -75,7 +84,7 @@ pub fn pass(task: Task, call: &Call, rules: &CallRules, backend: u32, value: &mu
         task,
         call: *call,
         backend,
-        base: rules.base,
+        base: run.base,
         object: u64::from(entry(call.abi, call.number).unwrap_or_default()) + 1,
         state,
         place,
@@ -85,7 +94,7 @@ pub fn pass(task: Task, call: &Call, rules: &CallRules, backend: u32, value: &mu
         value: 0,
     };
     // SAFETY: the callback has the shape that the helper wants and gets the passage; both outlive it.
-    unsafe { bpf_loop(rules.count, consider as *mut c_void, (&raw mut passage).cast(), 0) };
+    unsafe { bpf_loop(u32::from(run.count), consider as *mut c_void, (&raw mut passage).cast(), 0) };
     *value = passage.value;
     passage.decided
 }
@@ -94,8 +103,8 @@ pub fn pass(task: Task, call: &Call, rules: &CallRules, backend: u32, value: &mu
 unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
     // SAFETY: the passage that `pass` handed to the loop.
     let passage = unsafe { &mut *passage };
-    let slot = passage.base + index as u32;
-    let Some(&number) = SLOTS.get(slot) else { return 1 };
+    let Some(&slot) = SLOTS.get(passage.base + index as u32) else { return 1 };
+    let number = slot.rule;
     let (Some(rule), Some(counters)) = (RULES.get(number), COUNTERS.get(number)) else { return 1 };
     atomic::add(&counters.matched, 1);
     match fires(passage, rule, counters, slot) {
@@ -112,7 +121,7 @@ unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
 
 /// Does this match fire? If so, its number.
 #[inline(always)]
-fn fires(passage: &mut Passage, rule: &Rule, counters: &Counters, slot: u32) -> Result<u64, Reason> {
+fn fires(passage: &mut Passage, rule: &Rule, counters: &Counters, slot: Slot) -> Result<u64, Reason> {
     let Some(number) = count(passage.state, slot) else { return Err(Reason::NoState) };
     if !passage.alive {
         return Err(Reason::Expired);
@@ -131,20 +140,19 @@ fn fires(passage: &mut Passage, rule: &Rule, counters: &Counters, slot: u32) -> 
     Ok(number)
 }
 
-/// Counts a match in the thread's own counter of this slot: its number, from 1.
+/// Counts a match in the thread's own cell for this slot: its number, from 1.
 #[inline(always)]
-fn count(state: *mut Thread, slot: u32) -> Option<u64> {
-    if state.is_null() || slot >= config!(slots) {
+fn count(state: *mut Thread, slot: Slot) -> Option<u64> {
+    if state.is_null() || slot.cell >= config!(slots) {
         return None;
     }
-    // SAFETY: the loader made room for `slots` counters behind the header; only this thread counts here.
-    let number = unsafe {
-        let counter = state.add(1).cast::<u32>().add(slot as usize);
-        let number = (*counter).wrapping_add(1);
-        *counter = number;
-        number
+    // SAFETY: the loader made room for `slots` cells behind the header; only this thread counts here.
+    let counted = unsafe {
+        let cell = state.add(1).cast::<u64>().add(slot.cell as usize);
+        *cell = thread::count(*cell, slot.rule);
+        *cell
     };
-    Some(u64::from(number))
+    Some(thread::number(counted))
 }
 
 /// Counts a match that did not fire.

@@ -46,7 +46,7 @@ fn kprobe(regs: *mut c_void) {
 fn verdict(backend: u32) -> Option<i64> {
     let task = current();
     let call = Call::of(task);
-    let found = rules::rules_of(&call)?;
+    let (run, _) = rules::rules_of(&call, backend)?;
     let mut value = 0;
-    rules::pass(task, &call, found, backend, &mut value).then_some(value)
+    rules::pass(task, &call, run, backend, &mut value).then_some(value)
 }

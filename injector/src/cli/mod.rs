@@ -2,9 +2,11 @@
 
 mod arguments;
 mod attach;
+mod change;
 mod doctor;
 mod exit;
 mod output;
+mod plans;
 mod ps;
 mod run;
 mod stop;
@@ -44,6 +46,8 @@ enum Command {
     Attach(attach::Attach),
     /// List who injects what on this machine, since when, and how long still
     Ps(ps::Ps),
+    /// Change the rules of a live injection without a pause
+    Change(change::Change),
     /// End an injection, whoever started it
     Stop(stop::Stop),
     /// Print a completion script for a shell
@@ -97,6 +101,7 @@ fn dispatch(verb: Command) -> Result<Code, Failure> {
         Command::Run(run) => run.run(),
         Command::Attach(attach) => attach.run(),
         Command::Ps(ps) => ps.run(),
+        Command::Change(change) => change.run(),
         Command::Stop(stop) => stop.run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut command(), "injector", &mut io::stdout());

@@ -109,7 +109,7 @@ pub(super) fn begun(plan: &Plan, targets: &[String], chosen_seed: bool) {
 }
 
 /// A class can leave out hundreds of calls: the rest of the list is for those who ask.
-fn shortened(note: &str) -> String {
+pub(super) fn shortened(note: &str) -> String {
     const ENOUGH: usize = 300;
     let Some((end, _)) = note.char_indices().nth(ENOUGH) else { return note.to_owned() };
     let shown = &note[..end];
@@ -127,7 +127,7 @@ pub(super) fn report(report: &Report, began_with: usize) {
             rule.matched.to_string(),
             rule.fired.to_string(),
             if total == 0 { total.to_string() } else { format!("{total} ({})", why.join(", ")) },
-            rule.text.clone(),
+            if rule.removed { format!("{} (removed)", rule.text) } else { rule.text.clone() },
         ]);
     }
     let _ = io::stderr().write_all(trimmed(&table).as_bytes());
@@ -136,7 +136,7 @@ pub(super) fn report(report: &Report, began_with: usize) {
 
 /// What must not be overlooked, whatever form the report has.
 pub(super) fn warnings(report: &Report, began_with: usize) {
-    for rule in &report.rules {
+    for rule in report.rules.iter().filter(|rule| !rule.removed) {
         if rule.matched == 0 {
             note(format_args!("WARNING: rule {} never matched: `{}`", rule.rule, rule.text));
         } else if rule.effective() == 0 {

@@ -1,11 +1,8 @@
-//! Calls to the functions where they are caught, and to the slots of their rules.
+//! Calls to the functions where they are caught, and to the rules that name them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use injector_common::{
-    call::{CallRules, entry},
-    thread::MAX_SLOTS,
-};
+use injector_common::call::entry;
 
 use super::{error::PlanError, packets};
 use crate::{
@@ -14,17 +11,29 @@ use crate::{
         syscall::{Backend, BackendKind, Site, Sites, Verdicts},
     },
     spec::model::{Rule, RuleKind, SyscallRule},
-    syscalls::{self, Call, Entry, Safety},
+    syscalls::{self, Call, Entry, Machine, Safety},
 };
 
 /// What comes out.
 pub(super) struct Resolved {
     pub(super) sites: BTreeSet<Site>,
-    pub(super) calls: BTreeMap<u32, CallRules>,
-    pub(super) slots: Vec<u32>,
+    /// By entry of the call table.
+    pub(super) calls: BTreeMap<u32, Caught>,
     /// By rule.
     pub(super) calls_of_rule: Vec<usize>,
     pub(super) notes: Vec<String>,
+}
+
+/// A call that can be caught.
+pub(super) struct Caught {
+    /// The rules that name it, by their place in the list.
+    pub(super) rules: Vec<u32>,
+    /// Who decides.
+    pub(super) backend: BackendKind,
+    /// As in the call table.
+    pub(super) hooks: [u16; 2],
+    /// As in the call table.
+    pub(super) mask: u32,
 }
 
 /// A call with the rules that name it.
@@ -34,11 +43,13 @@ struct Wanted {
     verdicts: Verdicts,
 }
 
-/// Finds a place for every call of every rule.
+/// Finds a place for every call of every rule; at a function of `live`, where programs are already, by the
+/// same backend if that can do it.
 pub(super) fn resolve(
     rules: &[Rule],
     insist: bool,
     backends: &[Box<dyn Backend + '_>],
+    live: &BTreeSet<Site>,
 ) -> Result<Resolved, PlanError> {
     let mut wanted: BTreeMap<Call, Wanted> = BTreeMap::new();
     let mut notes = Vec::new();
@@ -51,27 +62,22 @@ pub(super) fn resolve(
             RuleKind::Net(_) => {}
         }
     }
-    let places = place(&wanted, backends);
+    let places = place(&wanted, backends, live);
     let calls_of_rule = check(rules, &wanted, &places, &mut notes)?;
 
-    let mut resolved =
-        Resolved { sites: BTreeSet::new(), calls: BTreeMap::new(), slots: Vec::new(), calls_of_rule, notes };
+    let mut resolved = Resolved { sites: BTreeSet::new(), calls: BTreeMap::new(), calls_of_rule, notes };
     for (call, wanted) in &wanted {
         let (Some(Ok(sites)), Some(entry)) = (places.get(call), entry(call.abi.index(), call.number)) else {
             continue;
         };
-        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let Some(backend) = sites.sites.first().map(|site| site.backend) else { continue };
         let mut hooks = [0; 2];
         for (slot, site) in hooks.iter_mut().zip(&sites.sites) {
             *slot = site.hook;
         }
-        let (base, count) = (number(resolved.slots.len()), number(wanted.rules.len()));
-        resolved.calls.insert(entry, CallRules { base, count, hooks, mask: sites.mask });
-        resolved.slots.extend(&wanted.rules);
+        let caught = Caught { rules: wanted.rules.clone(), backend, hooks, mask: sites.mask };
+        resolved.calls.insert(entry, caught);
         resolved.sites.extend(sites.sites.iter().cloned());
-    }
-    if resolved.slots.len() > MAX_SLOTS as usize {
-        return Err(PlanError::TooManySlots { slots: resolved.slots.len() });
     }
     Ok(resolved)
 }
@@ -120,12 +126,26 @@ fn collect(
     Ok(())
 }
 
+/// The name of the call at an entry of the call table.
+pub(super) fn call_name(wanted: u32) -> String {
+    let found = syscalls::all(Machine::HOST)
+        .find(|known| entry(known.call.abi.index(), known.call.number) == Some(wanted));
+    found.map_or_else(|| format!("call {wanted}"), |known| known.name.into())
+}
+
 type Places = BTreeMap<Call, Result<Sites, Vec<Unsupported>>>;
 
 /// Chooses a backend for each call, so that every function has one deciding program.
-fn place(wanted: &BTreeMap<Call, Wanted>, backends: &[Box<dyn Backend + '_>]) -> Places {
-    let mut places: Places =
-        wanted.iter().map(|(&call, want)| (call, choose(want.entry, want.verdicts, backends))).collect();
+fn place(
+    wanted: &BTreeMap<Call, Wanted>,
+    backends: &[Box<dyn Backend + '_>],
+    live: &BTreeSet<Site>,
+) -> Places {
+    let choose = |want: &Wanted, verdicts| {
+        at_live_sites(want.entry, verdicts, backends, live)
+            .map_or_else(|| choose(want.entry, verdicts, backends), Ok)
+    };
+    let mut places: Places = wanted.iter().map(|(&call, want)| (call, choose(want, want.verdicts))).collect();
     // Calls can share a function (sync is one for every ABI). If one of them needs the kprobe, all go there.
     let by_kprobe: BTreeSet<String> = places
         .values()
@@ -140,10 +160,24 @@ fn place(wanted: &BTreeMap<Call, Wanted>, backends: &[Box<dyn Backend + '_>]) ->
         };
         if place.as_ref().is_ok_and(shares) {
             let want = &wanted[call];
-            *place = choose(want.entry, Verdicts { zero: true, ..want.verdicts }, backends);
+            *place = choose(want, Verdicts { zero: true, ..want.verdicts });
         }
     }
     places
+}
+
+/// Where programs are already that can do it. A hook serves many calls and is no such place by itself.
+fn at_live_sites(
+    call: &Entry,
+    verdicts: Verdicts,
+    backends: &[Box<dyn Backend + '_>],
+    live: &BTreeSet<Site>,
+) -> Option<Sites> {
+    let used = |backend: &&Box<dyn Backend + '_>| {
+        backend.kind() != BackendKind::Hook && live.iter().any(|site| site.backend == backend.kind())
+    };
+    let found = backends.iter().filter(used).filter_map(|backend| backend.sites(call, verdicts).ok());
+    found.into_iter().find(|found| found.sites.iter().all(|site| live.contains(site)))
 }
 
 /// The first backend that can, or what each of them says.

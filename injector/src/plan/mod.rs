@@ -2,8 +2,10 @@
 //! what is refused and why. Pure data, printable; nothing is attached here.
 
 mod calls;
+mod change;
 mod error;
 mod packets;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -15,14 +17,18 @@ use std::{
 use bytemuck::Zeroable;
 use injector_common::{
     MAX_RULES,
-    call::CallRules,
+    call::{CallRules, PACKETS, Slot},
     packet::{EGRESS, INGRESS},
     random::rule_seed,
     rule::{FAULT_DROP, FAULT_RETURN, Rule as KernelRule},
+    thread::MAX_SLOTS,
     trigger::{Threshold, When as KernelWhen},
 };
 
-pub use self::error::PlanError;
+pub use self::{
+    change::{Change, Numbered},
+    error::PlanError,
+};
 use crate::{
     kernel::syscall::{Backend, Site},
     spec::model::{Rule, RuleKind, Trigger},
@@ -44,6 +50,11 @@ pub struct Options {
 /// One rule of a plan.
 #[derive(Clone, Debug)]
 pub struct PlannedRule {
+    /// Its number: the place in the list that the plan began with; later rules get later numbers, and no
+    /// number is given twice.
+    pub number: u32,
+    /// What it means: a rule that means the same goes on when the plan changes.
+    pub asked: RuleKind,
     /// As the user gave it.
     pub text: String,
     /// What the kernel side reads.
@@ -65,8 +76,14 @@ pub struct Plan {
     pub sites: BTreeSet<Site>,
     /// The call table: entry -> slots and hooks.
     pub calls: BTreeMap<u32, CallRules>,
-    /// The slot table: slot -> rule.
-    pub slots: Vec<u32>,
+    /// The slot table from `base` on: slot -> rule and cell.
+    pub slots: Vec<Slot>,
+    /// Where `slots` begins: 0 or `room`. A change goes to the other half of the table.
+    pub base: u32,
+    /// How many slots, and cells in each thread's state, the plan has room for in the course of its changes.
+    pub room: u32,
+    /// The number of the next new rule.
+    pub next_number: u32,
     /// What the user ought to know: calls that were left out, and why.
     pub notes: Vec<String>,
 }
@@ -82,28 +99,33 @@ impl Plan {
         id: u32,
         backends: &[Box<dyn Backend + '_>],
     ) -> Result<Self, PlanError> {
-        if rules.is_empty() {
-            return Err(PlanError::NoRules);
+        check_number(rules)?;
+        let resolved = calls::resolve(rules, options.insist, backends, &BTreeSet::new())?;
+        let numbers: Vec<_> = (0..).take(rules.len()).collect();
+        let packets = packets::places(rules);
+        let tables = tables::lay_out(&resolved.calls, &packets, &numbers, 0, &BTreeMap::new());
+        let slots = tables.slots.len();
+        if slots > MAX_SLOTS as usize {
+            return Err(PlanError::TooManySlots { slots });
         }
-        if rules.len() > MAX_RULES {
-            return Err(PlanError::TooManyRules { given: rules.len() });
-        }
-        let resolved = calls::resolve(rules, options.insist, backends)?;
-        let planned =
-            rules.iter().zip(0u32..).zip(&resolved.calls_of_rule).map(|((rule, number), &calls)| {
-                PlannedRule {
-                    text: rule.text.clone(),
-                    kernel: kernel_rule(rule, rule_seed(options.seed, number)),
-                    calls,
-                }
-            });
+        let planned = rules.iter().zip(&numbers).zip(&resolved.calls_of_rule);
+        let planned = planned.map(|((rule, &number), &calls)| PlannedRule {
+            number,
+            asked: rule.kind.clone(),
+            text: rule.text.clone(),
+            kernel: kernel_rule(rule, rule_seed(options.seed, number)),
+            calls,
+        });
         Ok(Self {
             id,
             rules: planned.collect(),
             options,
             sites: resolved.sites,
-            calls: resolved.calls,
-            slots: resolved.slots,
+            calls: tables.calls,
+            slots: tables.slots,
+            base: 0,
+            room: change::room(slots),
+            next_number: u32::try_from(rules.len()).unwrap_or(u32::MAX),
             notes: resolved.notes,
         })
     }
@@ -120,7 +142,16 @@ impl Plan {
 
     /// Does a rule mean system calls?
     pub fn needs_calls(&self) -> bool {
-        !self.slots.is_empty()
+        self.calls.keys().any(|&entry| entry != PACKETS)
+    }
+}
+
+/// Is there a rule, and do all fit?
+fn check_number(rules: &[Rule]) -> Result<(), PlanError> {
+    match rules.len() {
+        0 => Err(PlanError::NoRules),
+        1..=MAX_RULES => Ok(()),
+        given => Err(PlanError::TooManyRules { given }),
     }
 }
 

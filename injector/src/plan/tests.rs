@@ -1,5 +1,9 @@
 //! Plans against backends that can do known things, so that every road is walked on any machine.
 
+mod changes;
+
+use injector_common::call::Run;
+
 use super::*;
 use crate::{
     kernel::{
@@ -49,21 +53,31 @@ impl Backend for Known {
 }
 
 fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> Result<Plan, PlanError> {
-    let backends: Vec<Box<dyn Backend>> = vec![
+    let options = Options { seed: 1, monitor: false, insist, duration: None };
+    Plan::new(&parsed(rules), options, 7, &backends(cannot))
+}
+
+fn backends(cannot: &'static [&'static str]) -> Vec<Box<dyn Backend>> {
+    vec![
         Box::new(Known { kind: BackendKind::FmodRet, cannot }),
         Box::new(Known { kind: BackendKind::Kprobe, cannot }),
-    ];
+    ]
+}
+
+fn parsed(rules: &[&str]) -> Vec<Rule> {
     let parse = |text: &&str| match text.strip_prefix("net ") {
         Some(net) => spec::net(net).unwrap(),
         None => spec::syscall(text, Machine::HOST).unwrap(),
     };
-    let rules: Vec<_> = rules.iter().map(parse).collect();
-    let options = Options { seed: 1, monitor: false, insist, duration: None };
-    Plan::new(&rules, options, 7, &backends)
+    rules.iter().map(parse).collect()
 }
 
 fn plan(rules: &[&str]) -> Result<Plan, PlanError> {
     plan_with(rules, false, &[])
+}
+
+fn runs(plan: &Plan) -> Vec<Run> {
+    plan.calls.values().map(|rules| Run::of(rules.run)).collect()
 }
 
 fn kinds(plan: &Plan) -> BTreeSet<BackendKind> {
@@ -73,10 +87,10 @@ fn kinds(plan: &Plan) -> BTreeSet<BackendKind> {
 #[test]
 fn several_rules_of_a_call_get_slots_in_their_order() {
     let plan = plan(&["fsync@64:error=EIO", "fdatasync@64:error=EIO", "fsync@64:error=ENOSPC"]).unwrap();
-    let both: Vec<_> = plan.calls.values().filter(|rules| rules.count == 2).collect();
+    let both: Vec<_> = runs(&plan).into_iter().filter(|run| run.count == 2).collect();
     assert_eq!(both.len(), 1);
     let base = both[0].base as usize;
-    assert_eq!(plan.slots[base..base + 2], [0, 2]);
+    assert_eq!(plan.slots[base..base + 2].iter().map(|slot| slot.rule).collect::<Vec<_>>(), [0, 2]);
     assert_eq!(plan.slots.len(), 3);
 }
 
@@ -84,13 +98,15 @@ fn several_rules_of_a_call_get_slots_in_their_order() {
 fn slots_of_different_calls_do_not_overlap() {
     let plan = plan(&["%file:error=EIO:when=3", "open,openat:error=EPERM"]).unwrap();
     let mut next = 0;
-    let mut rules: Vec<_> = plan.calls.values().collect();
-    rules.sort_by_key(|rules| rules.base);
-    for rules in rules {
-        assert_eq!(rules.base, next);
-        next += rules.count;
+    let mut runs = runs(&plan);
+    runs.sort_by_key(|run| run.base);
+    for run in runs {
+        assert_eq!(run.base, next);
+        next += u32::from(run.count);
     }
     assert_eq!(plan.slots.len(), next as usize);
+    let cells: BTreeSet<_> = plan.slots.iter().map(|slot| slot.cell).collect();
+    assert_eq!(cells.len(), plan.slots.len());
 }
 
 #[test]

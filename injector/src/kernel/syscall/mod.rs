@@ -6,6 +6,8 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
+use injector_common::event::{BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE};
+
 pub mod fmod_ret;
 pub mod hook;
 pub mod kprobe;
@@ -27,6 +29,18 @@ pub enum BackendKind {
     Kprobe,
     /// `fmod_ret` on a security hook.
     Hook,
+}
+
+impl BackendKind {
+    /// The number by which the kernel side knows it.
+    pub fn number(self) -> u16 {
+        let number = match self {
+            Self::FmodRet => BACKEND_FMOD_RET,
+            Self::Kprobe => BACKEND_KPROBE,
+            Self::Hook => BACKEND_HOOK,
+        };
+        u16::try_from(number).unwrap_or(0)
+    }
 }
 
 impl fmt::Display for BackendKind {
