@@ -160,7 +160,7 @@ fn unanswered(name: &str, mailbox: &Mailbox, message: &Message) -> Failure {
 
 fn told(plan: &LivePlan, change: &Changed) {
     let name = plans::name(plan);
-    let counts = [("go on", &change.kept), ("added", &change.added), ("removed", &change.removed)];
+    let counts = [("kept", &change.kept), ("added", &change.added), ("removed", &change.removed)];
     let counts = counts.map(|(what, rules)| format!("{} {what}", rules.len()));
     output::note(format_args!("plan {name} has changed: {}", counts.join(", ")));
     let lines = |what: &str, rules: &[Numbered]| {

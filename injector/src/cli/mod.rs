@@ -5,6 +5,7 @@ mod attach;
 mod change;
 mod doctor;
 mod exit;
+mod live;
 mod output;
 mod plans;
 mod ps;
@@ -70,7 +71,7 @@ pub fn main() -> ExitCode {
     let color = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-        .with_writer(io::stderr)
+        .with_writer(|| live::Aside)
         .with_ansi(color)
         .init();
     let running = std::env::args_os().nth(1).is_some_and(|word| word == "run");

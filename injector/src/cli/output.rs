@@ -10,7 +10,10 @@ use std::{
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::exit::{Code, Failure};
+use super::{
+    exit::{Code, Failure},
+    live,
+};
 use crate::{
     engine::{Record, Report},
     plan::Plan,
@@ -19,7 +22,8 @@ use crate::{
 /// A line for the person, with our name in front: written whole, so that it stays whole beside the
 /// command's own output. A terminal that has hung up is no reason to fail.
 pub(super) fn note(text: impl std::fmt::Display) {
-    let _ = io::stderr().write_all(format!("injector: {text}\n").as_bytes());
+    let text = format!("injector: {text}\n");
+    let _ = live::aside(|| io::stderr().write_all(text.as_bytes()));
 }
 
 /// An error: what and why, then what to do.

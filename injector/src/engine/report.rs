@@ -24,7 +24,7 @@ pub struct RuleReport {
 }
 
 impl RuleReport {
-    pub(super) fn new(rule: u32, text: &str, counters: &Counters, removed: bool) -> Self {
+    pub(crate) fn new(rule: u32, text: &str, counters: &Counters, removed: bool) -> Self {
         let suppressed = REASON_NAMES
             .iter()
             .map(|&(reason, name)| (name, counters.suppressed[reason as usize]))

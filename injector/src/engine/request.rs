@@ -138,10 +138,7 @@ impl Guard {
         let rules: Result<Vec<_>, _> =
             request.rules.iter().map(|(grammar, text)| grammar.parse(text)).collect();
         let rules = rules.map_err(|error| Answer::refused(error.to_string(), error.hint(), Blame::Usage))?;
-        let change = match rules.is_empty() {
-            true => None,
-            false => Some(self.update_with(rules, request.insist)?),
-        };
+        let change = if rules.is_empty() { None } else { Some(self.update_with(rules, request.insist)?) };
         match request.until {
             Some(Until::After(time)) => self.prolong(Some(time))?,
             Some(Until::Forever) => self.prolong(None)?,

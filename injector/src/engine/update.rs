@@ -31,10 +31,10 @@ impl Guard {
         if self.installation.shared().deadline.load(Relaxed) == 0 {
             return Err(EngineError::Ended);
         }
-        let injector = rules.iter().cloned().fold(Injector::new()?, Injector::rule);
+        let injector = Injector { rules, ..Injector::new()? };
         let backends = injector.backends();
         let live = self.installation.sites();
-        let (plan, change) = self.plan.change(&rules, insist, &live, &backends)?;
+        let (plan, change) = self.plan.change(&injector.rules, insist, &live, &backends)?;
         injector.check_packets(&plan, &self.targets)?;
         self.renew();
 

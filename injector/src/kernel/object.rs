@@ -309,8 +309,7 @@ fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, Obj
     };
     let types;
     match name {
-        ".bss.shared" => shape.flags |= BPF_F_MMAPABLE,
-        "CALLS" => shape.flags |= BPF_F_MMAPABLE,
+        ".bss.shared" | "CALLS" => shape.flags |= BPF_F_MMAPABLE,
         "SLOTS" => {
             shape.flags |= BPF_F_MMAPABLE;
             shape.max_entries = 2 * sizes.slots;

@@ -173,11 +173,10 @@ fn at_live_sites(
     backends: &[Box<dyn Backend + '_>],
     live: &BTreeSet<Site>,
 ) -> Option<Sites> {
-    let used = |backend: &&Box<dyn Backend + '_>| {
-        backend.kind() != BackendKind::Hook && live.iter().any(|site| site.backend == backend.kind())
-    };
-    let found = backends.iter().filter(used).filter_map(|backend| backend.sites(call, verdicts).ok());
-    found.into_iter().find(|found| found.sites.iter().all(|site| live.contains(site)))
+    let used = |kind| kind != BackendKind::Hook && live.iter().any(|site| site.backend == kind);
+    let found = backends.iter().filter(|backend| used(backend.kind()));
+    let mut found = found.filter_map(|backend| backend.sites(call, verdicts).ok());
+    found.find(|found| found.sites.iter().all(|site| live.contains(site)))
 }
 
 /// The first backend that can, or what each of them says.
