@@ -9,7 +9,6 @@ use std::{
 };
 
 use console::{Term, truncate_str};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nix::unistd::{getpgrp, tcgetpgrp};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -22,15 +21,43 @@ const PERIOD: Duration = Duration::from_millis(500);
 /// Over how many periods a rate is taken.
 const WINDOW: usize = 4;
 
-/// What is on the terminal, for those who write beside it.
-static SCREEN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+/// The lines that are on the terminal, the cursor below them; none where nothing is shown.
+///
+/// There, at the start of a line, what the terminal itself writes when Ctrl-C is typed moves nothing.
+static SCREEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Writes something else to the terminal: the lines make room for it and come back.
 pub(super) fn aside<T>(write: impl FnOnce() -> T) -> T {
-    let screen = SCREEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    match screen {
-        Some(bar) => bar.suspend(write),
-        None => write(),
+    let lines = SCREEN.lock().unwrap_or_else(PoisonError::into_inner);
+    erase(&lines);
+    let result = write();
+    draw(&lines);
+    result
+}
+
+/// Leaves other lines on the screen.
+fn replace(new: Vec<String>) {
+    let mut lines = SCREEN.lock().unwrap_or_else(PoisonError::into_inner);
+    erase(&lines);
+    draw(&new);
+    *lines = new;
+}
+
+fn erase(lines: &[String]) {
+    if !lines.is_empty() {
+        let terminal = Term::buffered_stderr();
+        // A terminal that has hung up is no reason to fail.
+        let _ = terminal
+            .move_cursor_up(lines.len())
+            .and_then(|()| terminal.write_str("\r"))
+            .and_then(|()| terminal.clear_to_end_of_screen())
+            .and_then(|()| terminal.flush());
+    }
+}
+
+fn draw(lines: &[String]) {
+    if !lines.is_empty() {
+        let _ = io::stderr().write_all((lines.join("\n") + "\n").as_bytes());
     }
 }
 
@@ -51,7 +78,6 @@ impl Write for Aside {
 pub(super) struct View(Option<Shown>);
 
 struct Shown {
-    bar: ProgressBar,
     tick: Interval,
     /// What was counted then, by rule, the oldest first.
     past: VecDeque<(Instant, Counts)>,
@@ -66,15 +92,9 @@ impl View {
         if !io::stderr().is_terminal() || console::is_dumb() {
             return Self(None);
         }
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        // The template is only the message.
-        bar.set_style(
-            ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
-        );
         let mut tick = interval(PERIOD);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        *SCREEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
-        Self(Some(Shown { bar, tick, past: VecDeque::new() }))
+        Self(Some(Shown { tick, past: VecDeque::new() }))
     }
 
     /// Waits until it is to be drawn; for ever where nothing is. Can be dropped and called again.
@@ -101,16 +121,14 @@ impl View {
         }
         let (rows, columns) = Term::stderr().size();
         let lines = lines(rules, &rates.unwrap_or_default(), usize::from(rows), usize::from(columns));
-        shown.bar.set_message(lines.join("\n"));
+        replace(lines);
     }
 }
 
 impl Drop for View {
     /// Leaves nothing on the screen.
     fn drop(&mut self) {
-        let Some(shown) = &self.0 else { return };
-        *SCREEN.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        shown.bar.finish_and_clear();
+        replace(Vec::new());
     }
 }
 

@@ -118,6 +118,9 @@ impl Guard {
         if let Err(error) = self.listed.mailbox.answer(&Message { ticket: message.ticket, text }) {
             tracing::warn!(%error, "cannot answer a request");
         }
+        if let Err(error) = self.give_up_unneeded() {
+            tracing::warn!(%error, "cannot take off what is no longer needed");
+        }
     }
 
     fn answer(&mut self, request: &Request) -> Answer {
@@ -138,7 +141,7 @@ impl Guard {
         let rules: Result<Vec<_>, _> =
             request.rules.iter().map(|(grammar, text)| grammar.parse(text)).collect();
         let rules = rules.map_err(|error| Answer::refused(error.to_string(), error.hint(), Blame::Usage))?;
-        let change = if rules.is_empty() { None } else { Some(self.update_with(rules, request.insist)?) };
+        let change = if rules.is_empty() { None } else { Some(self.replace(rules, request.insist)?) };
         match request.until {
             Some(Until::After(time)) => self.prolong(Some(time))?,
             Some(Until::Forever) => self.prolong(None)?,

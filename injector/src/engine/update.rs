@@ -7,8 +7,6 @@ use std::{
     time::Duration,
 };
 
-use injector_common::shared::LEASE_NS;
-
 use super::{EngineError, Guard, Injector, attach_ingress};
 use crate::{
     kernel::{clock, installation::Installation},
@@ -24,28 +22,38 @@ impl Guard {
     /// # Errors
     /// As for a new plan, and what cannot be done without a pause; the old rules go on untouched then.
     pub fn update(&mut self, rules: Vec<Rule>) -> Result<Change, EngineError> {
-        self.update_with(rules, false)
+        let change = self.replace(rules, false)?;
+        self.give_up_unneeded()?;
+        Ok(change)
     }
 
-    pub(super) fn update_with(&mut self, rules: Vec<Rule>, insist: bool) -> Result<Change, EngineError> {
+    /// Everything but taking off what is no longer needed, which can take a while.
+    pub(super) fn replace(&mut self, rules: Vec<Rule>, insist: bool) -> Result<Change, EngineError> {
         if self.installation.shared().deadline.load(Relaxed) == 0 {
             return Err(EngineError::Ended);
         }
+        let _lease = self.installation.keep_lease()?;
         let injector = Injector { rules, ..Injector::new()? };
         let backends = injector.backends();
         let live = self.installation.sites();
+        for backend in
+            backends.iter().filter(|backend| live.iter().any(|site| site.backend == backend.kind()))
+        {
+            backend.assume();
+        }
         let (plan, change) = self.plan.change(&injector.rules, insist, &live, &backends)?;
-        injector.check_packets(&plan, &self.targets)?;
-        self.renew();
+        let ingress = plan.needs_ingress() && !self.plan.needs_ingress();
+        if ingress || (plan.needs_egress() && self.coverage.is_none()) {
+            injector.check_packets(&plan, &self.targets)?;
+        }
 
         // The half of the slot table that this plan goes to was the last but one's.
         Installation::settle()?;
         self.installation.fill(&plan)?;
         let new = plan.sites.difference(&live).cloned().collect();
         let programs = self.installation.attach_calls(&new, &backends)?;
-        self.renew();
         if let Err(error) = self.reach(&injector, &plan) {
-            self.give_up_unneeded();
+            self.give_up_unneeded()?;
             return Err(error);
         }
 
@@ -54,13 +62,11 @@ impl Guard {
         self.texts.extend(change.added.iter().map(|rule| rule.text.clone()));
         self.notes.extend(change.notes.iter().cloned());
         self.plan = plan;
-        self.give_up_unneeded();
         let listed = self.listed.changed(&self.plan, &self.targets, &self.installation);
         if let Err(error) = listed {
             // The rules act; that `ps` shows the old ones is no reason to say that they do not.
             self.notes.push(format!("the change is not listed: {error}"));
         }
-        self.renew();
         Ok(change)
     }
 
@@ -82,11 +88,6 @@ impl Guard {
         Ok(())
     }
 
-    /// Nobody renews the lease while a change is made.
-    fn renew(&self) {
-        self.installation.shared().lease.store(clock::now() + LEASE_NS, Relaxed);
-    }
-
     /// Gets to what no rule has meant so far: calls at all, packets that go in a direction.
     fn reach(&mut self, injector: &Injector, plan: &Plan) -> Result<(), EngineError> {
         if plan.needs_calls() {
@@ -103,7 +104,8 @@ impl Guard {
     }
 
     /// Takes off what the plan, as it is, does not need.
-    fn give_up_unneeded(&mut self) {
+    pub(super) fn give_up_unneeded(&mut self) -> Result<(), EngineError> {
+        let _lease = self.installation.keep_lease()?;
         self.installation.detach_unneeded(&self.plan);
         if !self.plan.needs_egress()
             && let Some(coverage) = self.coverage.take()
@@ -111,5 +113,6 @@ impl Guard {
         {
             self.notes.push(format!("clean-up is incomplete: {error}"));
         }
+        Ok(())
     }
 }

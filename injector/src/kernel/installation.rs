@@ -16,6 +16,7 @@ use nix::libc;
 use super::{
     btf::{BtfError, KernelBtf},
     descriptors,
+    lease::LeaseKeeper,
     memory::SharedMemory,
     object::{Kind, ObjectError, Ready, Sizes},
     offsets,
@@ -335,6 +336,13 @@ impl Installation {
             Err(error) if matches!(error.raw_os_error(), Some(libc::ESRCH | libc::ENOENT)) => Ok(false),
             Err(source) => Err(system("mark a process")(source)),
         }
+    }
+
+    /// Has the lease renewed by a thread while this one is busy with the plan itself.
+    pub fn keep_lease(&self) -> Result<LeaseKeeper, InstallError> {
+        let map = self.ready.maps().get(".bss.shared")?;
+        let shared = SharedMemory::map(map).map_err(system("map the shared memory"))?;
+        LeaseKeeper::start(shared).map_err(system("start a thread"))
     }
 
     /// What both sides have open.

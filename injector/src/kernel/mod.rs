@@ -4,6 +4,7 @@ pub mod btf;
 pub mod clock;
 pub mod descriptors;
 pub mod installation;
+pub mod lease;
 pub mod mailbox;
 pub mod memory;
 pub mod object;

@@ -104,6 +104,10 @@ pub trait Backend {
     /// Does it work on this kernel? Found out by loading and attaching.
     fn can_run(&self) -> Result<(), Unsupported>;
 
+    /// It works: it is in use already. Trying takes long on a busy machine, since what is attached for a trial
+    /// has to be taken off again, and the kernel waits for all tasks then.
+    fn assume(&self) {}
+
     /// Where it would catch `call` to return `verdicts`, or why it cannot.
     fn sites(&self, call: &Entry, verdicts: Verdicts) -> Result<Sites, Unsupported>;
 
