@@ -141,6 +141,9 @@ impl Guard {
                     if left > 0 {
                         ready.clear_ready();
                     }
+                    // Without this the runtime looks at its clock and at signals once in 128 batches only (its
+                    // budget for a task), by when a lease can have run out.
+                    tokio::task::yield_now().await;
                 }
                 changes = changes(self.coverage.as_mut()) => note_devices(&mut self.notes, changes),
             }

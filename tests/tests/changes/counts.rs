@@ -8,14 +8,16 @@ use injector_tests::{
     victim::{self, STEADY, Steady},
 };
 
-use crate::{EPERM, SLACK, attached, change, changed, listed, operation, rule, rules_listed};
+use crate::{
+    EPERM, SLACK, attached, attached_with_log, change, changed, listed, operation, rule, rules_listed,
+};
 
 /// Each thread counts on: the numbers in the log go up by the step, without a gap and without a new start.
 #[test]
 fn when_counts_on() -> Result<()> {
     let victim = Steady::start(operation()?)?;
     let every = rule("error=EIO:when=3+7")?;
-    let (injector, id) = attached(&victim, &[&every])?;
+    let (injector, id) = attached_with_log(&victim, &[&every])?;
     for nth in 0..6 {
         victim.board.next(30)?;
         let other = rule(&format!("error=EPERM:when={}", 50_000 + nth))?;
@@ -39,7 +41,7 @@ fn when_counts_on() -> Result<()> {
 #[test]
 fn a_new_rule_starts_at_zero() -> Result<()> {
     let victim = Steady::start(operation()?)?;
-    let (injector, id) = attached(&victim, &[&rule("error=EIO:when=40000")?])?;
+    let (injector, id) = attached_with_log(&victim, &[&rule("error=EIO:when=40000")?])?;
     for nth in 1..=4u32 {
         victim.board.next(20)?;
         changed(&id, &[&rule(&format!("error=EIO:when=1..{nth}"))?])?;

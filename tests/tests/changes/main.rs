@@ -33,11 +33,24 @@ fn rule(actions: &str) -> Result<String> {
 
 /// An `attach` to the victim under these rules, with a report as JSON, and the plan's id.
 fn attached(victim: &Steady, rules: &[&str]) -> Result<(Running, String)> {
+    begun(attach(victim, rules)?)
+}
+
+/// The same with a log. A busy victim would fill the guest's memory with it.
+fn attached_with_log(victim: &Steady, rules: &[&str]) -> Result<(Running, String)> {
+    begun(attach(victim, rules)?.logged())
+}
+
+fn attach(victim: &Steady, rules: &[&str]) -> Result<Injector> {
     let mut injector = Injector::new(["attach", "--json", "--cgroup"])?.word(victim.cgroup.path());
     for rule in rules {
         injector = injector.words(["-e", rule]);
     }
-    let mut running = injector.logged().start()?;
+    Ok(injector)
+}
+
+fn begun(injector: Injector) -> Result<(Running, String)> {
+    let mut running = injector.start()?;
     let id = running.begun()?;
     Ok((running, id))
 }

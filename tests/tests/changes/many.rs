@@ -55,7 +55,7 @@ fn of_two_changes_at_once_one_is_made() -> Result<()> {
 #[test]
 fn a_killed_changer_leaves_nothing_half_done() -> Result<()> {
     let census = Census::take()?;
-    let victim = Steady::busy(operation()?)?;
+    let victim = Steady::start(operation()?)?;
     let steady = rule("error=EIO")?;
     let (injector, id) = attached(&victim, &[&steady])?;
     victim.board.wait_faults(SLACK)?;

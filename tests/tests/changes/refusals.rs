@@ -8,7 +8,7 @@ use crate::{EIO, SLACK, attached, change, changed, operation, rule, rules_listed
 #[test]
 fn a_refused_change_changes_nothing() -> Result<()> {
     let (kernel, name) = (Kernel::running()?, operation()?.name);
-    let victim = Steady::busy(operation()?)?;
+    let victim = Steady::start(operation()?)?;
     let steady = rule("error=EIO")?;
     let (injector, id) = attached(&victim, &[&steady])?;
     victim.board.wait_faults(SLACK)?;
