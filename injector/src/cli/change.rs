@@ -26,6 +26,10 @@ use crate::{
     plan::{Change as Changed, Numbered},
 };
 
+/// How long a change may take once the injector is at it: on a busy machine the kernel can take seconds to
+/// attach a program.
+const LONG: Duration = Duration::from_mins(1);
+
 /// How often it is looked whether there is an answer.
 const STEP: Duration = Duration::from_millis(20);
 
@@ -106,13 +110,20 @@ fn ask(plan: &LivePlan, request: &Request) -> Result<Option<Changed>, Failure> {
             "see what it is then with `injector ps`, and try again",
         ));
     }
-    let end = Instant::now() + PATIENCE;
+    let (start, mut withdrawn) = (Instant::now(), false);
     loop {
         if let Some(text) = mailbox.answer_to(message.ticket).map_err(failed)? {
             return read(&name, &text);
         }
-        if Instant::now() >= end {
-            return Err(unanswered(&name, &mailbox, &message));
+        if start.elapsed() >= PATIENCE && !withdrawn {
+            if withdraw(&mailbox, &message) {
+                return Err(unanswered(&name, "nothing has changed"));
+            }
+            // It was taken out by the injector, which is at it.
+            withdrawn = true;
+        }
+        if start.elapsed() >= LONG {
+            return Err(unanswered(&name, "whether it has changed the plan is not known"));
         }
         if !plans::all()?.iter().any(|live| live.header.plan == plan.header.plan) {
             return Err(Failure::other(
@@ -139,19 +150,21 @@ fn read(name: &str, text: &str) -> Result<Option<Changed>, Failure> {
     }
 }
 
-/// Takes the request back: an injector that is stopped is not to find it later.
-fn unanswered(name: &str, mailbox: &Mailbox, message: &Message) -> Failure {
-    let withdrawn = mailbox.take();
-    if let Ok(Some(other)) = &withdrawn
-        && other.ticket != message.ticket
-    {
-        // Somebody else's. If there is no room for it any more, there is a newer one.
-        let _ = mailbox.ask(other);
+/// Takes the request back, so that an injector which is stopped does not find it later. False if it is no
+/// longer there.
+fn withdraw(mailbox: &Mailbox, message: &Message) -> bool {
+    match mailbox.take() {
+        Ok(Some(taken)) if taken == *message => true,
+        Ok(Some(other)) => {
+            // Somebody else's. If there is no room for it any more, there is a newer one.
+            let _ = mailbox.ask(&other);
+            false
+        }
+        _ => false,
     }
-    let what = match withdrawn {
-        Ok(Some(taken)) if taken == *message => "nothing has changed",
-        _ => "whether it has changed the plan is not known",
-    };
+}
+
+fn unanswered(name: &str, what: &str) -> Failure {
     Failure::other(
         format!("the injector of plan {name} does not answer; {what}"),
         "it may be stopped (Ctrl-Z); `injector ps` tells what the plan is now, `injector stop` ends it",

@@ -1,7 +1,7 @@
 //! No gap: while other rules come and go, a rule that goes on meets every call, once.
 
-use anyhow::{Result, ensure};
-use injector_tests::{cgroup::spawn_in, guest::Kernel, patience, victim::Steady};
+use anyhow::{Context, Result, ensure};
+use injector_tests::{cgroup::spawn_in, guest::Kernel, injector::Counts, victim::Steady};
 
 use crate::{EIO, EPERM, SLACK, attached, changed, operation, rule, rules_listed};
 
@@ -47,20 +47,19 @@ fn never_pauses(victim: &Steady, changes: u32) -> Result<()> {
             "change {nth}: {} calls got past",
             now.succeeded - before.succeeded
         );
-        ensure!(now.error == EIO, "change {nth}: errno {}", now.error);
+        // The other rule on the same call has its turn once, if the victim is fast enough.
+        ensure!([EIO, EPERM].contains(&now.error), "change {nth}: errno {}", now.error);
     }
     victim.board.next(100)?;
     victim.board.stop()?;
-    let mut last = victim.board.tally()?;
-    patience::until("the victim's end", patience::LONG, || {
-        let now = victim.board.tally()?;
-        Ok(std::mem::replace(&mut last, now) == now)
-    })?;
+    victim.board.wait_done()?;
+    let last = victim.board.tally()?;
     let report = injector.interrupt()?.expect(0)?.report()?;
     assert_eq!((last.succeeded, report.skipped), (before.succeeded, 0));
-    let [ref kept, ref gone @ ..] = report.rules[..] else { panic!("no rules") };
+    let (kept, gone) = report.rules.split_first().context("no rules")?;
     // Every call once: as many matches as failures.
-    assert_eq!((kept.matched, kept.fired, kept.removed), (last.failed, last.failed, false));
+    assert_eq!((kept.matched, kept.removed), (last.failed, false));
+    assert_eq!(kept.fired + kept.suppressed_by("overruled"), kept.matched);
     // All but the last one have gone again.
     let live: Vec<_> = gone.iter().map(|rule| !rule.removed).collect();
     ensure!(
@@ -89,8 +88,9 @@ fn a_function_may_go_to_another_backend() -> Result<()> {
         ensure!(zero.failed == 0 && error.succeeded == 0 && error.error == EPERM, "{zero:?} {error:?}");
     }
     let report = injector.interrupt()?.expect(0)?.report()?;
-    // No call met a rule twice, or two: a match is a fault.
-    ensure!(report.rules.iter().all(|rule| rule.matched == rule.fired), "{report:#?}");
+    // No call met a rule twice, or two: a match is a fault, until the end.
+    let faults = |rule: &Counts| rule.fired + rule.suppressed_by("expired");
+    ensure!(report.rules.iter().all(|rule| rule.matched == faults(rule)), "{report:#?}");
     Ok(())
 }
 
