@@ -37,7 +37,7 @@ pub(super) fn only(id: &str) -> Result<LivePlan, Failure> {
         )),
         (Some(_), others) => Err(Failure::usage(
             format!("{} injections have an id that begins with {id}", others + 1),
-            "type more digits",
+            "type more of its digits",
         )),
     }
 }
