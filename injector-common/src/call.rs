@@ -3,6 +3,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::argument::{ArgTest, MAX_TESTS};
+
 /// Calls numbered per ABI; a number at or above this is none that a table knows.
 pub const CALLS_PER_ABI: u32 = 1024;
 
@@ -18,17 +20,70 @@ pub const ABIS: u32 = 3;
 /// Marks an x32 call in the number that the kernel keeps (`__X32_SYSCALL_BIT`, asm/unistd.h).
 pub const X32_BIT: u32 = 0x4000_0000;
 
-/// Entries of the call table.
-pub const CALL_ENTRIES: u32 = CALLS_PER_ABI * ABIS;
+/// The entry of the call table with the rules on packets, behind those of all calls.
+pub const PACKETS: u32 = CALLS_PER_ABI * ABIS;
 
-/// The rules of one call: entries `base..base + count` of the slot table, in the order of the plan.
+/// Entries of the call table.
+pub const CALL_ENTRIES: u32 = PACKETS + 1;
+
+/// The rules at one end of a call, in their order: entries `base..base + count` of the slot table.
+///
+/// Always read and written as one word, since a plan can change while calls are made: whoever reads it has
+/// the old run of slots or the new one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// The first slot.
+    pub base: u32,
+    /// How many rules there are, at most [`crate::MAX_RULES`].
+    pub count: u16,
+    /// Who decides: one of the `BACKEND_` constants of [`crate::event`]. Other programs that see the call, on
+    /// their way in or out, let it pass. 0 for packets.
+    pub backend: u16,
+}
+
+impl Run {
+    /// As it stands in the table.
+    #[inline(always)]
+    #[must_use]
+    pub const fn word(self) -> u64 {
+        self.base as u64 | (self.count as u64) << 32 | (self.backend as u64) << 48
+    }
+
+    /// What stands in the table.
+    #[inline(always)]
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the word is taken apart")]
+    pub const fn of(word: u64) -> Self {
+        Self { base: word as u32, count: (word >> 32) as u16, backend: (word >> 48) as u16 }
+    }
+}
+
+/// One rule of one call.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Slot {
+    /// The rule.
+    pub rule: u32,
+    /// The cell in each thread's state that counts its matches, see [`crate::thread::count`].
+    pub cell: u32,
+    /// How many of the tests count.
+    pub tests: u32,
+    /// Explicit padding.
+    pub _pad: u32,
+    /// What the call's arguments have to be, all of it.
+    pub arguments: [ArgTest; MAX_TESTS],
+}
+
+const _: () = assert!(size_of::<Slot>() == 16 + MAX_TESTS * size_of::<ArgTest>());
+
+/// An entry of the call table.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct CallRules {
-    /// The first slot; also the first of the call's counters in each thread's state.
-    pub base: u32,
-    /// How many rules name this call, at most [`crate::MAX_RULES`].
-    pub count: u32,
+    /// A [`Run`] as a word: the rules that are asked before the call runs.
+    pub run: u64,
+    /// Another one: the rules that are asked when it has run.
+    pub behind: u64,
     /// The security hooks that decide for this call, when the hook backend does: numbers of user space's
     /// table, the second for calls that go one way or another (unlinkat). 0 for none.
     pub hooks: [u16; 2],
@@ -51,6 +106,13 @@ pub const fn entry(abi: u32, number: u32) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_survives_the_table() {
+        let run = Run { base: 0xdead_beef, count: 64, backend: 3 };
+        assert_eq!(Run::of(run.word()), run);
+        assert_eq!(Run::of(0), Run::default());
+    }
 
     #[test]
     fn entries_do_not_overlap() {

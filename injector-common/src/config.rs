@@ -76,14 +76,10 @@ pub struct Config {
     pub processes: u32,
     /// 1 when nothing is to be injected, only counted.
     pub monitor: u32,
-    /// Counters in each thread's state.
+    /// Cells in each thread's state.
     pub slots: u32,
-    /// Packet rules: how many of the plan's rules there are to walk.
-    pub rules: u32,
-    /// Explicit padding.
-    pub _pad: u32,
     /// Where the kernel keeps what the programs read.
     pub offsets: Offsets,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 34 * 4 && size_of::<Config>() == 32 + 34 * 4);
+const _: () = assert!(size_of::<Offsets>() == 34 * 4 && size_of::<Config>() == 24 + 34 * 4);

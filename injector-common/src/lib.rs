@@ -20,8 +20,12 @@ pub mod shared;
 pub mod thread;
 pub mod trigger;
 
-/// Rules that one plan can hold. A rule's number is below this.
+/// Rules that one plan can hold at a time.
 pub const MAX_RULES: usize = 64;
+
+/// Rules that one plan can have had in the course of its changes. A rule's number is below this, and is
+/// never given to another one: its counters stay what they were, for the report.
+pub const RULE_NUMBERS: usize = 1024;
 
 /// Target cgroups, with all their descendants, that one plan can follow.
 pub const MAX_CGROUPS: u32 = 65_536;

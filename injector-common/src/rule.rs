@@ -3,7 +3,6 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
-    argument::{ArgTest, MAX_TESTS},
     packet::PacketMatch,
     trigger::{Threshold, When},
 };
@@ -91,17 +90,3 @@ impl Rule {
         self.fault != FAULT_NONE
     }
 }
-
-/// A rule of one call. Its place in the table is also the place of its counter in a thread's state.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct Slot {
-    /// The rule's number.
-    pub rule: u32,
-    /// How many of the tests count.
-    pub tests: u32,
-    /// What the call's arguments have to be, all of it.
-    pub arguments: [ArgTest; MAX_TESTS],
-}
-
-const _: () = assert!(size_of::<Slot>() == 8 + MAX_TESTS * size_of::<ArgTest>());

@@ -34,19 +34,17 @@ pub fn fetch_add(cell: &AtomicU64, value: u64) -> u64 {
     before
 }
 
-/// Adds one to a cell of half the size and says what was there before.
-///
-/// # Safety
-/// `cell` is aligned and valid.
+/// Puts `new` there if it is `old` that is there; says what was there before.
 #[inline(always)]
-pub unsafe fn fetch_increment(cell: *mut u32) -> u32 {
+pub fn compare_exchange(cell: &AtomicU64, old: u64, new: u64) -> u64 {
     let before;
-    // SAFETY: the caller's promise.
+    // SAFETY: as above. The instruction takes and gives its word in r0.
     unsafe {
         asm!(
-            "{value} = atomic_fetch_add((u32 *)({cell} + 0), {value})",
-            cell = in(reg) cell,
-            value = inout(wreg) 1u32 => before,
+            "r0 = cmpxchg_64({cell} + 0, r0, {new})",
+            cell = in(reg) cell.as_ptr(),
+            new = in(reg) new,
+            inout("r0") old => before,
             options(nostack),
         );
     }

@@ -14,11 +14,11 @@ use aya_ebpf::{
     maps::{Array, HashMap, ProgramArray, RingBuf},
 };
 use injector_common::{
-    MAX_CGROUPS, MAX_RULES,
-    call::{CALL_ENTRIES, CallRules},
+    MAX_CGROUPS, RULE_NUMBERS,
+    call::{CALL_ENTRIES, CallRules, Slot},
     config::Config,
     counters::Counters,
-    rule::{Rule, Slot},
+    rule::Rule,
     shared::{Shared, alive},
     thread::Thread,
 };
@@ -60,17 +60,18 @@ pub(crate) use offset;
 
 /// The rules, by number.
 #[map]
-pub static RULES: Array<Rule> = Array::with_max_entries(MAX_RULES as u32, 0);
+pub static RULES: Array<Rule> = Array::with_max_entries(RULE_NUMBERS as u32, 0);
 
 /// The counters of each rule.
 #[map]
-pub static COUNTERS: Array<Counters> = Array::with_max_entries(MAX_RULES as u32, 0);
+pub static COUNTERS: Array<Counters> = Array::with_max_entries(RULE_NUMBERS as u32, 0);
 
-/// Which slots each call has, see [`injector_common::call::entry`].
+/// Which slots each call has, see [`injector_common::call::entry`]. User space has it mapped.
 #[map]
 pub static CALLS: Array<CallRules> = Array::with_max_entries(CALL_ENTRIES, 0);
 
-/// One slot for each rule of each call, in the order of the rules.
+/// One slot for each rule of each call, in the order of the rules. Twice the room: a change of the plan
+/// fills the half that no call uses. User space has it mapped.
 #[map]
 pub static SLOTS: Array<Slot> = Array::with_max_entries(1, 0);
 

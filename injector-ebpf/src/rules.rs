@@ -1,7 +1,7 @@
 //! The way from "this call of this thread" to "what it returns": every rule of the call is asked, in
 //! order, and all of them count.
 
-use core::ffi::c_void;
+use core::{ffi::c_void, sync::atomic::AtomicU64};
 
 use aya_ebpf::helpers::{
     bpf_ktime_get_boot_ns,
@@ -9,11 +9,12 @@ use aya_ebpf::helpers::{
 };
 use injector_common::{
     argument::NO_ARGUMENT,
-    call::{CallRules, entry},
+    call::{CallRules, Run, Slot, entry},
     counters::{Counters, Reason},
     decide::{Match, in_time, named, result, ticket_valid, triggered},
-    rule::{Rule, SCOPE_PROCESS, SCOPE_RULE, Slot},
-    thread::Thread,
+    event::BACKEND_KRETPROBE,
+    rule::{Rule, SCOPE_PROCESS, SCOPE_RULE},
+    thread::{self, Thread},
 };
 
 use crate::{
@@ -52,14 +53,23 @@ pub struct Passage {
     pub value: i64,
 }
 
-/// The rules of a call. `None` when no rule names it.
+/// The rules that `backend` asks about a call, and the call's entry, for the hooks. `None` when there are
+/// none, or when they are another backend's to ask: while a plan changes, a call can pass programs of two.
 #[inline(always)]
-pub fn rules_of(call: &Call) -> Option<&'static CallRules> {
+pub fn rules_of(call: &Call, backend: u32) -> Option<(Run, &'static CallRules)> {
     let rules = CALLS.get(entry(call.abi, call.number)?)?;
-    if rules.count == 0 { None } else { Some(rules) }
+    let run = read(if backend == BACKEND_KRETPROBE { &rules.behind } else { &rules.run });
+    if run.count == 0 || u32::from(run.backend) != backend { None } else { Some((run, rules)) }
 }
 
-/// Asks every rule in `rules` about the call that `task` is in, or that has just come to `outcome`. The
+/// A run of the call table, read by one instruction, as user space writes it.
+#[inline(always)]
+pub fn read(word: &u64) -> Run {
+    // SAFETY: a reference; volatile, since the plan can change meanwhile.
+    Run::of(unsafe { (&raw const *word).read_volatile() })
+}
+
+/// Asks every rule of `run` about the call that `task` is in, or that has just come to `outcome`. The
 /// value that the call is to return goes to `value`; false to leave it alone.
 ///
 /// Not inlined: what comes before is paid by everybody, what is in here only by targets.
@@ -67,7 +77,7 @@ pub fn rules_of(call: &Call) -> Option<&'static CallRules> {
 pub fn pass(
     task: Task,
     call: &Call,
-    rules: &CallRules,
+    run: Run,
     (backend, outcome): (u32, Option<i64>),
     value: &mut i64,
 ) -> bool {
@@ -87,7 +97,7 @@ pub fn pass(
         task,
         call: *call,
         backend,
-        base: rules.base,
+        base: run.base,
         object: u64::from(entry(call.abi, call.number).unwrap_or_default()) + 1,
         state,
         place,
@@ -98,7 +108,7 @@ pub fn pass(
         value: 0,
     };
     // SAFETY: the callback has the shape that the helper wants and gets the passage; both outlive it.
-    unsafe { bpf_loop(rules.count, consider as *mut c_void, (&raw mut passage).cast(), 0) };
+    unsafe { bpf_loop(u32::from(run.count), consider as *mut c_void, (&raw mut passage).cast(), 0) };
     *value = passage.value;
     passage.decided
 }
@@ -107,14 +117,13 @@ pub fn pass(
 unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
     // SAFETY: the passage that `pass` handed to the loop.
     let passage = unsafe { &mut *passage };
-    let nth = passage.base + index as u32;
-    let Some(slot) = SLOTS.get(nth) else { return 1 };
+    let Some(slot) = SLOTS.get(passage.base + index as u32) else { return 1 };
     let (Some(rule), Some(counters)) = (RULES.get(slot.rule), COUNTERS.get(slot.rule)) else { return 1 };
     if !in_time(rule, passage.outcome) || !meant(passage, rule, slot) {
         return 0;
     }
     let before = atomic::fetch_add(&counters.matched, 1);
-    let Some(at) = identity(passage, rule, nth, before) else {
+    let Some(at) = identity(passage, rule, slot, before) else {
         suppress(counters, Reason::NoState);
         return 0;
     };
@@ -157,7 +166,7 @@ fn meant(passage: &Passage, rule: &Rule, slot: &Slot) -> bool {
 /// What this match is counted as; None when the kernel keeps no state for it. `before` is how often the
 /// rule has matched before, whoever it was.
 #[inline(always)]
-fn identity(passage: &Passage, rule: &Rule, slot: u32, before: u64) -> Option<Match> {
+fn identity(passage: &Passage, rule: &Rule, slot: &Slot, before: u64) -> Option<Match> {
     if passage.state.is_null() {
         return None;
     }
@@ -165,36 +174,61 @@ fn identity(passage: &Passage, rule: &Rule, slot: u32, before: u64) -> Option<Ma
         SCOPE_RULE => Some(Match { subject: 0, object: 0, number: before + 1 }),
         SCOPE_PROCESS => {
             let Subject::Target(state) = subject::identify(task::leader(passage.task)) else { return None };
-            let counter = counter(state, slot)?;
-            // SAFETY: not null, and valid while the program runs. Atomic: all threads of the process count there.
-            let (place, before) = unsafe { ((*state).place, atomic::fetch_increment(counter)) };
-            Some(Match { subject: place, object: passage.object, number: u64::from(before.wrapping_add(1)) })
+            let number = count_together(cell(state, slot)?, slot.rule)?;
+            // SAFETY: not null, and valid while the program runs.
+            let subject = unsafe { (*state).place };
+            Some(Match { subject, object: passage.object, number })
         }
         _ => {
-            let counter = counter(passage.state, slot)?;
+            let cell = cell(passage.state, slot)?;
             // SAFETY: valid while the program runs; only this thread counts here.
-            let number = unsafe {
-                *counter = (*counter).wrapping_add(1);
-                *counter
+            let counted = unsafe {
+                *cell = thread::count(*cell, slot.rule);
+                *cell
             };
-            Some(Match { subject: passage.place, object: passage.object, number: u64::from(number) })
+            Some(Match { subject: passage.place, object: passage.object, number: thread::number(counted) })
         }
     }
 }
 
+/// Counts a match in a cell in which all threads of a process count at the same time: its number.
+#[inline(always)]
+fn count_together(cell: *mut u64, rule: u32) -> Option<u64> {
+    /// Whoever loses the cell to another thread of the same rule finds it its own the next time; more
+    /// rounds are for calls that are still under way with the rule that had the cell before.
+    const ROUNDS: u32 = 4;
+    // SAFETY: the cell of a state, aligned, and valid while the program runs.
+    let cell = unsafe { AtomicU64::from_ptr(cell) };
+    for _ in 0..ROUNDS {
+        let seen = atomic::get(cell);
+        if thread::owned(seen, rule) {
+            let before = atomic::fetch_add(cell, 1);
+            if thread::owned(before, rule) {
+                return Some(thread::number(thread::count(before, rule)));
+            }
+        } else {
+            let first = thread::count(seen, rule);
+            if atomic::compare_exchange(cell, seen, first) == seen {
+                return Some(thread::number(first));
+            }
+        }
+    }
+    None
+}
+
 /// Where a thread counts for a slot.
 #[inline(always)]
-fn counter(state: *mut Thread, slot: u32) -> Option<*mut u32> {
-    let mut slot = u64::from(slot);
+fn cell(state: *mut Thread, slot: &Slot) -> Option<*mut u64> {
+    let mut cell = u64::from(slot.cell);
     // Kept in a register from here on: before 6.3 the verifier forgets the bound of a value that was
     // compared in one register and is loaded from the stack into another.
     // SAFETY: changes nothing.
-    unsafe { core::arch::asm!("{0} = {0}", inout(reg) slot, options(nomem, nostack)) };
-    if slot >= u64::from(config!(slots)) {
+    unsafe { core::arch::asm!("{0} = {0}", inout(reg) cell, options(nomem, nostack)) };
+    if cell >= u64::from(config!(slots)) {
         return None;
     }
-    // SAFETY: the loader made room for `slots` counters behind the header.
-    Some(unsafe { state.add(1).cast::<u32>().add(slot as usize) })
+    // SAFETY: the loader made room for `slots` cells behind the header.
+    Some(unsafe { state.add(1).cast::<u64>().add(cell as usize) })
 }
 
 /// Does this match fire?

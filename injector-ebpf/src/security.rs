@@ -45,14 +45,14 @@ fn verdict(ctx: *mut c_void, mask: u32) -> i64 {
         return 0;
     }
     let call = Call::of(task);
-    let Some(found) = rules::rules_of(&call) else { return 0 };
+    let Some((run, found)) = rules::rules_of(&call, BACKEND_HOOK) else { return 0 };
     // SAFETY: the context of a program that runs from a trampoline.
     let hook = unsafe { bpf_get_attach_cookie(ctx) } as u16;
     if (found.hooks[0] != hook && found.hooks[1] != hook) || (found.mask != 0 && found.mask & mask == 0) {
         return 0;
     }
     let mut value = 0;
-    if rules::pass(task, &call, found, (BACKEND_HOOK, None), &mut value) && safe_at_security_hook(value) {
+    if rules::pass(task, &call, run, (BACKEND_HOOK, None), &mut value) && safe_at_security_hook(value) {
         value
     } else {
         0

@@ -69,7 +69,7 @@ fn kretprobe(regs: *mut c_void) {
 fn verdict(backend: u32, outcome: Option<i64>) -> Option<i64> {
     let task = current();
     let call = Call::of(task);
-    let found = rules::rules_of(&call)?;
+    let (run, _) = rules::rules_of(&call, backend)?;
     let mut value = 0;
-    rules::pass(task, &call, found, (backend, outcome), &mut value).then_some(value)
+    rules::pass(task, &call, run, (backend, outcome), &mut value).then_some(value)
 }

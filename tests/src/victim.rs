@@ -147,8 +147,17 @@ pub struct Steady {
 impl Steady {
     /// Starts one that makes a call every few milliseconds, and waits for its first.
     pub fn start(operation: Operation) -> Result<Self> {
+        Self::with_gap(operation, "2")
+    }
+
+    /// One that makes a call after the other.
+    pub fn busy(operation: Operation) -> Result<Self> {
+        Self::with_gap(operation, "0")
+    }
+
+    fn with_gap(operation: Operation, gap: &str) -> Result<Self> {
         let (cgroup, board, folder) = (Scratch::new()?, Board::new(1, 0)?, folder()?);
-        let child = cgroup.spawn(&mut command(STEADY, &[operation.name, "2"], &board, folder.path())?)?;
+        let child = cgroup.spawn(&mut command(STEADY, &[operation.name, gap], &board, folder.path())?)?;
         board.next(1)?;
         Ok(Self { cgroup, board, child, _folder: folder })
     }

@@ -5,7 +5,10 @@ mod error;
 mod events;
 mod guard;
 mod lineage;
+mod listed;
 mod report;
+pub mod request;
+mod update;
 
 use std::{collections::BTreeSet, os::fd::AsFd, path::Path};
 
@@ -89,12 +92,8 @@ impl Injector {
         probe::probe(Mechanism::Lineage, &self.btf)?;
         let backends = self.backends();
         let mut plan = Plan::new(&self.rules, options, fresh_id()?, &backends)?;
-        let packets = plan.needs_egress() || plan.needs_ingress();
-        if packets && self.targets.iter().any(|target| matches!(target, Target::Process(_))) {
-            return Err(EngineError::PacketsOfProcess);
-        }
         let inhabited = |target: &Target| target.pids().is_ok_and(|pids| !pids.is_empty());
-        if packets && self.targets.iter().any(inhabited) {
+        if (plan.needs_egress() || plan.needs_ingress()) && self.targets.iter().any(inhabited) {
             // sk_alloc sets a socket's cgroup, and nothing changes it (net/core/sock.c, cgroup_sk_alloc).
             plan.notes.push(
                 "the target has processes already: a socket that one of them made in another cgroup belongs to that \
@@ -102,13 +101,23 @@ impl Injector {
                     .into(),
             );
         }
+        self.check_packets(&plan, &self.targets)?;
+        Ok(plan)
+    }
+
+    /// Can the rules on packets be had with these targets?
+    fn check_packets(&self, plan: &Plan, targets: &[Target]) -> Result<(), EngineError> {
+        let packets = plan.needs_egress() || plan.needs_ingress();
+        if packets && targets.iter().any(|target| matches!(target, Target::Process(_))) {
+            return Err(EngineError::PacketsOfProcess);
+        }
         if plan.needs_ingress() {
             probe::probe(Mechanism::CgroupIngress, &self.btf)?;
         }
         if plan.needs_egress() {
             self.egress_mechanism()?;
         }
-        Ok(plan)
+        Ok(())
     }
 
     fn backends(&self) -> Vec<Box<dyn Backend + '_>> {
@@ -147,22 +156,11 @@ impl Injector {
             add_tree(&installation, cgroup, number)?;
         }
         if plan.needs_ingress() {
-            // The program of a cgroup runs for all below it, so one below another target needs none.
-            let mut covered: Vec<&Path> = Vec::new();
-            let mut outermost: Vec<_> = cgroups().map(|(cgroup, _)| cgroup.path()).collect();
-            outermost.sort_unstable();
-            for path in outermost {
-                if covered.iter().any(|above| path.starts_with(above)) {
-                    continue;
-                }
-                covered.push(path);
-                let directory = std::fs::File::open(path)
-                    .map_err(|source| EngineError::Cgroup { path: path.into(), source })?;
-                installation.attach_ingress(directory.as_fd())?;
-            }
+            attach_ingress(&mut installation, &self.targets)?;
         }
         let coverage = self.cover(&installation, &plan)?;
-        installation.attach_calls(&plan, &self.backends())?;
+        let programs = installation.attach_calls(&plan.sites, &self.backends())?;
+        installation.keep(programs);
         Guard::start(plan, self.targets, &self.procfs, installation, coverage, start)
     }
 
@@ -189,6 +187,24 @@ impl Injector {
         let classifier = Classifier { program, mechanism, plan: u64::from(plan.id) };
         Ok(Some(Coverage::new(classifier, self.procfs.clone())))
     }
+}
+
+/// Has the incoming packets of target cgroups pass the rules.
+fn attach_ingress(installation: &mut Installation, targets: &[Target]) -> Result<(), EngineError> {
+    // The program of a cgroup runs for all below it, so one below another target needs none.
+    let mut covered: Vec<&Path> = Vec::new();
+    let mut outermost: Vec<_> = targets.iter().filter_map(Target::cgroup).map(Cgroup::path).collect();
+    outermost.sort_unstable();
+    for path in outermost {
+        if covered.iter().any(|above| path.starts_with(above)) {
+            continue;
+        }
+        covered.push(path);
+        let directory =
+            std::fs::File::open(path).map_err(|source| EngineError::Cgroup { path: path.into(), source })?;
+        installation.attach_ingress(directory.as_fd())?;
+    }
+    Ok(())
 }
 
 /// Adds a cgroup and all that are below it. One that is made below a known one is followed by the kernel

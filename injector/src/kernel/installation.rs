@@ -2,6 +2,7 @@
 //! the process however that ends, since nothing is pinned.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
 };
@@ -9,21 +10,28 @@ use std::{
 use aya::maps::{Map, MapData, MapError, RingBuf};
 use aya_obj::generated::bpf_attach_type::BPF_CGROUP_INET_INGRESS;
 use bytemuck::Zeroable;
-use injector_common::{config::Config, counters::Counters, plan::PlanHeader, thread};
+use injector_common::{call::CallRules, config::Config, counters::Counters, plan::PlanHeader, thread};
 use nix::libc;
 
 use super::{
     btf::{BtfError, KernelBtf},
     descriptors,
+    lease::LeaseKeeper,
     memory::SharedMemory,
     object::{Kind, ObjectError, Ready, Sizes},
-    offsets, sys,
+    offsets,
+    registry::Listing,
+    sys,
     syscall::{AttachError, Attached, Backend, Site},
+    tables::Tables,
 };
 use crate::plan::Plan;
 
 /// Bytes of the ring buffer: some 19,000 events.
 const EVENTS: u32 = 4 << 20;
+
+/// The tracepoint where a thread is born.
+const BIRTHS: &str = "task_newtask";
 
 /// Why a plan could not be installed.
 #[derive(Debug, thiserror::Error)]
@@ -92,12 +100,23 @@ pub struct Subjects {
 pub struct Installation {
     ready: Ready,
     shared: SharedMemory,
+    tables: Tables,
     /// Bytes of a thread's state.
     state_size: usize,
-    calls: Vec<(String, Attached)>,
-    lineage: Vec<(OwnedFd, OwnedFd)>,
+    calls: Vec<Program>,
+    /// Skipped runs of programs that a change of the plan has taken off.
+    misses_before: BTreeMap<String, u64>,
+    lineage: Vec<(&'static str, OwnedFd, OwnedFd)>,
     ingress: Option<OwnedFd>,
     ingress_links: Vec<OwnedFd>,
+}
+
+/// Programs that sit at a function, or one at many: what is attached and detached together.
+#[derive(Debug)]
+pub struct Program {
+    name: String,
+    sites: BTreeSet<Site>,
+    attached: Attached,
 }
 
 impl Installation {
@@ -105,36 +124,35 @@ impl Installation {
     /// yet: no target is known and the plan is not armed.
     pub fn prepare(plan: &Plan, subjects: Subjects, btf: &KernelBtf) -> Result<Self, InstallError> {
         descriptors::raise();
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let config = Config {
             plan: u64::from(plan.id),
             cgroups: u32::from(subjects.cgroups),
             processes: u32::from(subjects.processes),
             monitor: u32::from(plan.options.monitor),
-            slots: count(plan.slots.len()),
-            rules: count(plan.rules.len()),
-            _pad: 0,
+            slots: plan.room,
             offsets: offsets::read(btf)?,
         };
         let ready = Ready::prepare(&config, Sizes { slots: config.slots, events: EVENTS })?;
         let shared =
             SharedMemory::map(ready.maps().get(".bss.shared")?).map_err(system("map the shared memory"))?;
+        let (calls, slots) = (ready.maps().get("CALLS")?, ready.maps().get("SLOTS")?);
+        let tables = Tables::map(calls, slots, 2 * plan.room).map_err(system("map the tables of rules"))?;
         let mut this = Self {
             ready,
             shared,
+            tables,
             state_size: thread::state_size(config.slots) as usize,
             calls: Vec::new(),
+            misses_before: BTreeMap::new(),
             lineage: Vec::new(),
             ingress: None,
             ingress_links: Vec::new(),
         };
         this.fill(plan)?;
+        this.switch(None, plan);
         let mut tracepoints = Vec::new();
         if subjects.cgroups {
             tracepoints.extend(["cgroup_mkdir", "cgroup_rmdir"]);
-        }
-        if plan.needs_calls() {
-            tracepoints.push("task_newtask");
         }
         if subjects.processes {
             tracepoints.push("sched_process_exit");
@@ -143,54 +161,121 @@ impl Installation {
             tracepoints.push("sched_process_exec");
         }
         for name in tracepoints {
-            let id = btf.tracepoint(name).ok_or(InstallError::NoTracepoint(name))?;
-            let program = this.ready.load(name, name, Kind::Tracepoint(id))?;
-            let link = sys::link_tracepoint(program.as_fd())
-                .map_err(system(format!("attach to tracepoint {name}")))?;
-            this.lineage.push((program, link));
+            this.follow(name, btf)?;
+        }
+        if plan.needs_calls() {
+            this.follow_births(btf)?;
         }
         Ok(this)
     }
 
-    fn fill(&self, plan: &Plan) -> Result<(), InstallError> {
-        let maps = self.ready.maps();
-        let write = |map: &str, key: u32, value: &[u8]| -> Result<(), InstallError> {
-            sys::update(maps.get(map)?, &key.to_ne_bytes(), value)
-                .map_err(system(format!("fill the map {map}")))
-        };
-        for (rule, number) in plan.rules.iter().zip(0..) {
-            write("RULES", number, bytemuck::bytes_of(&rule.kernel))?;
+    /// Attaches the program that notes who is born. Only calls are decided by place in the process tree.
+    pub fn follow_births(&mut self, btf: &KernelBtf) -> Result<(), InstallError> {
+        self.follow(BIRTHS, btf)
+    }
+
+    fn follow(&mut self, name: &'static str, btf: &KernelBtf) -> Result<(), InstallError> {
+        if self.lineage.iter().any(|(known, ..)| *known == name) {
+            return Ok(());
         }
-        for (&entry, rules) in &plan.calls {
-            write("CALLS", entry, bytemuck::bytes_of(rules))?;
-        }
-        for (slot, number) in plan.slots.iter().zip(0..) {
-            write("SLOTS", number, bytemuck::bytes_of(slot))?;
-        }
+        let id = btf.tracepoint(name).ok_or(InstallError::NoTracepoint(name))?;
+        let program = self.ready.load(name, name, Kind::Tracepoint(id))?;
+        let link =
+            sys::link_tracepoint(program.as_fd()).map_err(system(format!("attach to tracepoint {name}")))?;
+        self.lineage.push((name, program, link));
         Ok(())
     }
 
-    /// Attaches the programs that decide about calls.
+    /// Writes the plan where no call looks yet: rules under their numbers, slots from its base on.
+    pub fn fill(&self, plan: &Plan) -> Result<(), InstallError> {
+        let rules = self.ready.maps().get("RULES")?;
+        for rule in &plan.rules {
+            sys::update(rules, &rule.number.to_ne_bytes(), bytemuck::bytes_of(&rule.kernel))
+                .map_err(system("write a rule"))?;
+        }
+        self.tables.write(plan.base, &plan.slots);
+        Ok(())
+    }
+
+    /// Waits until no call looks at what was switched before, so that it can be written again.
+    pub fn settle() -> Result<(), InstallError> {
+        sys::wait_for_programs().map_err(system("wait for running programs"))
+    }
+
+    /// From here on every call and packet meets the rules of `plan`, those that only `before` names none. Each
+    /// sees either plan, and wholly.
+    pub fn switch(&self, before: Option<&Plan>, plan: &Plan) {
+        for (&entry, &rules) in &plan.calls {
+            self.tables.point(entry, rules);
+        }
+        let gone = before.into_iter().flat_map(|before| before.calls.keys());
+        for &entry in gone.filter(|entry| !plan.calls.contains_key(entry)) {
+            self.tables.point(entry, CallRules::default());
+        }
+    }
+
+    /// Attaches programs that decide about calls, at `sites`. They act as far as the call table names them.
     pub fn attach_calls(
-        &mut self,
-        plan: &Plan,
+        &self,
+        sites: &BTreeSet<Site>,
         backends: &[Box<dyn Backend + '_>],
-    ) -> Result<(), InstallError> {
+    ) -> Result<Vec<Program>, InstallError> {
+        let mut programs = Vec::new();
         for backend in backends {
-            let sites: Vec<_> = plan.sites.iter().filter(|site| site.backend == backend.kind()).collect();
+            let sites: Vec<_> = sites.iter().filter(|site| site.backend == backend.kind()).collect();
             if sites.is_empty() {
                 continue;
             }
             let attached = backend.attach(&self.ready, &sites)?;
-            let together = attached.len() < sites.len();
-            let name = |site: &Site| {
-                let function = if together { "many functions" } else { &site.function };
-                format!("{} {function}", site.backend)
-            };
-            let names: Vec<_> = sites.iter().map(|site| name(site)).collect();
-            self.calls.extend(names.into_iter().zip(attached));
+            if attached.len() < sites.len() {
+                let name = format!("{} many functions", backend.kind());
+                let sites: BTreeSet<_> = sites.into_iter().cloned().collect();
+                programs.extend(attached.into_iter().map(|attached| Program {
+                    name: name.clone(),
+                    sites: sites.clone(),
+                    attached,
+                }));
+                continue;
+            }
+            programs.extend(sites.into_iter().zip(attached).map(|(site, attached)| Program {
+                name: format!("{} {}", site.backend, site.function),
+                sites: BTreeSet::from([site.clone()]),
+                attached,
+            }));
         }
-        Ok(())
+        Ok(programs)
+    }
+
+    /// Keeps programs until the plan ends or no longer needs them.
+    pub fn keep(&mut self, programs: Vec<Program>) {
+        self.calls.extend(programs);
+    }
+
+    /// Where programs are that decide about calls. One that is at many functions may be needed at some only.
+    pub fn sites(&self) -> BTreeSet<Site> {
+        self.calls.iter().flat_map(|program| &program.sites).cloned().collect()
+    }
+
+    /// Takes off what `plan` does not need.
+    pub fn detach_unneeded(&mut self, plan: &Plan) {
+        let unneeded = |program: &mut Program| program.sites.is_disjoint(&plan.sites);
+        for program in self.calls.extract_if(.., unneeded) {
+            let misses = program.attached.misses();
+            if misses > 0 {
+                *self.misses_before.entry(program.name).or_default() += misses;
+            }
+        }
+        if !plan.needs_ingress() {
+            self.detach_ingress();
+        }
+        if !plan.needs_calls() {
+            self.lineage.retain(|(name, ..)| *name != BIRTHS);
+        }
+    }
+
+    fn detach_ingress(&mut self) {
+        self.ingress_links.clear();
+        self.ingress = None;
     }
 
     /// Has the incoming packets of a cgroup, and of all below it, pass the packet rules.
@@ -253,6 +338,13 @@ impl Installation {
         }
     }
 
+    /// Has the lease renewed by a thread while this one is busy with the plan itself.
+    pub fn keep_lease(&self) -> Result<LeaseKeeper, InstallError> {
+        let map = self.ready.maps().get(".bss.shared")?;
+        let shared = SharedMemory::map(map).map_err(system("map the shared memory"))?;
+        LeaseKeeper::start(shared).map_err(system("start a thread"))
+    }
+
     /// What both sides have open.
     pub fn shared(&self) -> &SharedMemory {
         &self.shared
@@ -279,25 +371,27 @@ impl Installation {
 
     /// Programs that the kernel skipped because they were running already, by function; none that never was.
     pub fn misses(&self) -> Vec<(String, u64)> {
-        let all = self.calls.iter().map(|(name, attached)| (name.clone(), attached.misses()));
-        all.filter(|(_, misses)| *misses > 0).collect()
+        let mut all = self.misses_before.clone();
+        for program in &self.calls {
+            *all.entry(program.name.clone()).or_default() += program.attached.misses();
+        }
+        all.into_iter().filter(|(_, misses)| *misses > 0).collect()
     }
 
-    /// Makes the plan known to everybody who looks, see [`super::registry`].
-    pub fn publish(&self, header: PlanHeader, text: &str) -> Result<OwnedFd, InstallError> {
+    /// Makes the plan known to everybody who looks, see [`super::registry`]; again after a change.
+    pub fn list(&self, header: PlanHeader, text: &str, listing: &Listing) -> Result<(), InstallError> {
         let maps = self.ready.maps();
         let id = |name| -> Result<u32, InstallError> {
             sys::map_id(maps.get(name)?).map_err(system("ask for a map's number"))
         };
         let header = PlanHeader { shared_map: id(".bss.shared")?, counters_map: id("COUNTERS")?, ..header };
-        super::registry::publish(header, text).map_err(system("publish the plan"))
+        listing.write(header, text).map_err(system("publish the plan"))
     }
 
     /// Takes everything off the kernel's functions and cgroups; maps and counters stay readable.
     pub fn detach(&mut self) {
         self.calls.clear();
         self.lineage.clear();
-        self.ingress_links.clear();
-        self.ingress = None;
+        self.detach_ingress();
     }
 }

@@ -4,6 +4,8 @@ pub mod btf;
 pub mod clock;
 pub mod descriptors;
 pub mod installation;
+pub mod lease;
+pub mod mailbox;
 pub mod memory;
 pub mod object;
 pub mod offsets;
@@ -13,6 +15,7 @@ pub mod registry;
 pub mod setting;
 mod sys;
 pub mod syscall;
+mod tables;
 mod tiny;
 pub mod unsupported;
 

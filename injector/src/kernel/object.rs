@@ -107,7 +107,8 @@ fn summary(log: &str) -> String {
 /// The sizes that depend on the plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// Slots: rules of calls, all calls together.
+    /// Cells in each thread's state: rules of calls, all calls together, and room for changes. The slot table
+    /// has twice as many slots.
     pub slots: u32,
     /// Bytes of the ring buffer, a power of two and a multiple of the page size.
     pub events: u32,
@@ -304,12 +305,15 @@ fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, Obj
         value_size: map.value_size(),
         max_entries: map.max_entries(),
         flags: map.map_flags(),
-        types: None,
+        ..sys::MapShape::default()
     };
     let types;
     match name {
-        ".bss.shared" => shape.flags |= BPF_F_MMAPABLE,
-        "SLOTS" => shape.max_entries = sizes.slots.max(1),
+        ".bss.shared" | "CALLS" => shape.flags |= BPF_F_MMAPABLE,
+        "SLOTS" => {
+            shape.flags |= BPF_F_MMAPABLE;
+            shape.max_entries = 2 * sizes.slots;
+        }
         "EVENTS" => shape.max_entries = sizes.events,
         "THREADS" => {
             shape.value_size = state_size(sizes.slots);

@@ -1,14 +1,8 @@
-//! Calls to the functions where they are caught, and to the slots of their rules.
+//! Calls to the functions where they are caught, and to the rules that name them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytemuck::Zeroable;
-use injector_common::{
-    argument::ArgTest,
-    call::{CallRules, entry},
-    rule::Slot,
-    thread::MAX_SLOTS,
-};
+use injector_common::{argument::ArgTest, call::entry};
 
 use super::{
     error::PlanError,
@@ -18,23 +12,51 @@ use super::{
 use crate::{
     kernel::{
         Unsupported,
-        syscall::{Backend, Site, Verdicts},
+        syscall::{Backend, BackendKind, Site, Verdicts},
     },
     spec::{
         effect::{CallResult, Moment},
         model::{Rule, RuleKind, SyscallRule},
     },
-    syscalls::{self, Call, Entry, Safety},
+    syscalls::{self, Call, Entry, Machine, Safety},
 };
 
 /// What comes out.
 pub(super) struct Resolved {
     pub(super) sites: BTreeSet<Site>,
-    pub(super) calls: BTreeMap<u32, CallRules>,
-    pub(super) slots: Vec<Slot>,
+    /// By entry of the call table.
+    pub(super) calls: BTreeMap<u32, Caught>,
     /// By rule.
     pub(super) calls_of_rule: Vec<usize>,
     pub(super) notes: Vec<String>,
+}
+
+/// A call that can be caught.
+#[derive(Default)]
+pub(super) struct Caught {
+    /// At its entry.
+    pub(super) before: Option<End>,
+    /// When it has run.
+    pub(super) behind: Option<End>,
+    /// As in the call table.
+    pub(super) hooks: [u16; 2],
+    /// As in the call table.
+    pub(super) mask: u32,
+}
+
+/// One end of a call that can be caught there.
+pub(super) struct End {
+    /// Who decides.
+    pub(super) backend: BackendKind,
+    /// The rules that are asked.
+    pub(super) rules: Vec<Asked>,
+}
+
+impl Caught {
+    /// Its ends that have rules.
+    pub(super) fn ends(&self) -> impl Iterator<Item = &End> {
+        self.before.iter().chain(&self.behind)
+    }
 }
 
 /// A call with the rules that name it.
@@ -48,20 +70,25 @@ pub(super) struct Wanted {
 }
 
 /// A rule of a call.
-struct Asked {
-    rule: u32,
+#[derive(Clone)]
+pub(super) struct Asked {
+    /// Its place in the list.
+    pub(super) rule: u32,
     behind: bool,
-    tests: Vec<ArgTest>,
+    /// What it asks of the arguments of this call.
+    pub(super) tests: Vec<ArgTest>,
 }
 
 /// The calls that rules name.
 pub(super) type AllWanted = BTreeMap<Call, Wanted>;
 
-/// Finds a place for every call of every rule.
+/// Finds a place for every call of every rule; at a function of `live`, where programs are already, by the
+/// same backend if that can do it.
 pub(super) fn resolve(
     rules: &[Rule],
     insist: bool,
     backends: &[Box<dyn Backend + '_>],
+    live: &BTreeSet<Site>,
 ) -> Result<Resolved, PlanError> {
     let mut wanted = AllWanted::new();
     let mut notes = Vec::new();
@@ -74,46 +101,31 @@ pub(super) fn resolve(
             RuleKind::Net(_) => {}
         }
     }
-    let places = place(&wanted, backends);
+    let places = place(&wanted, backends, live);
     let calls_of_rule = check(rules, &wanted, &places, &mut notes)?;
 
-    let mut resolved =
-        Resolved { sites: BTreeSet::new(), calls: BTreeMap::new(), slots: Vec::new(), calls_of_rule, notes };
+    let mut resolved = Resolved { sites: BTreeSet::new(), calls: BTreeMap::new(), calls_of_rule, notes };
     for (call, wanted) in &wanted {
         let Some(entry) = entry(call.abi.index(), call.number) else { continue };
-        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let mut rules = CallRules { base: number(resolved.slots.len()), ..CallRules::default() };
+        let mut caught = Caught::default();
         for behind in [false, true] {
             let Some(Ok(sites)) = places.of(*call, behind) else { continue };
-            for (slot, site) in rules.hooks.iter_mut().zip(&sites.sites) {
+            let Some(backend) = sites.sites.first().map(|site| site.backend) else { continue };
+            for (slot, site) in caught.hooks.iter_mut().zip(&sites.sites) {
                 // Of two places of a call, one has hooks at most.
                 *slot = site.hook.max(*slot);
             }
-            rules.mask |= sites.mask;
+            caught.mask |= sites.mask;
             resolved.sites.extend(sites.sites.iter().cloned());
+            let rules = wanted.rules.iter().filter(|asked| asked.behind == behind).cloned().collect();
+            let end = if behind { &mut caught.behind } else { &mut caught.before };
+            *end = Some(End { backend, rules });
         }
-        let caught = |asked: &&Asked| places.of(*call, asked.behind).is_some_and(Result::is_ok);
-        resolved.slots.extend(wanted.rules.iter().filter(caught).map(Asked::slot));
-        rules.count = number(resolved.slots.len()) - rules.base;
-        if rules.count > 0 {
-            resolved.calls.insert(entry, rules);
+        if caught.ends().next().is_some() {
+            resolved.calls.insert(entry, caught);
         }
-    }
-    if resolved.slots.len() > MAX_SLOTS as usize {
-        return Err(PlanError::TooManySlots { slots: resolved.slots.len() });
     }
     Ok(resolved)
-}
-
-impl Asked {
-    fn slot(&self) -> Slot {
-        let mut slot = Slot { rule: self.rule, ..Slot::zeroed() };
-        slot.tests = u32::try_from(self.tests.len()).unwrap_or(0);
-        for (to, from) in slot.arguments.iter_mut().zip(&self.tests) {
-            *to = *from;
-        }
-        slot
-    }
 }
 
 /// What C libraries take from the vDSO (arch/x86/entry/vdso, arch/arm64/kernel/vdso).
@@ -179,6 +191,13 @@ fn collect(
     note(unsafe_ones, "whose failure is not safe (docs/safety.md)");
     note(without_argument, "without such an argument");
     Ok(())
+}
+
+/// The name of the call at an entry of the call table.
+pub(super) fn call_name(wanted: u32) -> String {
+    let found = syscalls::all(Machine::HOST)
+        .find(|known| entry(known.call.abi.index(), known.call.number) == Some(wanted));
+    found.map_or_else(|| format!("call {wanted}"), |known| known.name.into())
 }
 
 /// Counts the calls of each rule. A call that was named must be caught by its native entry or, if the

@@ -1,8 +1,8 @@
 //! Why a set of rules cannot become a plan on this kernel.
 
-use injector_common::{MAX_RULES, packet::MAX_PORTS, thread::MAX_SLOTS};
+use injector_common::{MAX_RULES, RULE_NUMBERS, packet::MAX_PORTS, thread::MAX_SLOTS};
 
-use crate::kernel::Unsupported;
+use crate::kernel::{Unsupported, syscall::BackendKind};
 
 /// Refused before anything is attached.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,42 @@ pub enum PlanError {
         /// How many.
         slots: usize,
     },
+    /// More rules times calls than the live plan was made for.
+    #[error("the rules name {slots} calls altogether, and the live plan was made with room for {room}")]
+    NoRoom {
+        /// How many.
+        slots: usize,
+        /// How many would fit.
+        room: u32,
+    },
+    /// A plan that was changed too often.
+    #[error(
+        "the live plan has had all the {RULE_NUMBERS} rules that a plan can have in the course of its changes"
+    )]
+    NoNumbers,
+    /// A rule that goes on would have to be decided elsewhere, and for a moment nowhere or twice.
+    #[error(
+        "the rule `{rule}` goes on and acts on {call} by {from}, and with the new rules {call} would need {to}, \
+         which cannot be exchanged while it acts"
+    )]
+    Switch {
+        /// The rule that goes on.
+        rule: String,
+        /// The call.
+        call: String,
+        /// The backend that it has.
+        from: BackendKind,
+        /// The backend that the rules need together.
+        to: BackendKind,
+    },
+    /// A rule that goes on would no longer act on all its calls.
+    #[error("the rule `{rule}` goes on, and with the new rules this kernel could no longer make {call} fail")]
+    Loses {
+        /// The rule that goes on.
+        rule: String,
+        /// The call.
+        call: String,
+    },
     /// More ports than a rule holds.
     #[error("the rule `{rule}` lists more than {MAX_PORTS} ports and port ranges")]
     TooManyPorts {
@@ -94,6 +130,13 @@ impl PlanError {
                 "leave the delay out; strace -e inject= can do it, at the price of tracing".into()
             }
             Self::TooManySlots { .. } => "name fewer calls, or split the rules over two injectors".into(),
+            Self::NoRoom { .. } | Self::NoNumbers => {
+                "end it and start it anew with all the rules, or start a second injector for the new ones"
+                    .into()
+            }
+            Self::Switch { .. } | Self::Loses { .. } => {
+                "leave that rule out of the change, or start a second injector for the new ones".into()
+            }
             Self::TooManyPorts { .. } => "use ranges, or split the rule in two".into(),
         }
     }

@@ -2,9 +2,11 @@
 //! what is refused and why. Pure data, printable; nothing is attached here.
 
 mod calls;
+mod change;
 mod error;
 mod packets;
 mod places;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -16,17 +18,22 @@ use std::{
 use bytemuck::Zeroable;
 use injector_common::{
     MAX_RULES,
-    call::CallRules,
+    call::{CallRules, PACKETS, Slot},
     packet::{EGRESS, INGRESS},
     random::rule_seed,
     rule::{
         AT_ENTRY, AT_EXIT, Choice, FAULT_CHOICE, FAULT_DROP, FAULT_NONE, FAULT_RETURN, ON_FAILURE,
-        ON_SUCCESS, Rule as KernelRule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD, Slot,
+        ON_SUCCESS, Rule as KernelRule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD,
     },
+    thread::MAX_SLOTS,
     trigger::{Threshold, When as KernelWhen},
 };
 
-pub use self::error::PlanError;
+use self::tables::Cells;
+pub use self::{
+    change::{Change, Numbered},
+    error::PlanError,
+};
 use crate::{
     kernel::syscall::{Backend, Site},
     spec::{
@@ -52,6 +59,11 @@ pub struct Options {
 /// One rule of a plan.
 #[derive(Clone, Debug)]
 pub struct PlannedRule {
+    /// Its number: the place in the list that the plan began with; later rules get later numbers, and no
+    /// number is given twice.
+    pub number: u32,
+    /// What it means: a rule that means the same goes on when the plan changes.
+    pub asked: RuleKind,
     /// As the user gave it.
     pub text: String,
     /// What the kernel side reads.
@@ -73,8 +85,14 @@ pub struct Plan {
     pub sites: BTreeSet<Site>,
     /// The call table: entry -> slots and hooks.
     pub calls: BTreeMap<u32, CallRules>,
-    /// The slot table.
+    /// The slot table from `base` on: which rules each call meets at its ends.
     pub slots: Vec<Slot>,
+    /// Where `slots` begins: 0 or `room`. A change goes to the other half of the table.
+    pub base: u32,
+    /// How many slots, and cells in each thread's state, the plan has room for in the course of its changes.
+    pub room: u32,
+    /// The number of the next new rule.
+    pub next_number: u32,
     /// What the user ought to know: calls that were left out, and why.
     pub notes: Vec<String>,
 }
@@ -90,31 +108,33 @@ impl Plan {
         id: u32,
         backends: &[Box<dyn Backend + '_>],
     ) -> Result<Self, PlanError> {
-        if rules.is_empty() {
-            return Err(PlanError::NoRules);
+        check(rules)?;
+        let resolved = calls::resolve(rules, options.insist, backends, &BTreeSet::new())?;
+        let numbers: Vec<_> = (0..).take(rules.len()).collect();
+        let packets = packets::places(rules);
+        let tables = tables::lay_out(&resolved.calls, &packets, &numbers, (0, MAX_SLOTS), &Cells::default());
+        let slots = tables.slots.len();
+        if slots > MAX_SLOTS as usize {
+            return Err(PlanError::TooManySlots { slots });
         }
-        if rules.len() > MAX_RULES {
-            return Err(PlanError::TooManyRules { given: rules.len() });
-        }
-        if let Some(rule) = rules.iter().find(|rule| rule.sleeps()) {
-            return Err(PlanError::Sleep { rule: rule.text.clone() });
-        }
-        let resolved = calls::resolve(rules, options.insist, backends)?;
-        let planned =
-            rules.iter().zip(0u32..).zip(&resolved.calls_of_rule).map(|((rule, number), &calls)| {
-                PlannedRule {
-                    text: rule.text.clone(),
-                    kernel: kernel_rule(rule, rule_seed(options.seed, number)),
-                    calls,
-                }
-            });
+        let planned = rules.iter().zip(&numbers).zip(&resolved.calls_of_rule);
+        let planned = planned.map(|((rule, &number), &calls)| PlannedRule {
+            number,
+            asked: rule.kind.clone(),
+            text: rule.text.clone(),
+            kernel: kernel_rule(rule, rule_seed(options.seed, number)),
+            calls,
+        });
         Ok(Self {
             id,
             rules: planned.collect(),
             options,
             sites: resolved.sites,
-            calls: resolved.calls,
-            slots: resolved.slots,
+            calls: tables.calls,
+            slots: tables.slots,
+            base: 0,
+            room: change::room(slots),
+            next_number: u32::try_from(rules.len()).unwrap_or(u32::MAX),
             notes: resolved.notes,
         })
     }
@@ -131,7 +151,20 @@ impl Plan {
 
     /// Does a rule mean system calls?
     pub fn needs_calls(&self) -> bool {
-        !self.slots.is_empty()
+        self.calls.keys().any(|&entry| entry != PACKETS)
+    }
+}
+
+/// Is there a rule, do all fit, and are all of a kind that is known here?
+fn check(rules: &[Rule]) -> Result<(), PlanError> {
+    match rules.len() {
+        0 => return Err(PlanError::NoRules),
+        1..=MAX_RULES => {}
+        given => return Err(PlanError::TooManyRules { given }),
+    }
+    match rules.iter().find(|rule| rule.sleeps()) {
+        Some(rule) => Err(PlanError::Sleep { rule: rule.text.clone() }),
+        None => Ok(()),
     }
 }
 

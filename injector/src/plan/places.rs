@@ -7,7 +7,7 @@ use super::calls::AllWanted;
 use crate::{
     kernel::{
         Unsupported,
-        syscall::{Backend, BackendKind, Sites, Verdicts},
+        syscall::{Backend, BackendKind, Site, Sites, Verdicts},
     },
     syscalls::{Call, Entry},
 };
@@ -28,16 +28,21 @@ impl Places {
     }
 }
 
-/// Chooses a backend for each end of each call.
-pub(super) fn place(wanted: &AllWanted, backends: &[Box<dyn Backend + '_>]) -> Places {
+/// Chooses a backend for each end of each call; the one whose program is there already, of those in `live`,
+/// if it can do it.
+pub(super) fn place(wanted: &AllWanted, backends: &[Box<dyn Backend + '_>], live: &BTreeSet<Site>) -> Places {
+    let choose = |call, verdicts, behind| {
+        let backends: Vec<_> = backends.iter().filter(|one| one.kind().is_behind() == behind).collect();
+        at_live_sites(call, verdicts, &backends, live).map_or_else(|| choose(call, verdicts, &backends), Ok)
+    };
     let mut before = BTreeMap::new();
     let mut behind = BTreeMap::new();
     for (&call, want) in wanted {
         if let Some(verdicts) = want.before {
-            before.insert(call, choose(want.entry, verdicts, false, backends));
+            before.insert(call, choose(want.entry, verdicts, false));
         }
         if let Some(verdicts) = want.behind {
-            behind.insert(call, choose(want.entry, verdicts, true, backends));
+            behind.insert(call, choose(want.entry, verdicts, true));
         }
     }
     // Calls can share a function (sync is one for every ABI). If one of them needs the kprobe, all go there.
@@ -55,16 +60,29 @@ pub(super) fn place(wanted: &AllWanted, backends: &[Box<dyn Backend + '_>]) -> P
         if place.as_ref().is_ok_and(shares) {
             let want = &wanted[call];
             let verdicts = Verdicts { zero: true, ..want.before.unwrap_or_default() };
-            *place = choose(want.entry, verdicts, false, backends);
+            *place = choose(want.entry, verdicts, false);
         }
     }
     Places { before, behind }
 }
 
-/// The first backend of that end that can, or what each of them says.
-fn choose(call: &Entry, verdicts: Verdicts, behind: bool, backends: &[Box<dyn Backend + '_>]) -> Place {
+/// Where programs are already that can do it. A hook serves many calls and is no such place by itself.
+fn at_live_sites(
+    call: &Entry,
+    verdicts: Verdicts,
+    backends: &[&Box<dyn Backend + '_>],
+    live: &BTreeSet<Site>,
+) -> Option<Sites> {
+    let used = |kind| kind != BackendKind::Hook && live.iter().any(|site| site.backend == kind);
+    let found = backends.iter().filter(|backend| used(backend.kind()));
+    let mut found = found.filter_map(|backend| backend.sites(call, verdicts).ok());
+    found.find(|found| found.sites.iter().all(|site| live.contains(site)))
+}
+
+/// The first backend that can, or what each of them says.
+fn choose(call: &Entry, verdicts: Verdicts, backends: &[&Box<dyn Backend + '_>]) -> Place {
     let mut causes = Vec::new();
-    for backend in backends.iter().filter(|backend| backend.kind().is_behind() == behind) {
+    for backend in backends {
         match backend.sites(call, verdicts) {
             Ok(sites) => return Ok(sites),
             Err(cause) => causes.push(cause),

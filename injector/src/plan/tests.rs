@@ -1,5 +1,9 @@
 //! Plans against backends that can do known things, so that every road is walked on any machine.
 
+mod changes;
+
+use injector_common::call::Run;
+
 use super::*;
 use crate::{
     kernel::{
@@ -11,7 +15,7 @@ use crate::{
     syscalls::{Entry, Machine},
 };
 
-/// Catches any call but those in `cannot`, at its first entry point; returns 0 only as a kprobe.
+/// Catches any call but those in `cannot`, at its first entry point; by fmod_ret it never returns 0.
 struct Known {
     kind: BackendKind,
     cannot: &'static [&'static str],
@@ -31,7 +35,7 @@ impl Backend for Known {
         if self.cannot.contains(&call.name) {
             return refuse("not this call");
         }
-        if verdicts.zero && self.kind != BackendKind::Kprobe {
+        if verdicts.zero && self.kind == BackendKind::FmodRet {
             return refuse("not 0");
         }
         match call.entry_points().first() {
@@ -49,21 +53,33 @@ impl Backend for Known {
 }
 
 fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> Result<Plan, PlanError> {
-    let backends: Vec<Box<dyn Backend>> = vec![
+    let options = Options { seed: 1, monitor: false, insist, duration: None };
+    Plan::new(&parsed(rules), options, 7, &backends(cannot))
+}
+
+fn backends(cannot: &'static [&'static str]) -> Vec<Box<dyn Backend>> {
+    vec![
         Box::new(Known { kind: BackendKind::FmodRet, cannot }),
         Box::new(Known { kind: BackendKind::Kprobe, cannot }),
-    ];
+        Box::new(Known { kind: BackendKind::Kretprobe, cannot }),
+    ]
+}
+
+fn parsed(rules: &[&str]) -> Vec<Rule> {
     let parse = |text: &&str| match text.strip_prefix("net ") {
         Some(net) => spec::net(net).unwrap(),
         None => spec::syscall(text, Machine::HOST).unwrap(),
     };
-    let rules: Vec<_> = rules.iter().map(parse).collect();
-    let options = Options { seed: 1, monitor: false, insist, duration: None };
-    Plan::new(&rules, options, 7, &backends)
+    rules.iter().map(parse).collect()
 }
 
 fn plan(rules: &[&str]) -> Result<Plan, PlanError> {
     plan_with(rules, false, &[])
+}
+
+fn runs(plan: &Plan) -> Vec<Run> {
+    let runs = plan.calls.values().flat_map(|rules| [rules.run, rules.behind]).map(Run::of);
+    runs.filter(|run| run.count > 0).collect()
 }
 
 fn kinds(plan: &Plan) -> BTreeSet<BackendKind> {
@@ -73,7 +89,7 @@ fn kinds(plan: &Plan) -> BTreeSet<BackendKind> {
 #[test]
 fn several_rules_of_a_call_get_slots_in_their_order() {
     let plan = plan(&["fsync@64:error=EIO", "fdatasync@64:error=EIO", "fsync@64:error=ENOSPC"]).unwrap();
-    let both: Vec<_> = plan.calls.values().filter(|rules| rules.count == 2).collect();
+    let both: Vec<_> = runs(&plan).into_iter().filter(|run| run.count == 2).collect();
     assert_eq!(both.len(), 1);
     let base = both[0].base as usize;
     assert_eq!(plan.slots[base..base + 2].iter().map(|slot| slot.rule).collect::<Vec<_>>(), [0, 2]);
@@ -81,16 +97,38 @@ fn several_rules_of_a_call_get_slots_in_their_order() {
 }
 
 #[test]
+fn each_end_of_a_call_has_a_run_of_its_own() {
+    let plan =
+        plan(&["read@64:error=EIO:count>4096", "read@64:error=EINTR:at=exit", "read@64:retval=0:on=failure"]);
+    let plan = plan.unwrap();
+    let rules = *plan.calls.values().next().unwrap();
+    let (run, behind) = (Run::of(rules.run), Run::of(rules.behind));
+    assert_eq!(run, Run { base: 0, count: 1, backend: BackendKind::FmodRet.number() });
+    assert_eq!(behind, Run { base: 1, count: 2, backend: BackendKind::Kretprobe.number() });
+    assert_eq!(
+        plan.slots.iter().map(|slot| (slot.rule, slot.tests)).collect::<Vec<_>>(),
+        [(0, 1), (1, 0), (2, 0)]
+    );
+    let test = plan.slots[0].arguments[0];
+    assert!(test.holds(4097) && !test.holds(4096));
+    assert_eq!(kinds(&plan), [BackendKind::FmodRet, BackendKind::Kretprobe].into());
+    assert_eq!(plan.rules.iter().map(|rule| rule.calls).collect::<Vec<_>>(), [1, 1, 1]);
+}
+
+#[test]
 fn slots_of_different_calls_do_not_overlap() {
-    let plan = plan(&["%file:error=EIO:when=3", "open,openat:error=EPERM"]).unwrap();
+    let rules = ["%file:error=EIO:when=3", "openat:error=EPERM:at=exit", "open,openat:error=EPERM"];
+    let plan = plan(&rules).unwrap();
     let mut next = 0;
-    let mut rules: Vec<_> = plan.calls.values().collect();
-    rules.sort_by_key(|rules| rules.base);
-    for rules in rules {
-        assert_eq!(rules.base, next);
-        next += rules.count;
+    let mut runs = runs(&plan);
+    runs.sort_by_key(|run| run.base);
+    for run in runs {
+        assert_eq!(run.base, next);
+        next += u32::from(run.count);
     }
     assert_eq!(plan.slots.len(), next as usize);
+    let cells: BTreeSet<_> = plan.slots.iter().map(|slot| slot.cell).collect();
+    assert_eq!(cells.len(), plan.slots.len());
 }
 
 #[test]

@@ -51,13 +51,13 @@ fn check(words: &[String]) -> Result<(), String> {
         }
         Err(error) => return Err(error.to_string()),
     };
-    let Some((verb @ ("run" | "attach"), matches)) = matches.subcommand() else { return Ok(()) };
+    let Some((verb @ ("run" | "attach" | "change"), matches)) = matches.subcommand() else { return Ok(()) };
     let texts = |id: &str| matches.get_many::<String>(id).into_iter().flatten();
     let mut rules = Vec::new();
     rules.extend(texts("expression").map(|text| spec::expression(text, MACHINE)));
     rules.extend(texts("syscall").map(|text| spec::syscall(text, MACHINE)));
     rules.extend(texts("net").map(|text| spec::net(text)));
-    if rules.is_empty() {
+    if rules.is_empty() && (verb != "change" || !matches.contains_id("duration")) {
         return Err(format!("`{verb}` without a rule"));
     }
     rules.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;

@@ -35,6 +35,11 @@ impl Backend for FmodRet<'_> {
         self.probed.get_or_init(|| probe::probe(Mechanism::FmodRet, self.btf)).clone()
     }
 
+    fn assume(&self) {
+        // Already tried, if this fails.
+        let _ = self.probed.set(Ok(()));
+    }
+
     fn sites(&self, call: &Entry, verdicts: Verdicts) -> Result<Sites, Unsupported> {
         self.can_run()?;
         if verdicts.zero {

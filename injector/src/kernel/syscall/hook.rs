@@ -139,6 +139,11 @@ impl Backend for Hook<'_> {
         self.probed.get_or_init(|| probe::probe(Mechanism::Hook, self.btf)).clone()
     }
 
+    fn assume(&self) {
+        // Already tried, if this fails.
+        let _ = self.probed.set(Ok(()));
+    }
+
     fn sites(&self, call: &Entry, verdicts: Verdicts) -> Result<Sites, Unsupported> {
         self.can_run()?;
         let missing = |why: String| {

@@ -75,6 +75,11 @@ impl Backend for Kprobe<'_> {
         self.probed.get_or_init(|| probe::probe(Mechanism::Kprobe, self.btf)).clone()
     }
 
+    fn assume(&self) {
+        // Already tried, if this fails.
+        let _ = self.probed.set(Ok(()));
+    }
+
     fn sites(&self, call: &Entry, _: Verdicts) -> Result<Sites, Unsupported> {
         self.can_run()?;
         let function = entry_function(self.btf, call).ok_or_else(|| no_function(Mechanism::Kprobe, call))?;

@@ -39,6 +39,11 @@ impl Backend for Kretprobe<'_> {
         self.probed.get_or_init(|| probe::probe(Mechanism::Kretprobe, self.btf)).clone()
     }
 
+    fn assume(&self) {
+        // Already tried, if this fails.
+        let _ = self.probed.set(Ok(()));
+    }
+
     fn sites(&self, call: &Entry, _: Verdicts) -> Result<Sites, Unsupported> {
         self.can_run()?;
         let missing = || no_function(Mechanism::Kretprobe, call);

@@ -6,6 +6,8 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
+use injector_common::event::{BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE};
+
 pub mod fmod_ret;
 pub mod hook;
 pub mod kprobe;
@@ -36,6 +38,17 @@ impl BackendKind {
     /// Does it act when the call has run?
     pub const fn is_behind(self) -> bool {
         matches!(self, Self::Kretprobe)
+    }
+
+    /// The number by which the kernel side knows it.
+    pub fn number(self) -> u16 {
+        let number = match self {
+            Self::FmodRet => BACKEND_FMOD_RET,
+            Self::Kprobe => BACKEND_KPROBE,
+            Self::Hook => BACKEND_HOOK,
+            Self::Kretprobe => BACKEND_KRETPROBE,
+        };
+        u16::try_from(number).unwrap_or(0)
     }
 }
 
@@ -105,6 +118,10 @@ pub trait Backend {
 
     /// Does it work on this kernel? Found out by loading and attaching.
     fn can_run(&self) -> Result<(), Unsupported>;
+
+    /// It works: it is in use already. Trying takes long on a busy machine, since what is attached for a trial
+    /// has to be taken off again, and the kernel waits for all tasks then.
+    fn assume(&self) {}
 
     /// Where it would catch `call` to return `verdicts`, or why it cannot.
     fn sites(&self, call: &Entry, verdicts: Verdicts) -> Result<Sites, Unsupported>;

@@ -1,0 +1,86 @@
+//! The call table and the slot table of a plan: which rules each call meets at its ends, in their order,
+//! and which cell of a thread's state counts for each of them. Pure; a change of a plan is laid out here
+//! as well.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytemuck::Zeroable;
+use injector_common::call::{CallRules, PACKETS, Run, Slot};
+
+use super::calls::{Asked, Caught, End};
+
+/// A rule's number and an entry of the call table: who counts. A rule is at one end of a call only.
+pub(super) type Pair = (u32, u32);
+
+/// Cells that were given out before.
+#[derive(Default)]
+pub(super) struct Cells {
+    /// Of rules that go on, and stay theirs.
+    pub(super) kept: BTreeMap<Pair, u32>,
+    /// Of rules that are gone. Calls that are under way count there for a moment longer, so they are the last
+    /// to be given to others.
+    pub(super) left: BTreeSet<u32>,
+}
+
+/// What the kernel side looks up.
+#[derive(Default)]
+pub(super) struct Tables {
+    pub(super) calls: BTreeMap<u32, CallRules>,
+    /// From the plan's base on.
+    pub(super) slots: Vec<Slot>,
+}
+
+/// Lays out `caught` calls and `packets`, the rules on packets, for a slot table that begins at `base`.
+/// `numbers` says which number the rule at each place of the list has; `room` how many cells there are, as
+/// far as it is known yet.
+pub(super) fn lay_out(
+    caught: &BTreeMap<u32, Caught>,
+    packets: &[u32],
+    numbers: &[u32],
+    (base, room): (u32, u32),
+    cells: &Cells,
+) -> Tables {
+    let taken: BTreeSet<u32> = cells.kept.values().copied().collect();
+    let new = (0..room).filter(|cell| !taken.contains(cell) && !cells.left.contains(cell));
+    let mut free = new.chain(cells.left.iter().copied());
+    let mut tables = Tables::default();
+    for (&entry, call) in caught {
+        let mut rules = CallRules { hooks: call.hooks, mask: call.mask, ..CallRules::default() };
+        for (end, run) in [(&call.before, &mut rules.run), (&call.behind, &mut rules.behind)] {
+            let Some(End { backend, rules }) = end else { continue };
+            *run = tables.run(base, rules.len(), backend.number()).word();
+            for asked in rules {
+                let number = numbers[asked.rule as usize];
+                let kept = cells.kept.get(&(number, entry)).copied();
+                let cell = kept.or_else(|| free.next()).unwrap_or(u32::MAX);
+                tables.slots.push(slot(asked, number, cell));
+            }
+        }
+        tables.calls.insert(entry, rules);
+    }
+    if !packets.is_empty() {
+        // The matches of packets are counted by rule, not by thread.
+        let run = tables.run(base, packets.len(), 0).word();
+        let slot = |&rule: &u32| Slot { rule: numbers[rule as usize], ..Slot::zeroed() };
+        tables.slots.extend(packets.iter().map(slot));
+        tables.calls.insert(PACKETS, CallRules { run, ..CallRules::default() });
+    }
+    tables
+}
+
+fn slot(asked: &Asked, rule: u32, cell: u32) -> Slot {
+    let tests = u32::try_from(asked.tests.len()).unwrap_or(0);
+    let mut slot = Slot { rule, cell, tests, ..Slot::zeroed() };
+    for (to, from) in slot.arguments.iter_mut().zip(&asked.tests) {
+        *to = *from;
+    }
+    slot
+}
+
+impl Tables {
+    /// The run that begins where the slots end.
+    fn run(&self, base: u32, count: usize, backend: u16) -> Run {
+        let base = base + u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        Run { base, count: u16::try_from(count).unwrap_or(u16::MAX), backend }
+    }
+}
