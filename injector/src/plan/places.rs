@@ -32,7 +32,8 @@ impl Places {
 /// if it can do it.
 pub(super) fn place(wanted: &AllWanted, backends: &[Box<dyn Backend + '_>], live: &BTreeSet<Site>) -> Places {
     let choose = |call, verdicts, behind| {
-        let backends: Vec<_> = backends.iter().filter(|one| one.kind().is_behind() == behind).collect();
+        let of_that_end = backends.iter().map(|one| &**one).filter(|one| one.kind().is_behind() == behind);
+        let backends: Vec<_> = of_that_end.collect();
         at_live_sites(call, verdicts, &backends, live).map_or_else(|| choose(call, verdicts, &backends), Ok)
     };
     let mut before = BTreeMap::new();
@@ -70,7 +71,7 @@ pub(super) fn place(wanted: &AllWanted, backends: &[Box<dyn Backend + '_>], live
 fn at_live_sites(
     call: &Entry,
     verdicts: Verdicts,
-    backends: &[&Box<dyn Backend + '_>],
+    backends: &[&(dyn Backend + '_)],
     live: &BTreeSet<Site>,
 ) -> Option<Sites> {
     let used = |kind| kind != BackendKind::Hook && live.iter().any(|site| site.backend == kind);
@@ -80,7 +81,7 @@ fn at_live_sites(
 }
 
 /// The first backend that can, or what each of them says.
-fn choose(call: &Entry, verdicts: Verdicts, backends: &[&Box<dyn Backend + '_>]) -> Place {
+fn choose(call: &Entry, verdicts: Verdicts, backends: &[&(dyn Backend + '_)]) -> Place {
     let mut causes = Vec::new();
     for backend in backends {
         match backend.sites(call, verdicts) {
