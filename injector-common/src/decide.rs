@@ -12,11 +12,12 @@ use crate::{
 /// What identifies one match of a rule. See [`random::draw`].
 #[derive(Clone, Copy, Debug)]
 pub struct Match {
-    /// The thread's place in the process tree; 0 for packets.
+    /// The place of the thread, or of its process's first one, in the process tree; 0 for packets and where
+    /// all matches of a rule count together.
     pub subject: u64,
-    /// The call, as its entry in the call table plus one; 0 for packets.
+    /// The call, as its entry in the call table plus one; 0 like `subject`.
     pub object: u64,
-    /// The number of this match, from 1: per rule, thread and call for system calls, per rule for packets.
+    /// The number of this match, from 1: per rule, subject and object.
     pub number: u64,
 }
 

@@ -2,6 +2,7 @@
 //! and what cannot be had changes nothing. And the lines that show on a terminal how the rules move.
 
 mod counts;
+mod ends;
 mod gaps;
 mod many;
 mod refusals;
