@@ -41,9 +41,15 @@ pub const MAX_CHOICES: usize = 8;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Choice {
     /// Draws below this, and not below that of the choices before, take it: a numerator over 2^32.
+    /// [`Choice::UNUSED`] behind the last one.
     pub below: u64,
     /// What the call returns then: a negative errno.
     pub value: i64,
+}
+
+impl Choice {
+    /// Above all draws.
+    pub const UNUSED: u64 = 1 << 62;
 }
 
 /// One rule of a plan. Its number is its index in the rule map.
@@ -94,14 +100,22 @@ impl Rule {
 
 /// A rule of one call. Its place in the table is also the place of its counter in a thread's state.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct Slot {
     /// The rule's number.
     pub rule: u32,
-    /// How many of the tests count.
+    /// How many of the tests say something; the others hold always.
     pub tests: u32,
     /// What the call's arguments have to be, all of it.
     pub arguments: [ArgTest; MAX_TESTS],
+}
+
+impl Slot {
+    /// Of a rule that asks nothing of the arguments.
+    #[must_use]
+    pub const fn of(rule: u32) -> Self {
+        Self { rule, tests: 0, arguments: [ArgTest::ALWAYS; MAX_TESTS] }
+    }
 }
 
 const _: () = assert!(size_of::<Slot>() == 8 + MAX_TESTS * size_of::<ArgTest>());

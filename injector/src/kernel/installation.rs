@@ -9,7 +9,14 @@ use std::{
 use aya::maps::{Map, MapData, MapError, RingBuf};
 use aya_obj::generated::bpf_attach_type::BPF_CGROUP_INET_INGRESS;
 use bytemuck::Zeroable;
-use injector_common::{config::Config, counters::Counters, plan::PlanHeader, thread};
+use injector_common::{
+    call::{ABI_COMPAT, CALLS_PER_ABI},
+    config::{Config, Offsets},
+    counters::Counters,
+    plan::PlanHeader,
+    rule::Slot,
+    thread,
+};
 use nix::libc;
 
 use super::{
@@ -100,6 +107,17 @@ pub struct Installation {
     ingress_links: Vec<OwnedFd>,
 }
 
+/// A slot whose tests name registers by their offsets, as the kernel side reads them.
+fn located(slot: &Slot, registers: [u32; 6]) -> Slot {
+    let mut slot = *slot;
+    let offset = |nth: u16| registers.get(usize::from(nth)).and_then(|&offset| u16::try_from(offset).ok());
+    for test in &mut slot.arguments {
+        (test.first, test.second) =
+            (offset(test.first).unwrap_or_default(), offset(test.second).unwrap_or_default());
+    }
+    slot
+}
+
 impl Installation {
     /// Makes the maps and fills them, and attaches what follows processes and cgroups. Nothing matches
     /// yet: no target is known and the plan is not armed.
@@ -113,7 +131,7 @@ impl Installation {
             monitor: u32::from(plan.options.monitor),
             slots: count(plan.slots.len()),
             rules: count(plan.rules.len()),
-            _pad: 0,
+            features: plan.features(),
             offsets: offsets::read(btf)?,
         };
         let ready = Ready::prepare(&config, Sizes { slots: config.slots, events: EVENTS })?;
@@ -128,7 +146,7 @@ impl Installation {
             ingress: None,
             ingress_links: Vec::new(),
         };
-        this.fill(plan)?;
+        this.fill(plan, &config.offsets)?;
         let mut tracepoints = Vec::new();
         if subjects.cgroups {
             tracepoints.extend(["cgroup_mkdir", "cgroup_rmdir"]);
@@ -152,7 +170,7 @@ impl Installation {
         Ok(this)
     }
 
-    fn fill(&self, plan: &Plan) -> Result<(), InstallError> {
+    fn fill(&self, plan: &Plan, offsets: &Offsets) -> Result<(), InstallError> {
         let maps = self.ready.maps();
         let write = |map: &str, key: u32, value: &[u8]| -> Result<(), InstallError> {
             sys::update(maps.get(map)?, &key.to_ne_bytes(), value)
@@ -162,10 +180,13 @@ impl Installation {
             write("RULES", number, bytemuck::bytes_of(&rule.kernel))?;
         }
         for (&entry, rules) in &plan.calls {
+            let registers =
+                if entry / CALLS_PER_ABI == ABI_COMPAT { offsets.regs_compat } else { offsets.regs_native };
+            let (first, count) = (rules.base as usize, rules.count as usize);
+            for (slot, number) in plan.slots.iter().skip(first).take(count).zip(rules.base..) {
+                write("SLOTS", number, bytemuck::bytes_of(&located(slot, registers)))?;
+            }
             write("CALLS", entry, bytemuck::bytes_of(rules))?;
-        }
-        for (slot, number) in plan.slots.iter().zip(0..) {
-            write("SLOTS", number, bytemuck::bytes_of(slot))?;
         }
         Ok(())
     }

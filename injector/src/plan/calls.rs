@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytemuck::Zeroable;
 use injector_common::{
     argument::ArgTest,
     call::{CallRules, entry},
@@ -107,7 +106,7 @@ pub(super) fn resolve(
 
 impl Asked {
     fn slot(&self) -> Slot {
-        let mut slot = Slot { rule: self.rule, ..Slot::zeroed() };
+        let mut slot = Slot::of(self.rule);
         slot.tests = u32::try_from(self.tests.len()).unwrap_or(0);
         for (to, from) in slot.arguments.iter_mut().zip(&self.tests) {
             *to = *from;

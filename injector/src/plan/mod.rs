@@ -17,11 +17,12 @@ use bytemuck::Zeroable;
 use injector_common::{
     MAX_RULES,
     call::CallRules,
+    config::{USES_ARGUMENTS, USES_CHOICES, USES_NAMES, USES_OUTCOMES, USES_SCOPES, USES_SIGNALS},
     packet::{EGRESS, INGRESS},
     random::rule_seed,
     rule::{
-        AT_ENTRY, AT_EXIT, Choice, FAULT_CHOICE, FAULT_DROP, FAULT_NONE, FAULT_RETURN, ON_FAILURE,
-        ON_SUCCESS, Rule as KernelRule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD, Slot,
+        AT_ENTRY, AT_EXIT, Choice, FAULT_CHOICE, FAULT_DROP, FAULT_NONE, FAULT_RETURN, MAX_CHOICES,
+        ON_FAILURE, ON_SUCCESS, Rule as KernelRule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD, Slot,
     },
     trigger::{Threshold, When as KernelWhen},
 };
@@ -129,6 +130,23 @@ impl Plan {
         self.rules.iter().any(|rule| rule.kernel.packets.directions & INGRESS != 0)
     }
 
+    /// What the rules on calls need of the programs, as bits of [`injector_common::config::Config::features`].
+    /// What none of them needs is not even verified.
+    pub fn features(&self) -> u32 {
+        let of = |rule: &KernelRule| {
+            let uses = [
+                (rule.comm_mask != [0; 2], USES_NAMES),
+                (rule.scope != SCOPE_THREAD, USES_SCOPES),
+                (rule.signal != 0, USES_SIGNALS),
+                (rule.fault == FAULT_CHOICE, USES_CHOICES),
+                (rule.moment != AT_ENTRY, USES_OUTCOMES),
+            ];
+            uses.iter().filter(|(used, _)| *used).fold(0, |all, (_, feature)| all | feature)
+        };
+        let arguments = if self.slots.iter().any(|slot| slot.tests > 0) { USES_ARGUMENTS } else { 0 };
+        self.rules.iter().fold(arguments, |all, rule| all | of(&rule.kernel))
+    }
+
     /// Does a rule mean system calls?
     pub fn needs_calls(&self) -> bool {
         !self.slots.is_empty()
@@ -153,6 +171,7 @@ fn on_calls(call: &SyscallRule, seed: u64) -> KernelRule {
         None => rule.fault = FAULT_NONE,
         Some(CallResult::Value(value)) => (rule.fault, rule.value) = (FAULT_RETURN, *value),
         Some(CallResult::Errors(errors)) => {
+            rule.choices = [Choice { below: Choice::UNUSED, value: 0 }; MAX_CHOICES];
             let total: u64 = errors.iter().map(|(_, weight)| u64::from(*weight)).sum();
             let mut sum = 0;
             for (choice, (errno, weight)) in rule.choices.iter_mut().zip(errors) {
