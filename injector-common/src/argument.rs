@@ -1,77 +1,54 @@
 //! Predicates on the arguments of a call: `count>4096`, `flags&O_CREAT`, `fd=3`.
+//!
+//! Every one of them is a question whether some bits of a register lie in a range, which takes no branch: a
+//! rule can have several, and the verifier walks through each way that branches can go.
 
 use bytemuck::{Pod, Zeroable};
 
 /// How many predicates one rule can have.
 pub const MAX_TESTS: usize = 4;
 
-/// [`ArgTest::relation`]: nothing is asked.
-pub const NONE: u8 = 0;
-/// [`ArgTest::relation`]: `=` and, behind a mask, "these bits are so".
-pub const EQUAL: u8 = 1;
-/// [`ArgTest::relation`]: `!=`.
-pub const UNEQUAL: u8 = 2;
-/// [`ArgTest::relation`]: `<`.
-pub const BELOW: u8 = 3;
-/// [`ArgTest::relation`]: `>`.
-pub const ABOVE: u8 = 4;
-/// [`ArgTest::relation`]: one of the mask's bits is set.
-pub const ANY_BIT: u8 = 5;
-
-/// [`ArgTest::second`]: there is none.
-pub const NO_ARGUMENT: u8 = 0xff;
-
-/// One predicate. Its values are as wide as a register: a narrower argument is extended first, by its own
-/// sign.
+/// One predicate: `(register & mask ^ bias) - low <= span`, or the opposite.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct ArgTest {
-    /// Which argument, 0 to 5.
-    pub first: u8,
-    /// Another one for which it may hold instead (a call with two descriptors), or [`NO_ARGUMENT`].
-    pub second: u8,
-    /// What is asked: one of the constants above.
-    pub relation: u8,
-    /// 1 if only the lower 32 bits of the register count.
-    pub narrow: u8,
-    /// 1 if the value has a sign.
-    pub signed: u32,
-    /// Taken from the argument before it is compared.
+    /// The bits that count: those of the type, or fewer.
     pub mask: u64,
-    /// What it is compared with.
-    pub value: u64,
+    /// The type's sign bit, so that negative values come before positive ones; 0 for types without one.
+    pub bias: u64,
+    /// Where the range begins.
+    pub low: u64,
+    /// How far it goes beyond that.
+    pub span: u64,
+    /// 1 if the value is to lie outside.
+    pub invert: u32,
+    /// Where the register is: a number from 0 to 5 in a plan, on the kernel side its offset in `pt_regs`.
+    pub first: u16,
+    /// Another register for which it may hold instead (a call with two descriptors); else the same.
+    pub second: u16,
 }
 
-const _: () = assert!(size_of::<ArgTest>() == 24);
+const _: () = assert!(size_of::<ArgTest>() == 40);
 
 impl ArgTest {
-    /// Does it hold for an argument whose register has this?
+    /// Holds always.
+    pub const ALWAYS: Self =
+        Self { mask: 0, bias: 0, low: 0, span: u64::MAX, invert: 0, first: 0, second: 0 };
+
+    /// 1 if it holds for a register with this, else 0.
     #[inline(always)]
     #[must_use]
-    pub const fn holds(&self, register: u64) -> bool {
-        let value = self.read(register);
-        match self.relation {
-            EQUAL => value & self.mask == self.value,
-            UNEQUAL => value & self.mask != self.value,
-            BELOW if self.signed != 0 => value.cast_signed() < self.value.cast_signed(),
-            BELOW => value < self.value,
-            ABOVE if self.signed != 0 => value.cast_signed() > self.value.cast_signed(),
-            ABOVE => value > self.value,
-            ANY_BIT => value & self.mask != 0,
-            _ => true,
-        }
+    pub const fn holds(&self, register: u64) -> u64 {
+        let distance = (register & self.mask ^ self.bias).wrapping_sub(self.low);
+        below(self.span, distance) ^ 1 ^ self.invert as u64
     }
+}
 
-    /// The argument's value: what a C function with a parameter of that type would see.
-    #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "that is what is wanted")]
-    const fn read(&self, register: u64) -> u64 {
-        match (self.narrow, self.signed) {
-            (0, _) => register,
-            (_, 0) => register as u32 as u64,
-            _ => register as i32 as i64 as u64,
-        }
-    }
+/// 1 if `left < right`, else 0: the borrow of their difference, without a branch (Warren, Hacker's Delight,
+/// 2-13).
+#[inline(always)]
+const fn below(left: u64, right: u64) -> u64 {
+    ((!left & right) | ((!left | right) & left.wrapping_sub(right))) >> 63
 }
 
 #[cfg(test)]
@@ -80,61 +57,30 @@ mod tests {
 
     use super::*;
 
-    fn test(relation: u8, narrow: bool, signed: bool, mask: u64, value: i64) -> ArgTest {
-        ArgTest {
-            first: 0,
-            second: NO_ARGUMENT,
-            relation,
-            narrow: u8::from(narrow),
-            signed: u32::from(signed),
-            mask,
-            value: value.cast_unsigned(),
-        }
-    }
-
     #[test]
     fn a_descriptor_of_minus_100_is_found_whatever_the_upper_half_holds() {
-        let at_fdcwd = test(EQUAL, true, true, u64::MAX, -100);
+        let sign = 1 << 31;
+        let at_fdcwd =
+            ArgTest { mask: 0xffff_ffff, bias: sign, low: 0xffff_ff9c ^ sign, span: 0, ..ArgTest::ALWAYS };
         for register in [0xffff_ff9c, 0xffff_ffff_ffff_ff9c, 0xdead_beef_ffff_ff9c] {
-            assert!(at_fdcwd.holds(register), "{register:x}");
+            assert_eq!(at_fdcwd.holds(register), 1, "{register:x}");
         }
-        assert!(!at_fdcwd.holds(100));
-    }
-
-    #[test]
-    fn masks_ask_for_bits() {
-        let creates = test(ANY_BIT, true, false, 0o100, 0);
-        assert!(creates.holds(0o101) && !creates.holds(0o1));
-        let write_only = test(EQUAL, true, false, 3, 1);
-        assert!(write_only.holds(0o101) && !write_only.holds(2) && !write_only.holds(0));
-        let other = test(UNEQUAL, true, false, 3, 1);
-        assert!(!other.holds(0o101) && other.holds(2));
-    }
-
-    #[test]
-    fn nothing_asked_always_holds() {
-        assert!(ArgTest::default().holds(7));
+        assert_eq!(at_fdcwd.holds(100), 0);
     }
 
     proptest! {
         #[test]
-        fn comparisons_are_those_of_the_type(high: u32, low: u32, value: i64, narrow: i32) {
-            let register = u64::from(high) << 32 | u64::from(low);
-            let unsigned = i64::from(narrow.cast_unsigned());
-            prop_assert_eq!(
-                test(BELOW, true, true, 0, narrow.into()).holds(register),
-                low.cast_signed() < narrow
-            );
-            prop_assert_eq!(test(ABOVE, true, false, 0, unsigned).holds(register), i64::from(low) > unsigned);
-            prop_assert_eq!(test(BELOW, false, true, 0, value).holds(register), register.cast_signed() < value);
-            prop_assert_eq!(
-                test(ABOVE, false, false, 0, value).holds(register),
-                register > value.cast_unsigned()
-            );
-            prop_assert_eq!(
-                test(EQUAL, false, false, u64::MAX, value).holds(register),
-                register == value.cast_unsigned()
-            );
+        fn a_range_is_a_range(register: u64, mask: u64, bias: u64, low: u64, span: u64, outside: bool) {
+            let test = ArgTest { mask, bias, low, span, invert: outside.into(), first: 0, second: 0 };
+            let inside = ((register & mask) ^ bias).wrapping_sub(low) <= span;
+            prop_assert_eq!(test.holds(register), u64::from(inside != outside));
+            prop_assert_eq!(ArgTest::ALWAYS.holds(register), 1);
+        }
+
+        #[test]
+        fn below_is_less_than(left: u64, right: u64) {
+            prop_assert_eq!(below(left, right), u64::from(left < right));
+            prop_assert_eq!(below(left, left), 0);
         }
     }
 }

@@ -60,7 +60,7 @@ impl Run {
 
 /// One rule of one call.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct Slot {
     /// The rule.
     pub rule: u32,
@@ -72,6 +72,14 @@ pub struct Slot {
     pub _pad: u32,
     /// What the call's arguments have to be, all of it.
     pub arguments: [ArgTest; MAX_TESTS],
+}
+
+impl Slot {
+    /// Of a rule that asks nothing of the arguments.
+    #[must_use]
+    pub const fn of(rule: u32, cell: u32) -> Self {
+        Self { rule, cell, tests: 0, _pad: 0, arguments: [ArgTest::ALWAYS; MAX_TESTS] }
+    }
 }
 
 const _: () = assert!(size_of::<Slot>() == 16 + MAX_TESTS * size_of::<ArgTest>());

@@ -64,6 +64,21 @@ pub struct Offsets {
     pub kn_parent: u32,
 }
 
+/// [`Config::features`]: predicates on arguments.
+pub const USES_ARGUMENTS: u32 = 1;
+/// [`Config::features`]: threads' names.
+pub const USES_NAMES: u32 = 2;
+/// [`Config::features`]: counting by process or by rule.
+pub const USES_SCOPES: u32 = 4;
+/// [`Config::features`]: signals.
+pub const USES_SIGNALS: u32 = 8;
+/// [`Config::features`]: a choice of errors.
+pub const USES_CHOICES: u32 = 16;
+/// [`Config::features`]: rules for calls that have run.
+pub const USES_OUTCOMES: u32 = 32;
+/// All of it.
+pub const USES_ALL: u32 = 63;
+
 /// What is in `.rodata` of the BPF object.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -78,8 +93,12 @@ pub struct Config {
     pub monitor: u32,
     /// Cells in each thread's state.
     pub slots: u32,
+    /// Bits of the `USES_` constants: what the plan's rules on calls need.
+    pub features: u32,
+    /// Explicit padding.
+    pub _pad: u32,
     /// Where the kernel keeps what the programs read.
     pub offsets: Offsets,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 34 * 4 && size_of::<Config>() == 24 + 34 * 4);
+const _: () = assert!(size_of::<Offsets>() == 34 * 4 && size_of::<Config>() == 32 + 34 * 4);

@@ -6,7 +6,7 @@
 use crate::{
     counters::Reason,
     random,
-    rule::{FAULT_CHOICE, ON_FAILURE, ON_SUCCESS, Rule},
+    rule::{FAULT_CHOICE, MAX_CHOICES, ON_FAILURE, ON_SUCCESS, Rule},
 };
 
 /// What identifies one match of a rule. See [`random::draw`].
@@ -45,21 +45,15 @@ pub const fn result(rule: &Rule, at: Match) -> i64 {
         return rule.value;
     }
     let draw = random::draw(random::mix(rule.seed), at.subject, at.object, at.number);
-    // The last one takes what rounding has left.
+    // How many of them are below or at the draw, counted without a branch (the difference of two values
+    // below 2^63 has a sign). The last one has 2^32, which no draw reaches.
     let mut chosen = 0;
     let mut nth = 0;
-    while nth < rule.choices.len() {
-        let choice = &rule.choices[nth];
-        if choice.value == 0 {
-            break;
-        }
-        chosen = choice.value;
-        if draw < choice.below {
-            break;
-        }
+    while nth < MAX_CHOICES {
+        chosen += (rule.choices[nth].below.wrapping_sub(1).wrapping_sub(draw) >> 63) as usize;
         nth += 1;
     }
-    chosen
+    rule.choices[chosen & (MAX_CHOICES - 1)].value
 }
 
 /// Is a rule asked at all about a call that has come to this result? `None` before it has run. A rule's
@@ -81,7 +75,7 @@ pub const fn in_time(rule: &Rule, outcome: Option<i64>) -> bool {
 #[inline(always)]
 #[must_use]
 pub const fn named(rule: &Rule, comm: [u64; 2]) -> bool {
-    comm[0] & rule.comm_mask[0] == rule.comm[0] && comm[1] & rule.comm_mask[1] == rule.comm[1]
+    (comm[0] & rule.comm_mask[0] ^ rule.comm[0]) | (comm[1] & rule.comm_mask[1] ^ rule.comm[1]) == 0
 }
 
 /// May the firing with this ticket (from 0) still happen under `times=`?
@@ -119,7 +113,8 @@ mod tests {
     };
 
     fn choices(weights: &[(u64, i64)]) -> Rule {
-        let mut rule = Rule { fault: FAULT_CHOICE, ..rule() };
+        let unused = Choice { below: Choice::UNUSED, value: 0 };
+        let mut rule = Rule { fault: FAULT_CHOICE, choices: [unused; MAX_CHOICES], ..rule() };
         for (slot, &(below, value)) in rule.choices.iter_mut().zip(weights) {
             *slot = Choice { below, value };
         }
@@ -138,9 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn the_last_error_takes_what_rounding_leaves() {
-        let rule = choices(&[(1, -5), (2, -28)]);
-        assert!((1..1000).all(|number| result(&rule, Match { subject: 0, object: 0, number }) == -28));
+    fn eight_errors_are_all_chosen() {
+        let eight: Vec<_> = (1..=8).map(|n: u64| ((n << 32) / 8, -n.cast_signed())).collect();
+        let rule = choices(&eight);
+        let drawn = (1..1000).map(|number| result(&rule, Match { subject: 0, object: 0, number }));
+        assert_eq!(drawn.collect::<std::collections::BTreeSet<_>>(), (-8..=-1).collect());
     }
 
     #[test]

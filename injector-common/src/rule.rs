@@ -40,9 +40,15 @@ pub const MAX_CHOICES: usize = 8;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Choice {
     /// Draws below this, and not below that of the choices before, take it: a numerator over 2^32.
+    /// [`Choice::UNUSED`] behind the last one.
     pub below: u64,
     /// What the call returns then: a negative errno.
     pub value: i64,
+}
+
+impl Choice {
+    /// Above all draws.
+    pub const UNUSED: u64 = 1 << 62;
 }
 
 /// One rule of a plan. Its number is its index in the rule map.

@@ -8,12 +8,12 @@ use aya_ebpf::helpers::{
     generated::{bpf_loop, bpf_send_signal_thread},
 };
 use injector_common::{
-    argument::NO_ARGUMENT,
     call::{CallRules, Run, Slot, entry},
+    config::{USES_ARGUMENTS, USES_CHOICES, USES_NAMES, USES_OUTCOMES, USES_SCOPES, USES_SIGNALS},
     counters::{Counters, Reason},
     decide::{Match, in_time, named, result, ticket_valid, triggered},
     event::BACKEND_KRETPROBE,
-    rule::{Rule, SCOPE_PROCESS, SCOPE_RULE},
+    rule::{Rule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD},
     thread::{self, Thread},
 };
 
@@ -119,7 +119,7 @@ unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
     let passage = unsafe { &mut *passage };
     let Some(slot) = SLOTS.get(passage.base + index as u32) else { return 1 };
     let (Some(rule), Some(counters)) = (RULES.get(slot.rule), COUNTERS.get(slot.rule)) else { return 1 };
-    if !in_time(rule, passage.outcome) || !meant(passage, rule, slot) {
+    if uses(USES_OUTCOMES) && !in_time(rule, passage.outcome) || !meant(passage, rule, slot) {
         return 0;
     }
     let before = atomic::fetch_add(&counters.matched, 1);
@@ -129,11 +129,11 @@ unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
     };
     match fires(passage, rule, counters, at) {
         Ok(()) => {
-            if rule.decides() {
+            if !uses(USES_SIGNALS) || rule.decides() {
                 passage.decided = true;
-                passage.value = result(rule, at);
+                passage.value = if uses(USES_CHOICES) { result(rule, at) } else { rule.value };
             }
-            if rule.signal != 0 {
+            if uses(USES_SIGNALS) && rule.signal != 0 {
                 // SAFETY: a number; what it cannot reach (a kernel thread, init) it leaves alone.
                 unsafe { bpf_send_signal_thread(rule.signal) };
             }
@@ -145,22 +145,27 @@ unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
     0
 }
 
+/// Does a rule of the plan need this? Where none does, the verifier drops what would do it.
+#[inline(always)]
+fn uses(feature: u32) -> bool {
+    config!(features) & feature != 0
+}
+
 /// Does the rule mean this thread, and a call with these arguments?
 #[inline(always)]
 fn meant(passage: &Passage, rule: &Rule, slot: &Slot) -> bool {
-    if rule.comm_mask[0] != 0 && !named(rule, task::comm()) {
+    if uses(USES_NAMES) && rule.comm_mask[0] != 0 && !named(rule, task::comm()) {
         return false;
     }
-    for (test, nth) in slot.arguments.iter().zip(0..) {
-        if nth >= slot.tests {
-            break;
-        }
-        let holds = |argument: u8| test.holds(passage.call.arg(usize::from(argument)));
-        if !holds(test.first) && (test.second == NO_ARGUMENT || !holds(test.second)) {
-            return false;
-        }
+    if !uses(USES_ARGUMENTS) || slot.tests == 0 {
+        return true;
     }
-    true
+    // All of them, whether they say something or not: no branch, no way more for the verifier.
+    let mut all = 1;
+    for test in &slot.arguments {
+        all &= test.holds(passage.call.register(test.first)) | test.holds(passage.call.register(test.second));
+    }
+    all != 0
 }
 
 /// What this match is counted as; None when the kernel keeps no state for it. `before` is how often the
@@ -170,7 +175,7 @@ fn identity(passage: &Passage, rule: &Rule, slot: &Slot, before: u64) -> Option<
     if passage.state.is_null() {
         return None;
     }
-    match rule.scope {
+    match if uses(USES_SCOPES) { rule.scope } else { SCOPE_THREAD } {
         SCOPE_RULE => Some(Match { subject: 0, object: 0, number: before + 1 }),
         SCOPE_PROCESS => {
             let Subject::Target(state) = subject::identify(task::leader(passage.task)) else { return None };

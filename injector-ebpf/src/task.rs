@@ -14,7 +14,7 @@ use injector_common::{
     config::{FIELD_MARK, Offsets},
 };
 
-use crate::maps::{CONFIG, Task, fixed, offset};
+use crate::maps::{Task, offset};
 
 /// `PF_IO_WORKER | PF_KTHREAD` (include/linux/sched.h): threads that make no system calls themselves.
 const PF_KERNEL: u32 = 0x0000_0010 | 0x0020_0000;
@@ -69,24 +69,27 @@ impl Call {
         Self { regs, abi, number }
     }
 
-    /// The register with argument `nth`, from 0, as the caller set it.
+    /// The register at this offset of `pt_regs`. One of a 32-bit caller has nothing in its upper half.
     #[inline(always)]
-    pub fn arg(&self, nth: usize) -> u64 {
-        // Not by index: where the compiler cannot see the bound, it would call a panic.
-        if self.abi == ABI_COMPAT {
-            let offset = CONFIG.offsets.regs_compat.get(nth).map_or(0, fixed);
-            u64::from(probe::<u32>(self.regs, offset as usize))
-        } else {
-            let offset = CONFIG.offsets.regs_native.get(nth).map_or(0, fixed);
-            probe::<u64>(self.regs, offset as usize)
-        }
+    pub fn register(&self, offset: u16) -> u64 {
+        probe(self.regs, usize::from(offset))
     }
 
-    /// Writes all six to `args`.
+    /// Writes the six argument registers, as the caller set them, to `args`.
     #[inline(always)]
     pub fn args(&self, args: &mut [u64; 6]) {
-        for (nth, arg) in args.iter_mut().enumerate() {
-            *arg = self.arg(nth);
+        macro_rules! copy {
+            ($registers:ident) => {
+                copy!($registers 0 1 2 3 4 5)
+            };
+            ($registers:ident $($nth:literal)+) => {
+                $( args[$nth] = probe(self.regs, offset!($registers[$nth])); )+
+            };
+        }
+        if self.abi == ABI_COMPAT {
+            copy!(regs_compat);
+        } else {
+            copy!(regs_native);
         }
     }
 }

@@ -2,6 +2,7 @@
 //! grammar has no `unsafe`: so a stable compiler will do.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -24,12 +25,16 @@ pub(crate) struct Fuzz {
 
 impl Fuzz {
     pub(crate) fn run(&self) -> Result<()> {
-        run(self.seconds)
+        child::run(&mut fuzzer(self.seconds)?)
     }
 }
 
-/// Fuzzes for so long; an error if anything broke.
+/// Fuzzes for so long in silence; an error, with what the fuzzer said, if anything broke.
 pub(crate) fn run(seconds: u32) -> Result<()> {
+    child::output(&mut fuzzer(seconds)?).map(drop)
+}
+
+fn fuzzer(seconds: u32) -> Result<Command> {
     let target = checkout::target().join("fuzz");
     let fuzzer = checkout::root().join("injector/fuzz");
     let corpus = target.join("corpus");
@@ -50,8 +55,9 @@ pub(crate) fn run(seconds: u32) -> Result<()> {
     ]);
     cargo.arg(format!("-dict={}", fuzzer.join("grammar.dict").display()));
     cargo.arg(format!("-artifact_prefix={}/", artifacts.display()));
-    cargo.env("PATH", path()?);
-    child::run(&mut cargo).context("the grammar fuzzer")
+    // Built once and run for a minute: what counts is the time of both.
+    cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_TERM_QUIET", "true").env("PATH", path()?);
+    Ok(cargo)
 }
 
 /// PATH with cargo-fuzz in it, installed if it is missing.

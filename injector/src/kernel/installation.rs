@@ -10,7 +10,13 @@ use std::{
 use aya::maps::{Map, MapData, MapError, RingBuf};
 use aya_obj::generated::bpf_attach_type::BPF_CGROUP_INET_INGRESS;
 use bytemuck::Zeroable;
-use injector_common::{call::CallRules, config::Config, counters::Counters, plan::PlanHeader, thread};
+use injector_common::{
+    call::{ABI_COMPAT, CALLS_PER_ABI, CallRules, PACKETS, Run, Slot},
+    config::{Config, Offsets, USES_ALL},
+    counters::Counters,
+    plan::PlanHeader,
+    thread,
+};
 use nix::libc;
 
 use super::{
@@ -101,6 +107,7 @@ pub struct Installation {
     ready: Ready,
     shared: SharedMemory,
     tables: Tables,
+    offsets: Offsets,
     /// Bytes of a thread's state.
     state_size: usize,
     calls: Vec<Program>,
@@ -119,6 +126,27 @@ pub struct Program {
     attached: Attached,
 }
 
+/// The slots of a plan, with tests that name registers by their offsets, as the kernel side reads them.
+fn located(plan: &Plan, offsets: &Offsets) -> Vec<Slot> {
+    let mut slots = plan.slots.clone();
+    for (&entry, rules) in plan.calls.iter().filter(|(entry, _)| **entry != PACKETS) {
+        let registers =
+            if entry / CALLS_PER_ABI == ABI_COMPAT { offsets.regs_compat } else { offsets.regs_native };
+        let offset =
+            |nth: u16| registers.get(usize::from(nth)).and_then(|&offset| u16::try_from(offset).ok());
+        for run in [rules.run, rules.behind].map(Run::of) {
+            let first = run.base.saturating_sub(plan.base) as usize;
+            for slot in slots.iter_mut().skip(first).take(usize::from(run.count)) {
+                for test in &mut slot.arguments {
+                    test.first = offset(test.first).unwrap_or_default();
+                    test.second = offset(test.second).unwrap_or_default();
+                }
+            }
+        }
+    }
+    slots
+}
+
 impl Installation {
     /// Makes the maps and fills them, and attaches what follows processes and cgroups. Nothing matches
     /// yet: no target is known and the plan is not armed.
@@ -130,6 +158,9 @@ impl Installation {
             processes: u32::from(subjects.processes),
             monitor: u32::from(plan.options.monitor),
             slots: plan.room,
+            // A change may bring what the first rules did not need.
+            features: USES_ALL,
+            _pad: 0,
             offsets: offsets::read(btf)?,
         };
         let ready = Ready::prepare(&config, Sizes { slots: config.slots, events: EVENTS })?;
@@ -138,6 +169,7 @@ impl Installation {
         let (calls, slots) = (ready.maps().get("CALLS")?, ready.maps().get("SLOTS")?);
         let tables = Tables::map(calls, slots, 2 * plan.room).map_err(system("map the tables of rules"))?;
         let mut this = Self {
+            offsets: config.offsets,
             ready,
             shared,
             tables,
@@ -193,7 +225,7 @@ impl Installation {
             sys::update(rules, &rule.number.to_ne_bytes(), bytemuck::bytes_of(&rule.kernel))
                 .map_err(system("write a rule"))?;
         }
-        self.tables.write(plan.base, &plan.slots);
+        self.tables.write(plan.base, &located(plan, &self.offsets));
         Ok(())
     }
 

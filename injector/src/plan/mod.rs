@@ -22,8 +22,8 @@ use injector_common::{
     packet::{EGRESS, INGRESS},
     random::rule_seed,
     rule::{
-        AT_ENTRY, AT_EXIT, Choice, FAULT_CHOICE, FAULT_DROP, FAULT_NONE, FAULT_RETURN, ON_FAILURE,
-        ON_SUCCESS, Rule as KernelRule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD,
+        AT_ENTRY, AT_EXIT, Choice, FAULT_CHOICE, FAULT_DROP, FAULT_NONE, FAULT_RETURN, MAX_CHOICES,
+        ON_FAILURE, ON_SUCCESS, Rule as KernelRule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD,
     },
     thread::MAX_SLOTS,
     trigger::{Threshold, When as KernelWhen},
@@ -186,6 +186,7 @@ fn on_calls(call: &SyscallRule, seed: u64) -> KernelRule {
         None => rule.fault = FAULT_NONE,
         Some(CallResult::Value(value)) => (rule.fault, rule.value) = (FAULT_RETURN, *value),
         Some(CallResult::Errors(errors)) => {
+            rule.choices = [Choice { below: Choice::UNUSED, value: 0 }; MAX_CHOICES];
             let total: u64 = errors.iter().map(|(_, weight)| u64::from(*weight)).sum();
             let mut sum = 0;
             for (choice, (errno, weight)) in rule.choices.iter_mut().zip(errors) {

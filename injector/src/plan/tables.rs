@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytemuck::Zeroable;
 use injector_common::call::{CallRules, PACKETS, Run, Slot};
 
 use super::calls::{Asked, Caught, End};
@@ -61,7 +60,7 @@ pub(super) fn lay_out(
     if !packets.is_empty() {
         // The matches of packets are counted by rule, not by thread.
         let run = tables.run(base, packets.len(), 0).word();
-        let slot = |&rule: &u32| Slot { rule: numbers[rule as usize], ..Slot::zeroed() };
+        let slot = |&rule: &u32| Slot::of(numbers[rule as usize], 0);
         tables.slots.extend(packets.iter().map(slot));
         tables.calls.insert(PACKETS, CallRules { run, ..CallRules::default() });
     }
@@ -69,8 +68,8 @@ pub(super) fn lay_out(
 }
 
 fn slot(asked: &Asked, rule: u32, cell: u32) -> Slot {
-    let tests = u32::try_from(asked.tests.len()).unwrap_or(0);
-    let mut slot = Slot { rule, cell, tests, ..Slot::zeroed() };
+    let mut slot = Slot::of(rule, cell);
+    slot.tests = u32::try_from(asked.tests.len()).unwrap_or(0);
     for (to, from) in slot.arguments.iter_mut().zip(&asked.tests) {
         *to = *from;
     }

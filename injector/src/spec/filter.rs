@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use injector_common::argument::{ABOVE, ANY_BIT, ArgTest, BELOW, EQUAL, NO_ARGUMENT, UNEQUAL};
+use injector_common::argument::ArgTest;
 
 use super::{
     constant,
@@ -136,53 +136,30 @@ impl Test {
         };
         let mut found = (0..call.parameters.len()).filter(holds);
         let first = found.next()?;
-        let second = found.next().map_or(NO_ARGUMENT, |nth| u8::try_from(nth).unwrap_or(NO_ARGUMENT));
+        let second = found.next().unwrap_or(first);
         let parameter = call.parameters[first];
-        let narrow = parameter.width == 32;
-        // As wide and with the sign that the register's value is read with.
-        let fit = |value: u64| match (narrow, parameter.signed) {
-            (false, _) => value,
-            #[expect(clippy::cast_possible_truncation, reason = "the lower half is what counts")]
-            (true, true) => i64::from((value as u32).cast_signed()).cast_unsigned(),
-            (true, false) => value & u64::from(u32::MAX),
+        let width = u64::MAX >> (64 - u32::from(parameter.width));
+        let bias = if parameter.signed { 1 << (parameter.width - 1) } else { 0 };
+        // What a value of the user's is among all values of the type, from the least one on.
+        let value = (self.value & width) ^ bias;
+        let range = |low: u64, high: u64| (width, bias, low, high.wrapping_sub(low), false);
+        let masked = |invert| (self.mask & width, 0, self.value & width, 0, invert);
+        let (mask, bias, low, span, invert) = match self.relation {
+            Relation::Equal => range(value, value),
+            Relation::Unequal => (width, bias, value, 0, true),
+            // Less than the least: outside of everything.
+            Relation::Below if value == 0 => (width, 0, 0, width, true),
+            Relation::Below => range(0, value - 1),
+            Relation::AtMost => range(0, value),
+            Relation::Above if value == width => (width, 0, 0, width, true),
+            Relation::Above => range(value + 1, width),
+            Relation::AtLeast => range(value, width),
+            Relation::AnyBit => (self.mask & width, 0, 0, 0, true),
+            Relation::Masked => masked(false),
+            Relation::NotMasked => masked(true),
         };
-        let (value, last) = (fit(self.value), fit(u64::MAX >> u32::from(parameter.signed)));
-        let highest =
-            if parameter.signed { if narrow { i32::MAX as u64 } else { i64::MAX as u64 } } else { last };
-        let (relation, mask, value) = match self.relation {
-            Relation::Equal => (EQUAL, u64::MAX, value),
-            Relation::Unequal => (UNEQUAL, u64::MAX, value),
-            Relation::Below => (BELOW, u64::MAX, value),
-            Relation::Above => (ABOVE, u64::MAX, value),
-            // One more or less, unless it is at the end, where all are so.
-            Relation::AtMost if value == highest => (injector_common::argument::NONE, 0, 0),
-            Relation::AtMost => (BELOW, u64::MAX, value.wrapping_add(1)),
-            Relation::AtLeast if value == lowest(parameter.signed, narrow) => {
-                (injector_common::argument::NONE, 0, 0)
-            }
-            Relation::AtLeast => (ABOVE, u64::MAX, value.wrapping_sub(1)),
-            Relation::AnyBit => (ANY_BIT, fit(self.mask), 0),
-            Relation::Masked => (EQUAL, fit(self.mask), value & fit(self.mask)),
-            Relation::NotMasked => (UNEQUAL, fit(self.mask), value & fit(self.mask)),
-        };
-        Some(ArgTest {
-            first: u8::try_from(first).ok()?,
-            second,
-            relation,
-            narrow: u8::from(narrow),
-            signed: u32::from(parameter.signed),
-            mask,
-            value,
-        })
-    }
-}
-
-/// The least value of such a parameter.
-fn lowest(signed: bool, narrow: bool) -> u64 {
-    match (signed, narrow) {
-        (false, _) => 0,
-        (true, true) => i64::from(i32::MIN).cast_unsigned(),
-        (true, false) => i64::MIN.cast_unsigned(),
+        let (first, second) = (u16::try_from(first).ok()?, u16::try_from(second).ok()?);
+        Some(ArgTest { mask, bias, low, span, invert: u32::from(invert), first, second })
     }
 }
 

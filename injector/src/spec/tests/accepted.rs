@@ -216,8 +216,8 @@ fn holds(text: &str, abi: Abi, registers: [u64; 6]) -> bool {
     let call = rule.calls.iter().find(|call| call.abi == abi).unwrap();
     rule.filter.tests.iter().all(|test| {
         let asked = test.of(syscalls::get(*call).unwrap()).unwrap();
-        let register = |nth: u8| registers.get(usize::from(nth)).is_some_and(|value| asked.holds(*value));
-        register(asked.first) || register(asked.second)
+        let holds = |nth: u16| asked.holds(registers[usize::from(nth)]) == 1;
+        holds(asked.first) || holds(asked.second)
     })
 }
 
@@ -257,6 +257,14 @@ fn predicates_ask_about_arguments() {
         ("lseek:offset<0", &[3, (-1_i64).cast_unsigned()], true),
         ("socket:family=AF_INET6:type&SOCK_STREAM", &[10, 1], true),
         ("socket:family=AF_INET6:type&SOCK_STREAM", &[2, 1], false),
+        ("write:count<0", &[0, 0, 5], false),
+        ("write:count>0xffffffffffffffff", &[0, 0, u64::MAX], false),
+        ("lseek:offset>-1", &[3, 0], true),
+        ("lseek:offset>-1", &[3, (-2_i64).cast_unsigned()], false),
+        ("lseek:offset<=-1", &[3, (-1_i64).cast_unsigned()], true),
+        ("kill:pid<=-1", &[0xffff_ffff], true),
+        ("kill:pid>=0", &[0xffff_ffff], false),
+        ("kill:pid!=-1", &[0xdead_beef_ffff_ffff], false),
     ] {
         assert_eq!(native(text, registers), expected, "{text} {registers:?}");
     }
