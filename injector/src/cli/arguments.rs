@@ -119,8 +119,9 @@ pub(super) struct Behaviour {
 }
 
 impl Behaviour {
-    /// The options of the plan; `default` is the time limit where none was given.
-    pub(super) fn options(&self, default: Option<Duration>) -> Result<Options, Failure> {
+    /// The options of the plan; `default` is the time limit where none was given, `whole` whether a change
+    /// may bring any rule.
+    pub(super) fn options(&self, default: Option<Duration>, whole: bool) -> Result<Options, Failure> {
         let duration = match self.duration.as_deref().map(until).transpose()? {
             None => default,
             Some(Until::Forever) => None,
@@ -131,7 +132,7 @@ impl Behaviour {
             // Short enough to be typed again.
             None => engine::random_u64()? >> 32,
         };
-        Ok(Options { seed, monitor: self.monitor, insist: self.insist, duration })
+        Ok(Options { seed, monitor: self.monitor, insist: self.insist, duration, whole })
     }
 }
 

@@ -79,7 +79,7 @@ impl Attach {
     }
 
     async fn supervise(self, rules: Vec<Rule>) -> Result<Code, Failure> {
-        let options = self.behaviour.options(Some(DEFAULT_TIME))?;
+        let options = self.behaviour.options(Some(DEFAULT_TIME), true)?;
         let targets = self.targets()?;
         let names: Vec<_> = targets.iter().map(Target::describe).collect();
         let injector = targets.into_iter().fold(injector(rules)?, engine::Injector::target);

@@ -12,7 +12,7 @@ use aya_obj::generated::bpf_attach_type::BPF_CGROUP_INET_INGRESS;
 use bytemuck::Zeroable;
 use injector_common::{
     call::{ABI_COMPAT, CALLS_PER_ABI, CallRules, PACKETS, Run, Slot},
-    config::{Config, Offsets, USES_ALL},
+    config::{Config, Offsets},
     counters::Counters,
     plan::PlanHeader,
     thread,
@@ -158,8 +158,7 @@ impl Installation {
             processes: u32::from(subjects.processes),
             monitor: u32::from(plan.options.monitor),
             slots: plan.room,
-            // A change may bring what the first rules did not need.
-            features: USES_ALL,
+            features: plan.features,
             _pad: 0,
             offsets: offsets::read(btf)?,
         };

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Plan, PlanError, PlannedRule,
     calls::{self, Caught, End, call_name},
-    check, kernel_rule, packets,
+    check, features, kernel_rule, packets,
     tables::{self, Cells, Pair},
 };
 use crate::{
@@ -94,6 +94,7 @@ impl Plan {
             .zip(resolved.calls_of_rule)
             .map(|(rule, calls)| PlannedRule { calls, ..rule })
             .collect();
+        features::check(self.features, &rules, &tables.slots)?;
         let notes: Vec<_> = resolved.notes.into_iter().filter(|note| !self.notes.contains(note)).collect();
         let (going_on, new): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| kept.contains(&rule.number));
         let gone = self.rules.iter().filter(|rule| !kept.contains(&rule.number));
@@ -114,6 +115,7 @@ impl Plan {
             slots: tables.slots,
             base,
             room: self.room,
+            features: self.features,
             next_number,
             notes: self.notes.iter().cloned().chain(notes).collect(),
         };

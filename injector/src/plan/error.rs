@@ -74,6 +74,12 @@ pub enum PlanError {
         /// How many would fit.
         room: u32,
     },
+    /// A rule that needs what the programs of the live plan were loaded without.
+    #[error("the rule `{rule}` needs what the programs of the live plan were loaded without")]
+    NotLoaded {
+        /// The rule.
+        rule: String,
+    },
     /// A plan that was changed too often.
     #[error(
         "the live plan has had all the {RULE_NUMBERS} rules that a plan can have in the course of its changes"
@@ -132,6 +138,11 @@ impl PlanError {
             Self::TooManySlots { .. } => "name fewer calls, or split the rules over two injectors".into(),
             Self::NoRoom { .. } | Self::NoNumbers => {
                 "end it and start it anew with all the rules, or start a second injector for the new ones"
+                    .into()
+            }
+            Self::NotLoaded { .. } => {
+                "`injector attach` loads them whole, `run` with no more than its rules need; attach a second \
+                 injector for the new rule"
                     .into()
             }
             Self::Switch { .. } | Self::Loses { .. } => {

@@ -4,6 +4,7 @@
 mod calls;
 mod change;
 mod error;
+mod features;
 mod packets;
 mod places;
 mod tables;
@@ -19,6 +20,7 @@ use bytemuck::Zeroable;
 use injector_common::{
     MAX_RULES,
     call::{CallRules, PACKETS, Slot},
+    config::USES_ALL,
     packet::{EGRESS, INGRESS},
     random::rule_seed,
     rule::{
@@ -54,6 +56,9 @@ pub struct Options {
     pub insist: bool,
     /// How long the plan acts; `None` for as long as the injector lives.
     pub duration: Option<Duration>,
+    /// Load the programs whole, so that a change may bring any rule. They take up to three times as long to
+    /// attach as programs with only what the rules at hand need.
+    pub whole: bool,
 }
 
 /// One rule of a plan.
@@ -91,6 +96,8 @@ pub struct Plan {
     pub base: u32,
     /// How many slots, and cells in each thread's state, the plan has room for in the course of its changes.
     pub room: u32,
+    /// What the programs can do, as bits of [`injector_common::config::Config::features`].
+    pub features: u32,
     /// The number of the next new rule.
     pub next_number: u32,
     /// What the user ought to know: calls that were left out, and why.
@@ -125,16 +132,19 @@ impl Plan {
             kernel: kernel_rule(rule, rule_seed(options.seed, number)),
             calls,
         });
+        let rules: Vec<_> = planned.collect();
+        let needed = features::needed(rules.iter().map(|rule| &rule.kernel), &tables.slots);
         Ok(Self {
             id,
-            rules: planned.collect(),
+            rules,
+            features: if options.whole { USES_ALL } else { needed },
             options,
             sites: resolved.sites,
             calls: tables.calls,
             slots: tables.slots,
             base: 0,
             room: change::room(slots),
-            next_number: u32::try_from(rules.len()).unwrap_or(u32::MAX),
+            next_number: u32::try_from(numbers.len()).unwrap_or(u32::MAX),
             notes: resolved.notes,
         })
     }

@@ -53,7 +53,7 @@ impl Backend for Known {
 }
 
 fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> Result<Plan, PlanError> {
-    let options = Options { seed: 1, monitor: false, insist, duration: None };
+    let options = Options { seed: 1, monitor: false, insist, duration: None, whole: true };
     Plan::new(&parsed(rules), options, 7, &backends(cannot))
 }
 

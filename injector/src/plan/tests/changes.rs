@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use injector_common::{RULE_NUMBERS, thread};
+use injector_common::{RULE_NUMBERS, config::USES_NAMES, thread};
 use proptest::{prelude::*, sample::subsequence};
 
 use super::*;
@@ -136,7 +136,7 @@ fn a_rule_that_goes_on_loses_no_call() {
     let with =
         |cannot| -> Vec<Box<dyn Backend>> { vec![Box::new(Known { kind: BackendKind::FmodRet, cannot })] };
     let rules = parsed(&["/^f(data)?sync$:error=EIO"]);
-    let options = Options { seed: 1, monitor: false, insist: false, duration: None };
+    let options = Options { seed: 1, monitor: false, insist: false, duration: None, whole: true };
     let old = Plan::new(&rules, options, 7, &with(&[])).unwrap();
     let more = parsed(&["/^f(data)?sync$:error=EIO", "/^(fsync|read)$:retval=0:times=1", "read:error=EIO"]);
     let error = old.change(&more, false, &old.sites, &with(&["fsync"])).unwrap_err();
@@ -159,6 +159,18 @@ fn what_does_not_fit_is_refused() {
     let used_up = Plan { next_number: u32::try_from(RULE_NUMBERS).unwrap(), ..old };
     assert!(change(&used_up, &["fsync:error=EIO"]).is_ok());
     assert!(matches!(change(&used_up, &["fsync:error=EPERM"]), Err(PlanError::NoNumbers)));
+}
+
+#[test]
+fn programs_that_are_not_whole_take_no_more_than_they_can_do() {
+    let whole = plan(&["fsync:error=EIO", "read:error=EIO:comm=dd"]).unwrap();
+    let part = Plan { features: USES_NAMES, ..whole };
+    assert!(change(&part, &["write:error=EIO:comm=cp"]).is_ok());
+    for rule in ["write:error=EIO:count>1", "write:error=EIO:scope=rule", "write:error=EIO/EPERM"] {
+        let error = change(&part, &["fsync:error=EIO", rule]).unwrap_err();
+        assert!(error.to_string().contains(rule), "{error}");
+        assert!(matches!(error, PlanError::NotLoaded { .. }));
+    }
 }
 
 #[test]
