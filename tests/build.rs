@@ -17,9 +17,12 @@ const VICTIMS: [(&str, &str, &[&str]); 5] = [
     ("ROADS", "roads.c", &[]),
 ];
 
-/// Those of x86-64. Without the C library, so that `-m32` needs no 32-bit one.
-const VICTIMS_X86_64: [(&str, &str, &[&str]); 2] =
-    [("INT80", "int80.c", &["-nostdlib"]), ("INT80_32", "int80.c", &["-nostdlib", "-m32"])];
+/// Those of x86-64. What has a 32-bit form does without the C library, so that no 32-bit one is needed.
+const VICTIMS_X86_64: [(&str, &str, &[&str]); 3] = [
+    ("INT80", "int80.c", &["-nostdlib"]),
+    ("INT80_32", "int80.c", &["-nostdlib", "-m32"]),
+    ("EVERY", "every.c", &[]),
+];
 
 /// `-no-pie`: what is static in a program has an address that 32 bits hold.
 const OPTIONS: [&str; 7] = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-static", "-no-pie"];

@@ -3,6 +3,11 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::{
+    argument::{ArgTest, MAX_TESTS},
+    object::ObjectMatch,
+};
+
 /// Calls numbered per ABI; a number at or above this is none that a table knows.
 pub const CALLS_PER_ABI: u32 = 1024;
 
@@ -20,17 +25,117 @@ pub const ABIS: u32 = 3;
 /// Marks an x32 call in the number that the kernel keeps (`__X32_SYSCALL_BIT`, asm/unistd.h).
 pub const X32_BIT: u32 = 0x4000_0000;
 
-/// Entries of the call table.
-pub const CALL_ENTRIES: u32 = CALLS_PER_ABI * ABIS;
+/// The entry of the call table with the rules on packets, behind those of all calls.
+pub const PACKETS: u32 = CALLS_PER_ABI * ABIS;
 
-/// The rules of one call: entries `base..base + count` of the slot table, in the order of the plan.
+/// Security hooks; a hook's number, from 1, is at most this.
+pub const MAX_HOOKS: u32 = 128;
+
+/// Entries of the call table: behind the packets, one for each hook, with the rules on its operations.
+pub const CALL_ENTRIES: u32 = PACKETS + 1 + MAX_HOOKS;
+
+/// Where the rules on the operations at a hook stand.
+#[inline(always)]
+#[must_use]
+pub const fn hook_entry(hook: u32) -> u32 {
+    PACKETS + hook
+}
+
+/// What the draws for an operation are about, as those for a call are about its entry plus one.
+#[inline(always)]
+#[must_use]
+pub const fn operation_object(operation: u32) -> u64 {
+    2 * CALLS_PER_ABI as u64 * ABIS as u64 + operation as u64
+}
+
+/// The rules at one end of a call, in their order: entries `base..base + count` of the slot table.
+///
+/// Always read and written as one word, since a plan can change while calls are made: whoever reads it has
+/// the old run of slots or the new one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// The first slot.
+    pub base: u32,
+    /// How many rules there are, at most [`crate::MAX_RULES`].
+    pub count: u16,
+    /// Who decides: one of the `BACKEND_` constants of [`crate::event`]. Other programs that see the call, on
+    /// their way in or out, let it pass. 0 for packets.
+    pub backend: u16,
+}
+
+impl Run {
+    /// As it stands in the table.
+    #[inline(always)]
+    #[must_use]
+    pub const fn word(self) -> u64 {
+        self.base as u64 | (self.count as u64) << 32 | (self.backend as u64) << 48
+    }
+
+    /// Always 0, which the verifier cannot know: what loops begin with on their stack. Before 6.7 it follows
+    /// a loop's callback once only, and would take what the loop begins with for what is always there.
+    #[inline(always)]
+    #[must_use]
+    pub const fn zero(self) -> u32 {
+        (self.count >> 15) as u32
+    }
+
+    /// What stands in the table.
+    #[inline(always)]
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the word is taken apart")]
+    pub const fn of(word: u64) -> Self {
+        Self { base: word as u32, count: (word >> 32) as u16, backend: (word >> 48) as u16 }
+    }
+}
+
+/// One rule of one call, or of one operation at one hook.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Slot {
+    /// The rule.
+    pub rule: u32,
+    /// The cell in each thread's state that counts its matches, see [`crate::thread::count`].
+    pub cell: u32,
+    /// The rule's place in the plan: what is asked first where rules on calls and on operations meet.
+    pub order: u32,
+    /// How many of the tests count.
+    pub tests: u32,
+    /// The operation's number in user space's table, from 1; 0 for a rule on calls.
+    pub operation: u32,
+    /// For an operation at a hook that says what is about to happen in a mask (`MAY_READ`, `MAY_WRITE`): only
+    /// a run with one of these bits. 0 for any.
+    pub mask: u32,
+    /// For a call at its own function whose file is asked for: where the register with the descriptor is, as
+    /// in [`ArgTest::first`].
+    pub descriptor: u16,
+    /// A second one, for calls with two; else the same.
+    pub other: u16,
+    /// Explicit padding.
+    pub _pad: u32,
+    /// What the file or the socket has to be.
+    pub object: ObjectMatch,
+    /// What the call's arguments have to be, all of it.
+    pub arguments: [ArgTest; MAX_TESTS],
+}
+
+impl Slot {
+    /// Of a rule that asks for nothing.
+    #[must_use]
+    pub fn of(rule: u32, cell: u32) -> Self {
+        Self { rule, cell, arguments: [ArgTest::ALWAYS; MAX_TESTS], ..Self::zeroed() }
+    }
+}
+
+const _: () = assert!(size_of::<Slot>() == 32 + size_of::<ObjectMatch>() + MAX_TESTS * size_of::<ArgTest>());
+
+/// An entry of the call table.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct CallRules {
-    /// The first slot; also the first of the call's counters in each thread's state.
-    pub base: u32,
-    /// How many rules name this call, at most [`crate::MAX_RULES`].
-    pub count: u32,
+    /// A [`Run`] as a word: the rules that are asked before the call runs.
+    pub run: u64,
+    /// Another one: the rules that are asked when it has run.
+    pub behind: u64,
     /// The security hooks that decide for this call, when the hook backend does: numbers of user space's
     /// table, the second for calls that go one way or another (unlinkat). 0 for none.
     pub hooks: [u16; 2],
@@ -53,6 +158,13 @@ pub const fn entry(abi: u32, number: u32) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_survives_the_table() {
+        let run = Run { base: 0xdead_beef, count: 64, backend: 3 };
+        assert_eq!(Run::of(run.word()), run);
+        assert_eq!(Run::of(0), Run::default());
+    }
 
     #[test]
     fn entries_do_not_overlap() {

@@ -50,6 +50,8 @@ pub struct Offsets {
     pub regs_native: [u32; 6],
     /// The six arguments of a 32-bit call, in `pt_regs`.
     pub regs_compat: [u32; 6],
+    /// What a function returns, in `pt_regs`.
+    pub regs_return: u32,
     /// `cgroup.kn`.
     pub cgroup_kn: u32,
     /// `cgroup.root`.
@@ -60,8 +62,6 @@ pub struct Offsets {
     pub kn_id: u32,
     /// `kernfs_node.parent` (`__parent` since 6.15).
     pub kn_parent: u32,
-    /// Explicit padding.
-    pub _pad: u32,
 }
 
 /// Offsets of what operations are about: files, folders, mounts, sockets. Kept apart from [`Offsets`], since
@@ -107,9 +107,38 @@ pub struct ObjectOffsets {
     pub sk_own_port: u32,
     /// `msghdr.msg_name`.
     pub message_name: u32,
-    /// Explicit padding.
-    pub _pad: u32,
+    /// `task_struct.files`.
+    pub task_files: u32,
+    /// `files_struct.fdt`.
+    pub files_fdt: u32,
+    /// `fdtable.max_fds`.
+    pub fdt_max_fds: u32,
+    /// `fdtable.fd`.
+    pub fdt_fd: u32,
+    /// `file.f_inode`.
+    pub file_inode: u32,
+    /// `inode.i_mode`.
+    pub inode_mode: u32,
+    /// `file.private_data`, which is the socket where the inode is one.
+    pub file_private: u32,
 }
+/// [`Config::features`]: predicates on arguments.
+pub const USES_ARGUMENTS: u32 = 1;
+/// [`Config::features`]: threads' names.
+pub const USES_NAMES: u32 = 2;
+/// [`Config::features`]: counting by process or by rule.
+pub const USES_SCOPES: u32 = 4;
+/// [`Config::features`]: signals.
+pub const USES_SIGNALS: u32 = 8;
+/// [`Config::features`]: a choice of errors.
+pub const USES_CHOICES: u32 = 16;
+/// [`Config::features`]: rules for calls that have run.
+pub const USES_OUTCOMES: u32 = 32;
+/// [`Config::features`]: operations, and what calls are about.
+pub const USES_OBJECTS: u32 = 64;
+/// What programs have that are to serve any change of their plan: all but [`USES_OBJECTS`], with which the
+/// kernel takes several times as long to verify them.
+pub const USES_MOST: u32 = 63;
 
 /// What is in `.rodata` of the BPF object.
 #[repr(C)]
@@ -123,10 +152,10 @@ pub struct Config {
     pub processes: u32,
     /// 1 when nothing is to be injected, only counted.
     pub monitor: u32,
-    /// Counters in each thread's state.
+    /// Cells in each thread's state.
     pub slots: u32,
-    /// Packet rules: how many of the plan's rules there are to walk.
-    pub rules: u32,
+    /// Bits of the `USES_` constants: what the plan's rules on calls need.
+    pub features: u32,
     /// Explicit padding.
     pub _pad: u32,
     /// Where the kernel keeps what the programs read.

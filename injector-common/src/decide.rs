@@ -3,16 +3,21 @@
 //! One order for every layer: `when=`, then the probability, then the order of the rules, then `times=`.
 //! So a rule that an earlier one overrules does not use up its `times=`, and its `when=` counts on.
 
-use crate::{counters::Reason, random, rule::Rule};
+use crate::{
+    counters::Reason,
+    random,
+    rule::{FAULT_CHOICE, MAX_CHOICES, ON_FAILURE, ON_SUCCESS, Rule},
+};
 
 /// What identifies one match of a rule. See [`random::draw`].
 #[derive(Clone, Copy, Debug)]
 pub struct Match {
-    /// The thread's place in the process tree; 0 for packets.
+    /// The place of the thread, or of its process's first one, in the process tree; 0 for packets and where
+    /// all matches of a rule count together.
     pub subject: u64,
-    /// The call, as its entry in the call table plus one; 0 for packets.
+    /// The call, as its entry in the call table plus one; 0 like `subject`.
     pub object: u64,
-    /// The number of this match, from 1: per rule, thread and call for system calls, per rule for packets.
+    /// The number of this match, from 1: per rule, subject and object.
     pub number: u64,
 }
 
@@ -29,6 +34,48 @@ pub const fn triggered(rule: &Rule, at: Match) -> Result<(), Reason> {
         return Err(Reason::Probability);
     }
     Ok(())
+}
+
+/// What a call that fires returns by this rule, if the rule gives it a result. Which of several errors it is
+/// was never drawn before: another draw than that of the probability.
+#[inline(always)]
+#[must_use]
+pub const fn result(rule: &Rule, at: Match) -> i64 {
+    if rule.fault != FAULT_CHOICE {
+        return rule.value;
+    }
+    let draw = random::draw(random::mix(rule.seed), at.subject, at.object, at.number);
+    // How many of them are below or at the draw, counted without a branch (the difference of two values
+    // below 2^63 has a sign). The last one has 2^32, which no draw reaches.
+    let mut chosen = 0;
+    let mut nth = 0;
+    while nth < MAX_CHOICES {
+        chosen += (rule.choices[nth].below.wrapping_sub(1).wrapping_sub(draw) >> 63) as usize;
+        nth += 1;
+    }
+    rule.choices[chosen & (MAX_CHOICES - 1)].value
+}
+
+/// Is a rule asked at all about a call that has come to this result? `None` before it has run. A rule's
+/// slots are at that end of its calls only that its moment names, so nothing else is left to ask.
+#[inline(always)]
+#[must_use]
+pub const fn in_time(rule: &Rule, outcome: Option<i64>) -> bool {
+    const LOWEST_ERROR: i64 = -4095;
+    let Some(value) = outcome else { return true };
+    let failed = LOWEST_ERROR <= value && value < 0;
+    match rule.moment {
+        ON_SUCCESS => !failed,
+        ON_FAILURE => failed,
+        _ => true,
+    }
+}
+
+/// Is a thread of this name (as the kernel keeps it, 16 bytes) meant by the rule?
+#[inline(always)]
+#[must_use]
+pub const fn named(rule: &Rule, comm: [u64; 2]) -> bool {
+    (comm[0] & rule.comm_mask[0] ^ rule.comm[0]) | (comm[1] & rule.comm_mask[1] ^ rule.comm[1]) == 0
 }
 
 /// May the firing with this ticket (from 0) still happen under `times=`?
@@ -60,7 +107,71 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::trigger::{Threshold, When};
+    use crate::{
+        rule::{AT_ENTRY, AT_EXIT, Choice},
+        trigger::{Threshold, When},
+    };
+
+    fn choices(weights: &[(u64, i64)]) -> Rule {
+        let unused = Choice { below: Choice::UNUSED, value: 0 };
+        let mut rule = Rule { fault: FAULT_CHOICE, choices: [unused; MAX_CHOICES], ..rule() };
+        for (slot, &(below, value)) in rule.choices.iter_mut().zip(weights) {
+            *slot = Choice { below, value };
+        }
+        rule
+    }
+
+    #[test]
+    fn errors_come_by_their_weights() {
+        let rule = choices(&[((1 << 32) / 4, -5), (1 << 32, -28)]);
+        let at = |number| Match { subject: 7, object: 1, number };
+        let draws = (1..=10_000).map(|number| result(&rule, at(number)));
+        let fives = draws.clone().filter(|&value| value == -5).count();
+        assert_eq!(draws.clone().filter(|&value| value == -28).count(), 10_000 - fives);
+        assert!((2300..2700).contains(&fives), "{fives}");
+        assert_eq!(draws.collect::<Vec<_>>(), (1..=10_000).map(|n| result(&rule, at(n))).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn eight_errors_are_all_chosen() {
+        let eight: Vec<_> = (1..=8).map(|n: u64| ((n << 32) / 8, -n.cast_signed())).collect();
+        let rule = choices(&eight);
+        let drawn = (1..1000).map(|number| result(&rule, Match { subject: 0, object: 0, number }));
+        assert_eq!(drawn.collect::<std::collections::BTreeSet<_>>(), (-8..=-1).collect());
+    }
+
+    #[test]
+    fn success_and_failure_are_kept_apart() {
+        let at = |moment| Rule { moment, ..rule() };
+        assert!(in_time(&at(AT_ENTRY), None));
+        for (moment, value, expected) in [
+            (AT_EXIT, 0, true),
+            (AT_EXIT, -5, true),
+            (ON_SUCCESS, 0, true),
+            (ON_SUCCESS, -4095, false),
+            (ON_SUCCESS, -4096, true),
+            (ON_FAILURE, -1, true),
+            (ON_FAILURE, -4095, true),
+            (ON_FAILURE, 0, false),
+            (ON_FAILURE, -4096, false),
+        ] {
+            assert_eq!(in_time(&at(moment), Some(value)), expected, "{moment} {value}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_compared_as_far_as_is_asked() {
+        let comm = |name: &[u8]| {
+            let mut bytes = [0; 16];
+            bytes[..name.len()].copy_from_slice(name);
+            bytemuck::cast::<_, [u64; 2]>(bytes)
+        };
+        let exact = Rule { comm_mask: [u64::MAX; 2], comm: comm(b"redis"), ..rule() };
+        assert!(named(&exact, comm(b"redis")) && !named(&exact, comm(b"redis-cli")));
+        let start = Rule { comm_mask: comm(b"\xff\xff\xff\xff\xff"), comm: comm(b"redis"), ..rule() };
+        assert!(named(&start, comm(b"redis-cli")) && !named(&start, comm(b"radis")));
+        assert!(named(&rule(), comm(b"anything")));
+    }
 
     fn rule() -> Rule {
         Rule { when: When::ALWAYS, threshold: Threshold::ALWAYS, seed: 1, ..Rule::zeroed() }

@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{operation::Socket, packet::Packet};
+use crate::{object::Socket, packet::Packet};
 
 /// The version of this layout and of the log made from it.
 pub const SCHEMA: u32 = 1;
@@ -12,6 +12,8 @@ pub const SCHEMA: u32 = 1;
 pub const BACKEND_FMOD_RET: u32 = 1;
 /// [`Event::backend`]: kprobe with `bpf_override_return`.
 pub const BACKEND_KPROBE: u32 = 2;
+/// [`Event::backend`]: kretprobe with `bpf_override_return`, when the call has run.
+pub const BACKEND_KRETPROBE: u32 = 6;
 /// [`Event::backend`]: `fmod_ret` on a security hook.
 pub const BACKEND_HOOK: u32 = 3;
 /// [`Event::backend`]: the cgroup's own packet hook.
@@ -49,30 +51,40 @@ pub struct Event {
     pub abi: u32,
     /// The system call's number in its ABI, with the x32 bit where it is one.
     pub call: u32,
-    /// The operation's number in user space's table, from 1; 0 for what is none.
-    pub operation: u32,
+    /// A signal that the thread was sent, or 0.
+    pub signal: u32,
     /// The number of the decision, as `when=` counts it.
     pub decision: u64,
     /// The thread's place in the process tree; 0 for packets.
     pub place: u64,
-    /// What the call returned instead of running; 0 for packets.
+    /// What the call returned by this rule; 0 for packets.
     pub value: i64,
+    /// What it had come to by itself, if it has run.
+    pub outcome: i64,
+    /// [`crate::rule::Rule::fault`].
+    pub fault: u32,
+    /// [`crate::rule::Rule::moment`].
+    pub moment: u32,
+    /// The operation's number in user space's table, from 1; 0 for what is none.
+    pub operation: u32,
+    /// Explicit padding.
+    pub _pad: u32,
     /// The call's arguments as the caller passed them.
     pub args: [u64; 6],
     /// The packet, all zero for calls.
     pub packet: Packet,
 }
 
-const _: () = assert!(size_of::<Event>() == 56 + 24 + 24 + 48 + size_of::<Packet>());
+const _: () = assert!(size_of::<Event>() == 56 + 24 + 48 + 48 + size_of::<Packet>());
 
 /// Bytes of a path that an event tells.
 pub const PATH_TAIL: usize = 256;
 
-/// An operation that failed: what every event tells, and what it was about.
+/// A call or an operation whose rule asks what it is about: what every event tells, and that.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-pub struct OperationEvent {
-    /// The call that it happened in, and all else.
+pub struct ObjectEvent {
+    /// All else.
     pub event: Event,
     /// The socket, all zero for other objects.
     pub socket: Socket,
@@ -84,5 +96,4 @@ pub struct OperationEvent {
     pub path: [u8; PATH_TAIL],
 }
 
-const _: () =
-    assert!(size_of::<OperationEvent>() == size_of::<Event>() + size_of::<Socket>() + 8 + PATH_TAIL);
+const _: () = assert!(size_of::<ObjectEvent>() == size_of::<Event>() + size_of::<Socket>() + 8 + PATH_TAIL);

@@ -6,13 +6,14 @@
 //! No allocation, no panics, no floating point: the verifier accepts all of it.
 #![cfg_attr(target_arch = "bpf", no_std)]
 
+pub mod argument;
 pub mod call;
 pub mod config;
 pub mod counters;
 pub mod decide;
 pub mod event;
 pub mod glob;
-pub mod operation;
+pub mod object;
 pub mod packet;
 pub mod plan;
 pub mod random;
@@ -21,8 +22,12 @@ pub mod shared;
 pub mod thread;
 pub mod trigger;
 
-/// Rules that one plan can hold. A rule's number is below this.
+/// Rules that one plan can hold at a time.
 pub const MAX_RULES: usize = 64;
+
+/// Rules that one plan can have had in the course of its changes. A rule's number is below this, and is
+/// never given to another one: its counters stay what they were, for the report.
+pub const RULE_NUMBERS: usize = 1024;
 
 /// Target cgroups, with all their descendants, that one plan can follow.
 pub const MAX_CGROUPS: u32 = 65_536;

@@ -10,7 +10,7 @@ pub const MAP_NAME: &str = "injector_plan";
 pub const MAGIC: u64 = u64::from_be_bytes(*b"injector");
 
 /// The version of this layout.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Bytes of text behind the header.
 pub const TEXT: usize = 8192;
@@ -35,10 +35,18 @@ pub struct PlanHeader {
     pub shared_map: u32,
     /// The kernel's id of the map with the counters.
     pub counters_map: u32,
-    /// Rules in use.
+    /// The kernel's id of the map by which the plan takes requests.
+    pub requests_map: u32,
+    /// The kernel's id of the map with its answers.
+    pub answers_map: u32,
+    /// How often the plan was changed.
+    pub revision: u32,
+    /// Rule numbers given out so far: entries of the counters that mean something.
     pub rules: u32,
     /// Bytes of text in use.
     pub text: u32,
+    /// Explicit padding.
+    pub _pad: u32,
 }
 
-const _: () = assert!(size_of::<PlanHeader>() == 56);
+const _: () = assert!(size_of::<PlanHeader>() == 72);

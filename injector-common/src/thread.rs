@@ -2,7 +2,7 @@
 //! often it has met each rule.
 //!
 //! It lives in task storage, so it goes with the thread and a reused number never meets another's
-//! counters. The counters follow the header, one `u32` per slot of the plan.
+//! counters. The counters follow the header, a cell for each rule of each call.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -41,15 +41,44 @@ impl Thread {
     }
 }
 
-/// Counters that fit behind the header: a value of task storage is limited to 64 KiB less its own
+/// Cells that fit behind the header: a value of task storage is limited to 64 KiB less its own
 /// overhead (`BPF_LOCAL_STORAGE_MAX_VALUE_SIZE`, include/linux/bpf_local_storage.h).
-pub const MAX_SLOTS: u32 = 15 * 1024;
+pub const MAX_SLOTS: u32 = 7 * 1024;
 
-/// The size of a thread's state with `slots` counters, in bytes, a multiple of eight.
+/// The size of a thread's state with `cells` cells, in bytes.
 #[must_use]
-pub const fn state_size(slots: u32) -> u32 {
-    let bytes = 24 + slots * 4;
-    bytes.next_multiple_of(8)
+pub const fn state_size(cells: u32) -> u32 {
+    24 + cells * 8
+}
+
+/// Counts a match of rule number `rule` in a thread's cell: what the cell holds now. The low half is the
+/// number of the match, from 1, the high half says whose it is: a cell can have belonged to another rule
+/// before the plan changed, and nobody goes through all threads to empty it.
+#[inline(always)]
+#[must_use]
+pub const fn count(cell: u64, rule: u32) -> u64 {
+    let before = if owned(cell, rule) { cell } else { 0 };
+    owner(rule) | (before.wrapping_add(1) & COUNT)
+}
+
+/// Does the cell count for rule number `rule`? Then [`count`] is an addition of one.
+#[inline(always)]
+#[must_use]
+pub const fn owned(cell: u64, rule: u32) -> bool {
+    cell & !COUNT == owner(rule)
+}
+
+/// The number of the match that [`count`] has counted.
+#[inline(always)]
+#[must_use]
+pub const fn number(cell: u64) -> u64 {
+    cell & COUNT
+}
+
+const COUNT: u64 = 0xffff_ffff;
+
+const fn owner(rule: u32) -> u64 {
+    (rule as u64 + 1) << 32
 }
 
 /// The place of the `nth` root (from 1): a thread whose parent has no place, such as the command of
@@ -72,6 +101,8 @@ pub const fn child_place(parent: u64, nth: u64) -> u64 {
 mod tests {
     use std::collections::HashSet;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -92,5 +123,29 @@ mod tests {
         assert!(state_size(MAX_SLOTS) < 65_535 - 512);
         assert_eq!(state_size(0), 24);
         assert_eq!(state_size(1), 32);
+    }
+
+    proptest! {
+        #[test]
+        fn each_rule_counts_its_own_matches(first in 0u32..1024, second in 0u32..1024, before in 0u64..500) {
+            let mut cell = 0;
+            for nth in 1..=before {
+                cell = count(cell, first);
+                prop_assert_eq!(number(cell), nth);
+            }
+            cell = count(cell, second);
+            prop_assert_eq!(number(cell), if first == second { before + 1 } else { 1 });
+            prop_assert!(owned(cell, second) && (first == second || !owned(cell, first)));
+            prop_assert_eq!(count(cell, second), cell + 1);
+            // A call that is under way with the old rule leaves it nothing.
+            prop_assert!(first == second || number(count(cell, first)) == 1);
+        }
+    }
+
+    #[test]
+    fn a_count_that_is_full_stays_its_rule_s() {
+        let full = count(0, 7) | 0xffff_ffff;
+        assert_eq!(number(count(full, 7)), 0);
+        assert_eq!(number(count(count(full, 7), 7)), 1);
     }
 }

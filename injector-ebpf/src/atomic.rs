@@ -34,6 +34,23 @@ pub fn fetch_add(cell: &AtomicU64, value: u64) -> u64 {
     before
 }
 
+/// Puts `new` there if it is `old` that is there; says what was there before.
+#[inline(always)]
+pub fn compare_exchange(cell: &AtomicU64, old: u64, new: u64) -> u64 {
+    let before;
+    // SAFETY: as above. The instruction takes and gives its word in r0.
+    unsafe {
+        asm!(
+            "r0 = cmpxchg_64({cell} + 0, r0, {new})",
+            cell = in(reg) cell.as_ptr(),
+            new = in(reg) new,
+            inout("r0") old => before,
+            options(nostack),
+        );
+    }
+    before
+}
+
 /// Adds `value`.
 #[inline(always)]
 pub fn add(cell: &AtomicU64, value: u64) {

@@ -20,13 +20,13 @@ mod atomic;
 #[cfg(target_arch = "bpf")]
 mod cgroup;
 #[cfg(target_arch = "bpf")]
+mod hook;
+#[cfg(target_arch = "bpf")]
 mod lineage;
 #[cfg(target_arch = "bpf")]
 mod maps;
 #[cfg(target_arch = "bpf")]
 mod object;
-#[cfg(target_arch = "bpf")]
-mod operation;
 #[cfg(target_arch = "bpf")]
 mod packet;
 #[cfg(target_arch = "bpf")]
@@ -35,8 +35,6 @@ mod path;
 mod report;
 #[cfg(target_arch = "bpf")]
 mod rules;
-#[cfg(target_arch = "bpf")]
-mod security;
 #[cfg(target_arch = "bpf")]
 mod socket;
 #[cfg(target_arch = "bpf")]

@@ -14,12 +14,12 @@ use aya_ebpf::{
     maps::{Array, HashMap, ProgramArray, RingBuf},
 };
 use injector_common::{
-    MAX_CGROUPS, MAX_RULES,
-    call::{CALL_ENTRIES, CallRules},
+    MAX_CGROUPS, RULE_NUMBERS,
+    call::{CALL_ENTRIES, CallRules, Slot},
     config::Config,
     counters::Counters,
     glob::Glob,
-    operation::{HookRules, MAX_HOOKS, OperationRule, Ports},
+    object::Ports,
     rule::Rule,
     shared::{Shared, alive},
     thread::Thread,
@@ -62,27 +62,20 @@ pub(crate) use offset;
 
 /// The rules, by number.
 #[map]
-pub static RULES: Array<Rule> = Array::with_max_entries(MAX_RULES as u32, 0);
+pub static RULES: Array<Rule> = Array::with_max_entries(RULE_NUMBERS as u32, 0);
 
 /// The counters of each rule.
 #[map]
-pub static COUNTERS: Array<Counters> = Array::with_max_entries(MAX_RULES as u32, 0);
+pub static COUNTERS: Array<Counters> = Array::with_max_entries(RULE_NUMBERS as u32, 0);
 
-/// Which slots each call has, see [`injector_common::call::entry`].
+/// Which slots each call has, see [`injector_common::call::entry`]. User space has it mapped.
 #[map]
 pub static CALLS: Array<CallRules> = Array::with_max_entries(CALL_ENTRIES, 0);
 
-/// Slot -> rule. One slot for each rule of each call, in the order of the rules.
+/// One slot for each rule of each call, in the order of the rules. Twice the room: a change of the plan
+/// fills the half that no call uses. User space has it mapped.
 #[map]
-pub static SLOTS: Array<u32> = Array::with_max_entries(1, 0);
-
-/// Which operations each security hook decides about, by the hook's number.
-#[map]
-pub static HOOKS: Array<HookRules> = Array::with_max_entries(MAX_HOOKS, 0);
-
-/// Rules on operations, hook by hook.
-#[map]
-pub static OPERATIONS: Array<OperationRule> = Array::with_max_entries(1, 0);
+pub static SLOTS: Array<Slot> = Array::with_max_entries(1, 0);
 
 /// The paths that rules mean.
 #[map]
@@ -114,7 +107,7 @@ pub static GATE: ProgramArray = ProgramArray::with_max_entries(1, 0);
 #[unsafe(link_section = "maps")]
 pub static THREADS: TaskStorage<Thread> = TaskStorage::new();
 
-/// What the operation is about that a thread is in the middle of: too large for the stack, and a thread
+/// What the call or the operation is about that a thread is in the middle of: too large for the stack, and a thread
 /// can be interrupted in a program, so it is the thread's own.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "maps")]

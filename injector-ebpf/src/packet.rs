@@ -11,6 +11,7 @@ use aya_ebpf::{
     },
 };
 use injector_common::{
+    call::{PACKETS, Run},
     counters::{Counters, Reason},
     decide::{Match, ticket_valid, triggered},
     event::{BACKEND_CGROUP_SKB, BACKEND_TC},
@@ -21,9 +22,9 @@ use injector_common::{
 
 use crate::{
     atomic,
-    maps::{CGROUPS, COUNTERS, GATE, RULES, SHARED, config, plan_alive},
+    maps::{CALLS, CGROUPS, COUNTERS, GATE, RULES, SHARED, SLOTS, config, plan_alive},
     report,
-    rules::suppress,
+    rules::{read, suppress},
 };
 
 /// Let the packet go on to the next program, or on its way.
@@ -95,6 +96,8 @@ fn met_before(skb: *mut __sk_buff) -> bool {
 /// A packet on its way past the rules.
 struct Passage {
     packet: Packet,
+    /// The first slot of the rules on packets.
+    base: u32,
     backend: u32,
     /// A whole word: the verifier does not know that a `bool` is 0 or 1, and the verdict is made of it.
     dropped: u32,
@@ -108,7 +111,11 @@ fn verdict(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) -> Co
     if atomic::get(&SHARED.armed) == 0 {
         return ControlFlow::Continue(());
     }
-    let mut passage = Passage { packet: Packet::default(), backend, dropped: 0, alive: false, cgroup };
+    let Some(run) = CALLS.get(PACKETS).map(|rules| read(&rules.run)) else {
+        return ControlFlow::Continue(());
+    };
+    let Run { base, count, .. } = run;
+    let mut passage = Passage { packet: Packet::default(), base, backend, dropped: 0, alive: false, cgroup };
     if !parse(skb, &mut passage.packet) {
         return ControlFlow::Continue(());
     }
@@ -116,7 +123,7 @@ fn verdict(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) -> Co
     // SAFETY: no arguments.
     passage.alive = plan_alive(unsafe { bpf_ktime_get_boot_ns() });
     // SAFETY: the callback has the shape that the helper wants and gets the passage; both outlive it.
-    unsafe { bpf_loop(config!(rules), consider as *mut c_void, (&raw mut passage).cast(), 0) };
+    unsafe { bpf_loop(u32::from(count), consider as *mut c_void, (&raw mut passage).cast(), 0) };
     if passage.dropped == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
 }
 
@@ -124,7 +131,7 @@ fn verdict(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) -> Co
 unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
     // SAFETY: the passage that `verdict` handed to the loop.
     let passage = unsafe { &mut *passage };
-    let number = index as u32;
+    let Some(number) = SLOTS.get(passage.base + index as u32).map(|slot| slot.rule) else { return 1 };
     let (Some(rule), Some(counters)) = (RULES.get(number), COUNTERS.get(number)) else { return 1 };
     if rule.fault != FAULT_DROP || !rule.packets.holds(&passage.packet) {
         return 0;

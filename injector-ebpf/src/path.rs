@@ -7,11 +7,14 @@
 
 use core::{arch::asm, ffi::c_void};
 
-use aya_ebpf::helpers::generated::{bpf_loop, bpf_probe_read_kernel};
+use aya_ebpf::helpers::{
+    bpf_get_current_task,
+    generated::{bpf_loop, bpf_probe_read_kernel},
+};
 use injector_common::glob::Glob;
 
 use crate::{
-    maps::{Task, config},
+    maps::config,
     object::{NAME, NOTHING, Object, PATH, TEXT},
     task::probe,
 };
@@ -44,16 +47,18 @@ struct Walk {
     glob: *const Glob,
 }
 
-/// Writes the path of `dentry`, which is on the mount `mnt`, into `object`; true if it has one.
+/// Writes the path of `dentry`, which is on the mount `mnt`, into `object`; 1 if it has one, else 0. Verified once,
+/// see [`crate::object`].
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub fn resolve(task: Task, object: *mut Object, mnt: u64, dentry: u64) -> bool {
+pub extern "C" fn path_resolve(object: *mut Object, mnt: u64, dentry: u64) -> u32 {
     if object.is_null() {
-        return false;
+        return 0;
     }
     let mut walk = Walk { object, glob: core::ptr::null() };
     // SAFETY: not null, and the running thread's own. The callback has the shape that the helper wants.
     unsafe {
-        let fs: u64 = field!(task, task_fs);
+        let fs: u64 = field!(bpf_get_current_task(), task_fs);
         let root = of_path(fs.wrapping_add(u64::from(config!(objects.fs_root))));
         ((*object).root_mnt, (*object).root_dentry) = root;
         ((*object).mnt, (*object).dentry) = (mnt, dentry);
@@ -65,13 +70,13 @@ pub fn resolve(task: Task, object: *mut Object, mnt: u64, dentry: u64) -> bool {
             (*object).begin = TEXT as u32 - 1;
             (*object).text[TEXT - 1] = b'/';
         }
-        (*object).found == PATH
+        u32::from((*object).found == PATH)
     }
 }
 
 /// One step up: out of a folder, or out of a mount.
 unsafe extern "C" fn step(_: u64, walk: *mut Walk) -> i64 {
-    // SAFETY: what `resolve` handed to the loop.
+    // SAFETY: what `path_resolve` handed to the loop.
     let object = unsafe { &mut *(*walk).object };
     let (mnt, dentry) = (object.mnt, object.dentry);
     if mnt == object.root_mnt && dentry == object.root_dentry {
@@ -134,24 +139,25 @@ fn within<const MASK: usize>(value: u64) -> u64 {
     bounded
 }
 
-/// Does a pattern of `glob` match the path that was resolved?
+/// Does a pattern of `glob` match the path that was resolved? 1 if so, else 0.
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub fn matches(object: *mut Object, glob: &'static Glob) -> bool {
-    if object.is_null() {
-        return false;
+pub extern "C" fn path_matches(object: *mut Object, glob: *const Glob) -> u32 {
+    if object.is_null() || glob.is_null() {
+        return 0;
     }
     let mut walk = Walk { object, glob };
-    // SAFETY: as in `resolve`.
+    // SAFETY: as in `path_resolve`.
     unsafe {
-        (*object).states = glob.start;
+        (*object).states = (*glob).start;
         bpf_loop((*object).length(), eat as *mut c_void, (&raw mut walk).cast(), 0);
-        glob.accepts(&(*object).states)
+        u32::from((*glob).accepts(&(*object).states))
     }
 }
 
 /// One byte of the path.
 unsafe extern "C" fn eat(index: u64, walk: *mut Walk) -> i64 {
-    // SAFETY: what `matches` handed to the loop.
+    // SAFETY: what `path_matches` handed to the loop.
     let (object, glob) = unsafe { (&mut *(*walk).object, &*(*walk).glob) };
     let at = within::<{ TEXT - 1 }>(u64::from(object.begin).wrapping_add(index));
     // SAFETY: below TEXT.

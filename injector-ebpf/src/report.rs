@@ -8,7 +8,7 @@ use aya_ebpf::{
     maps::ring_buf::RingBufEntry,
 };
 use injector_common::{
-    event::{Event, OperationEvent, PATH_TAIL, SCHEMA},
+    event::{Event, ObjectEvent, PATH_TAIL, SCHEMA},
     packet::Packet,
     rule::Rule,
 };
@@ -41,15 +41,16 @@ pub fn call(passage: &Passage, number: u32, rule: &Rule, decision: u64) {
     entry.submit(0);
 }
 
-/// An operation that failed, about `object`; its number is `operation`.
+/// A call that got another result, or an operation that failed (its number is `operation`, else 0), about
+/// `object`.
 #[inline(always)]
-pub fn operation(
+pub fn about(
     passage: &Passage,
     (number, rule, decision): (u32, &Rule, u64),
     operation: u32,
     object: &Object,
 ) {
-    let Some(mut entry) = reserve::<OperationEvent>() else { return };
+    let Some(mut entry) = reserve::<ObjectEvent>() else { return };
     // SAFETY: room for one event, ours until it is submitted; every field is written.
     unsafe {
         let event = entry.as_mut_ptr();
@@ -87,10 +88,15 @@ unsafe fn tell(event: *mut Event, passage: &Passage, number: u32, rule: &Rule, d
         (*event).backend = passage.backend;
         (*event).abi = passage.call.abi;
         (*event).call = passage.call.number;
-        (*event).operation = 0;
+        (*event).signal = rule.signal;
         (*event).decision = decision;
         (*event).place = passage.place;
-        (*event).value = rule.value;
+        (*event).value = passage.value;
+        (*event).outcome = passage.outcome.unwrap_or_default();
+        (*event).fault = rule.fault;
+        (*event).moment = rule.moment;
+        (*event).operation = 0;
+        (*event)._pad = 0;
         passage.call.args(&mut (*event).args);
         (*event).packet = Packet::default();
     }

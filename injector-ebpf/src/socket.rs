@@ -2,7 +2,7 @@
 
 use core::ffi::c_void;
 
-use injector_common::{operation::Socket, packet::mapped};
+use injector_common::{object::Socket, packet::mapped};
 
 use crate::{maps::config, object::Object, task::probe};
 
@@ -16,6 +16,20 @@ macro_rules! field {
     ($base:expr, $field:ident) => {
         probe($base as *const c_void, config!(objects.$field) as usize)
     };
+}
+
+/// `S_IFMT` and `S_IFSOCK` (include/uapi/linux/stat.h).
+const KIND: u16 = 0o170_000;
+/// See [`KIND`].
+const SOCKET: u16 = 0o140_000;
+
+/// The `struct socket` behind an open file; 0 for a file that is none (net/socket.c, `sock_alloc_file`). The
+/// inode that stands for a Unix socket in a folder cannot be opened.
+#[inline(always)]
+pub fn of_file(file: u64) -> u64 {
+    let inode: u64 = field!(file, file_inode);
+    let mode: u16 = field!(inode, inode_mode);
+    if file != 0 && mode & KIND == SOCKET { field!(file, file_private) } else { 0 }
 }
 
 /// Whose address a hook is given.

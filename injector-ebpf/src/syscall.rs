@@ -1,13 +1,22 @@
-//! Faults at the system call's own function, before it runs: by `fmod_ret`, or by a kprobe with
-//! `bpf_override_return`.
+//! Faults at the system call's own function: before it runs by `fmod_ret` or by a kprobe with
+//! `bpf_override_return`, when it has run by a kretprobe with the same helper.
 // match-proto: long __<arch>_sys_<name>(const struct pt_regs *regs)
 
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_override_return;
-use injector_common::event::{BACKEND_FMOD_RET, BACKEND_KPROBE};
+use injector_common::{
+    call::Run,
+    event::{BACKEND_FMOD_RET, BACKEND_KPROBE, BACKEND_KRETPROBE},
+};
 
-use crate::{maps::current, rules, subject, task::Call};
+use crate::{
+    maps::current,
+    object::Seen,
+    rules::{self, Runs},
+    subject,
+    task::{self, Call},
+};
 
 /// `fmod_ret`: a value other than 0 is what the call returns, and it does not run. The value has all 64
 /// bits: the trampoline compares and returns all of them (arch/x86/net/bpf_jit_comp.c).
@@ -27,26 +36,46 @@ pub extern "C" fn syscall_kprobe(regs: *mut c_void) -> i64 {
     0
 }
 
+/// kretprobe: the call has run, and its caller gets another result. The handler works on the registers
+/// with which the function's trampoline goes back to its caller (arch/x86/kernel/rethook.c).
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "kprobe/syscall_exit")]
+pub extern "C" fn syscall_exit(regs: *mut c_void) -> i64 {
+    if subject::suspected() {
+        kretprobe(regs);
+    }
+    0
+}
+
 /// Not inlined, like [`kprobe`]: a program saves at its start all registers that any part of it needs.
 #[inline(never)]
 fn fmod_ret() -> i64 {
-    verdict(BACKEND_FMOD_RET).unwrap_or(0)
+    verdict(BACKEND_FMOD_RET, None).unwrap_or(0)
 }
 
 #[inline(never)]
 fn kprobe(regs: *mut c_void) {
-    if let Some(value) = verdict(BACKEND_KPROBE) {
+    if let Some(value) = verdict(BACKEND_KPROBE, None) {
         // SAFETY: the context of a kprobe program is its pt_regs.
         unsafe { bpf_override_return(regs.cast(), value.cast_unsigned()) };
     }
 }
 
-/// What the running call is to return, if a rule decides.
+#[inline(never)]
+fn kretprobe(regs: *mut c_void) {
+    if let Some(value) = verdict(BACKEND_KRETPROBE, Some(task::returned(regs))) {
+        // SAFETY: as above.
+        unsafe { bpf_override_return(regs.cast(), value.cast_unsigned()) };
+    }
+}
+
+/// What the running call, or one that has come to `outcome`, is to return, if a rule decides.
 #[inline(always)]
-fn verdict(backend: u32) -> Option<i64> {
+fn verdict(backend: u32, outcome: Option<i64>) -> Option<i64> {
     let task = current();
     let call = Call::of(task);
-    let found = rules::rules_of(&call)?;
+    let (run, _) = rules::rules_of(&call, backend)?;
     let mut value = 0;
-    rules::pass(task, &call, found, backend, &mut value).then_some(value)
+    let runs = Runs { calls: run, operations: Run::default() };
+    rules::pass(task, &call, runs, (0, || Seen::UNKNOWN), (backend, outcome), &mut value).then_some(value)
 }

@@ -5,7 +5,10 @@
 
 use core::{arch::asm, ffi::c_void, mem::offset_of};
 
-use aya_ebpf::helpers::{bpf_probe_read_kernel, generated::bpf_task_pt_regs};
+use aya_ebpf::helpers::{
+    bpf_probe_read_kernel,
+    generated::{bpf_get_current_comm, bpf_task_pt_regs},
+};
 use injector_common::{
     call::{ABI_COMPAT, ABI_NATIVE},
     config::{FIELD_MARK, Offsets},
@@ -68,20 +71,35 @@ impl Call {
         Self { regs, abi, number }
     }
 
+    /// The register at this offset of `pt_regs`. One of a 32-bit caller has nothing in its upper half.
+    #[inline(always)]
+    pub fn register(&self, offset: u16) -> u64 {
+        probe(self.regs, usize::from(offset))
+    }
+
     /// Writes the six argument registers, as the caller set them, to `args`.
     #[inline(always)]
     pub fn args(&self, args: &mut [u64; 6]) {
         macro_rules! copy {
-            ($($nth:literal)+) => { $(
-                args[$nth] = if self.abi == ABI_COMPAT {
-                    u64::from(probe::<u32>(self.regs, offset!(regs_compat[$nth])))
-                } else {
-                    probe::<u64>(self.regs, offset!(regs_native[$nth]))
-                };
-            )+ };
+            ($registers:ident) => {
+                copy!($registers 0 1 2 3 4 5)
+            };
+            ($registers:ident $($nth:literal)+) => {
+                $( args[$nth] = probe(self.regs, offset!($registers[$nth])); )+
+            };
         }
-        copy!(0 1 2 3 4 5);
+        if self.abi == ABI_COMPAT {
+            copy!(regs_compat);
+        } else {
+            copy!(regs_native);
+        }
     }
+}
+
+/// What a function returns, in the registers of its kretprobe.
+#[inline(always)]
+pub fn returned(regs: *const c_void) -> i64 {
+    probe(regs, offset!(regs_return))
 }
 
 /// The number of the task's cgroup in the unified hierarchy: what `bpf_get_current_cgroup_id` gives, in a
@@ -94,10 +112,13 @@ pub fn cgroup_number(task: Task) -> u64 {
     load!("u64", node, kn_id)
 }
 
-/// Is the task a kernel thread or an io_uring worker?
+/// The thread's name, as it is kept: 16 bytes, zeroes behind it.
 #[inline(always)]
-pub fn is_kernel_thread(task: Task) -> bool {
-    flags(task) & (PF_IO_WORKER | PF_KTHREAD) != 0
+pub fn comm() -> [u64; 2] {
+    let mut comm = [0u64; 2];
+    // SAFETY: room for 16 bytes.
+    unsafe { bpf_get_current_comm((&raw mut comm).cast(), 16) };
+    comm
 }
 
 /// The task's flags, such as [`PF_KTHREAD`].

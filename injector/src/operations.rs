@@ -58,19 +58,19 @@ pub enum Arguments {
 }
 
 impl Arguments {
-    /// The program on the kernel side (injector-ebpf, `operation`).
+    /// The program on the kernel side (injector-ebpf, `hook`).
     pub const fn program(self) -> &'static str {
         match self {
-            Self::File => "operation_file",
-            Self::Access => "operation_access",
-            Self::Path => "operation_path",
-            Self::Entry => "operation_entry",
-            Self::Link => "operation_link",
-            Self::Rename => "operation_rename",
-            Self::Socket => "operation_socket",
-            Self::Connect => "operation_connect",
-            Self::Bind => "operation_bind",
-            Self::Send => "operation_send",
+            Self::File => "hook_file",
+            Self::Access => "hook_access",
+            Self::Path => "hook_path",
+            Self::Entry => "hook_entry_of",
+            Self::Link => "hook_link",
+            Self::Rename => "hook_rename",
+            Self::Socket => "hook_socket",
+            Self::Connect => "hook_connect",
+            Self::Bind => "hook_bind",
+            Self::Send => "hook_send",
         }
     }
 }

@@ -263,6 +263,10 @@ pub struct Report {
 /// The counters of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counts {
+    /// Its text.
+    pub text: String,
+    /// Was it taken away by a change?
+    pub removed: bool,
     /// Calls or packets that the rule means.
     pub matched: u64,
     /// Faults.
@@ -285,7 +289,14 @@ impl Report {
             let suppressed = rule["suppressed"].as_object()?.iter();
             let suppressed = suppressed.map(|(reason, count)| Some((reason.clone(), count.as_u64()?)));
             let (matched, fired) = (rule["matched"].as_u64()?, rule["fired"].as_u64()?);
-            rules.push(Counts { matched, fired, suppressed: suppressed.collect::<Option<_>>()? });
+            let (text, removed) = (rule["text"].as_str()?.to_owned(), rule["removed"].as_bool()?);
+            rules.push(Counts {
+                text,
+                removed,
+                matched,
+                fired,
+                suppressed: suppressed.collect::<Option<_>>()?,
+            });
         }
         let skipped = value["skipped"].as_object()?.values().filter_map(Value::as_u64).sum();
         let (seed, lost_events) = (value["seed"].as_u64()?, value["lost_events"].as_u64()?);

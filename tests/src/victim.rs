@@ -28,6 +28,9 @@ pub const ROADS: &str = env!("VICTIM_ROADS");
 /// A 64-bit program that uses the 32-bit entry.
 #[cfg(target_arch = "x86_64")]
 pub const INT80: &str = env!("VICTIM_INT80");
+/// Makes every call that it is told, once.
+#[cfg(target_arch = "x86_64")]
+pub const EVERY: &str = env!("VICTIM_EVERY");
 /// A 32-bit program.
 #[cfg(target_arch = "x86_64")]
 pub const INT80_32: &str = env!("VICTIM_INT80_32");
@@ -146,8 +149,17 @@ pub struct Steady {
 impl Steady {
     /// Starts one that makes a call every few milliseconds, and waits for its first.
     pub fn start(operation: Operation) -> Result<Self> {
+        Self::with_gap(operation, "2")
+    }
+
+    /// One that makes a call after the other.
+    pub fn busy(operation: Operation) -> Result<Self> {
+        Self::with_gap(operation, "0")
+    }
+
+    fn with_gap(operation: Operation, gap: &str) -> Result<Self> {
         let (cgroup, board, folder) = (Scratch::new()?, Board::new(1, 0)?, folder()?);
-        let child = cgroup.spawn(&mut command(STEADY, &[operation.name, "2"], &board, folder.path())?)?;
+        let child = cgroup.spawn(&mut command(STEADY, &[operation.name, gap], &board, folder.path())?)?;
         board.next(1)?;
         Ok(Self { cgroup, board, child, _folder: folder })
     }

@@ -7,6 +7,7 @@ mod build;
 mod checkout;
 mod child;
 mod demo;
+mod fuzz;
 mod kernel;
 mod packages;
 mod setup;
@@ -37,6 +38,7 @@ enum Verb {
     Vm(vm::Verb),
     Demo(demo::Demo),
     Test(test::Test),
+    Fuzz(fuzz::Fuzz),
     Bench(bench::Bench),
 }
 
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Verb::Vm(verb) => verb.run(),
         Verb::Demo(verb) => verb.run(),
         Verb::Test(verb) => verb.run().map(|()| ExitCode::SUCCESS),
+        Verb::Fuzz(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Bench(verb) => verb.run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

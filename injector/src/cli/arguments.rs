@@ -6,33 +6,33 @@ use clap::{ArgMatches, Args, FromArgMatches, parser::ValueSource};
 
 use super::exit::Failure;
 use crate::{
-    engine::{self, Injector},
+    engine::{
+        self, Injector,
+        request::{Grammar, Until},
+    },
     plan::Options,
-    spec::{self, SpecError, model::Rule, units},
-    syscalls::Machine,
+    spec::{SpecError, model::Rule, units},
 };
 
 /// Rules, any number, of any kind. All of them count, in the order of the command line.
 #[derive(Debug)]
-pub(super) struct Rules(Vec<(Kind, String)>);
+pub(super) struct Rules(Vec<(Grammar, String)>);
 
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Expression,
-    Syscall,
-    Net,
-    Io,
-}
-
-const KINDS: [(Kind, &str); 4] =
-    [(Kind::Expression, "expression"), (Kind::Syscall, "syscall"), (Kind::Net, "net"), (Kind::Io, "io")];
+const GRAMMARS: [(Grammar, &str); 4] = [
+    (Grammar::Expression, "expression"),
+    (Grammar::Syscall, "syscall"),
+    (Grammar::Net, "net"),
+    (Grammar::Io, "io"),
+];
 
 /// What clap knows of the rules; the order between different options is taken from the matches.
 #[derive(Args, Debug)]
 struct RuleOptions {
-    /// A rule on system calls, in strace's words: inject=SET:error=ERRNO|retval=N[:when=FIRST[..LAST][+STEP]][:prob=5%][:times=N]
+    /// A rule on system calls, in strace's words: inject=SET:error=ERRNO|retval=N|signal=SIG[:when=FIRST[..LAST][+STEP]]
     ///
-    /// SET is names, %classes, /regexes, !negations, as in strace. Example: -e inject=fsync,fdatasync:error=EIO:when=3
+    /// SET is names, %classes, /regexes, !negations, as in strace. Further words: prob=5%, times=N, scope=process;
+    /// at=exit, on=success, on=failure for calls that have run; predicates such as count>4096, flags&O_CREAT, fd=3,
+    /// comm=NAME. Example: -e inject=fsync,fdatasync:error=EIO:when=3
     #[arg(short = 'e', long = "expression", value_name = "EXPR", help_heading = "Rules")]
     expression: Vec<String>,
     /// The same without `inject=`: SET:ACTIONS
@@ -56,16 +56,16 @@ struct RuleOptions {
 impl FromArgMatches for Rules {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut found = Vec::new();
-        for (kind, id) in KINDS {
+        for (grammar, id) in GRAMMARS {
             if matches.value_source(id) != Some(ValueSource::CommandLine) {
                 continue;
             }
             let indices = matches.indices_of(id).into_iter().flatten();
             let values = matches.get_many::<String>(id).into_iter().flatten();
-            found.extend(indices.zip(values).map(|(index, value)| (index, kind, value.clone())));
+            found.extend(indices.zip(values).map(|(index, value)| (index, grammar, value.clone())));
         }
         found.sort_by_key(|&(index, ..)| index);
-        Ok(Self(found.into_iter().map(|(_, kind, value)| (kind, value)).collect()))
+        Ok(Self(found.into_iter().map(|(_, grammar, value)| (grammar, value)).collect()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -87,13 +87,12 @@ impl Args for Rules {
 impl Rules {
     /// Parses them.
     pub(super) fn parse(&self) -> Result<Vec<Rule>, SpecError> {
-        let parse = |(kind, text): &(Kind, String)| match kind {
-            Kind::Expression => spec::expression(text, Machine::HOST),
-            Kind::Syscall => spec::syscall(text, Machine::HOST),
-            Kind::Net => spec::net(text),
-            Kind::Io => spec::operation(text),
-        };
-        self.0.iter().map(parse).collect()
+        self.0.iter().map(|(grammar, text)| grammar.parse(text)).collect()
+    }
+
+    /// As they were given, for another injector.
+    pub(super) fn texts(self) -> Vec<(Grammar, String)> {
+        self.0
     }
 }
 
@@ -131,19 +130,28 @@ pub(super) struct Behaviour {
 }
 
 impl Behaviour {
-    /// The options of the plan; `default` is the time limit where none was given.
-    pub(super) fn options(&self, default: Option<Duration>) -> Result<Options, Failure> {
-        let duration = match self.duration.as_deref() {
+    /// The options of the plan; `default` is the time limit where none was given, `whole` whether a change
+    /// may bring any rule.
+    pub(super) fn options(&self, default: Option<Duration>, whole: bool) -> Result<Options, Failure> {
+        let duration = match self.duration.as_deref().map(until).transpose()? {
             None => default,
-            Some("forever") => None,
-            Some(text) => Some(units::duration(text)?),
+            Some(Until::Forever) => None,
+            Some(Until::After(time)) => Some(time),
         };
         let seed = match self.seed {
             Some(seed) => seed,
             // Short enough to be typed again.
             None => engine::random_u64()? >> 32,
         };
-        Ok(Options { seed, monitor: self.monitor, insist: self.insist, duration })
+        Ok(Options { seed, monitor: self.monitor, insist: self.insist, duration, whole })
+    }
+}
+
+/// What `--for` says.
+pub(super) fn until(text: &str) -> Result<Until, SpecError> {
+    match text {
+        "forever" => Ok(Until::Forever),
+        _ => units::duration(text).map(Until::After),
     }
 }
 

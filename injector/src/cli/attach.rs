@@ -7,6 +7,7 @@ use clap::Args;
 use super::{
     arguments::{Behaviour, Rules, injector},
     exit::{Code, Failure},
+    live::View,
     output::{self, Log},
     runtime,
 };
@@ -78,7 +79,7 @@ impl Attach {
     }
 
     async fn supervise(self, rules: Vec<Rule>) -> Result<Code, Failure> {
-        let options = self.behaviour.options(Some(DEFAULT_TIME))?;
+        let options = self.behaviour.options(Some(DEFAULT_TIME), true)?;
         let targets = self.targets()?;
         let names: Vec<_> = targets.iter().map(Target::describe).collect();
         let injector = targets.into_iter().fold(injector(rules)?, engine::Injector::target);
@@ -94,16 +95,25 @@ impl Attach {
         let mut guard = injector.apply(plan, Start::Now)?;
         output::begun(guard.plan(), &names, self.behaviour.seed.is_none());
         let notes = guard.plan().notes.len();
-        tokio::select! {
-            end = guard.wait(|record| log.write(&record)) => match end? {
-                End::Deadline => output::note("the time is up"),
-                End::TargetsGone => output::note("nothing is left of the targets"),
-                End::Stopped => output::note("stopped"),
-            },
-            received = signals.next() => {
-                received.map_err(|error| Failure::other(format!("cannot wait for signals: {error}"), ""))?;
+        let mut view = View::begin();
+        loop {
+            tokio::select! {
+                end = guard.wait(|record| log.write(&record)) => {
+                    match end? {
+                        End::Deadline => output::note("the time is up"),
+                        End::TargetsGone => output::note("nothing is left of the targets"),
+                        End::Stopped => output::note("stopped"),
+                    }
+                    break;
+                }
+                received = signals.next() => {
+                    received.map_err(|error| Failure::other(format!("cannot wait for signals: {error}"), ""))?;
+                    break;
+                }
+                () = view.due() => view.show(&guard.rules()?),
             }
         }
+        drop(view);
         let report = guard.finish(|record| log.write(&record))?;
         log.flush();
         if self.behaviour.json {

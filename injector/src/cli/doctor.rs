@@ -11,8 +11,8 @@ use crate::{
     kernel::{
         Mechanism, Unsupported,
         btf::KernelBtf,
-        operation::{Hooks, OperationHooks},
         probe, setting,
+        syscall::{Backend, hook::Hook},
     },
     operations::{Operation, TABLE},
 };
@@ -28,12 +28,13 @@ pub(super) struct Doctor {
     json: bool,
 }
 
-const ALL: [Mechanism; 10] = [
+const ALL: [Mechanism; 11] = [
     Mechanism::Btf,
     Mechanism::Lineage,
     Mechanism::CgroupV2,
     Mechanism::FmodRet,
     Mechanism::Kprobe,
+    Mechanism::Kretprobe,
     Mechanism::Hook,
     Mechanism::Lsm,
     Mechanism::CgroupIngress,
@@ -128,9 +129,12 @@ fn findings(results: &[(Mechanism, Result<(), Unsupported>)]) -> Findings {
 
 /// Which operations have a hook here.
 fn operations(btf: Result<&KernelBtf, &Unsupported>) -> Vec<Possible> {
-    let hooks = btf.map(|btf| Hooks::new(btf, false));
+    let hooks = btf.map(|btf| Hook::new(btf, false));
     let possible = |operation: &'static Operation| {
-        let sites = hooks.as_ref().map_err(|cause| (*cause).clone()).and_then(|hooks| hooks.sites(operation));
+        let sites = hooks
+            .as_ref()
+            .map_err(|cause| (*cause).clone())
+            .and_then(|hooks| hooks.operation_sites(operation));
         Possible {
             operation: operation.name,
             available: sites.is_ok(),

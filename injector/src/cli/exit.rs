@@ -74,15 +74,20 @@ impl From<SpecError> for Failure {
     }
 }
 
+impl From<Blame> for Code {
+    fn from(blame: Blame) -> Self {
+        match blame {
+            Blame::Usage => Self::USAGE,
+            Blame::Kernel => Self::KERNEL,
+            Blame::Permission => Self::PERMISSION,
+            Blame::Other => Self::FAILED,
+        }
+    }
+}
+
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
-        let code = match error.blame() {
-            Blame::Usage => Code::USAGE,
-            Blame::Kernel => Code::KERNEL,
-            Blame::Permission => Code::PERMISSION,
-            Blame::Other => Code::FAILED,
-        };
-        Self { message: error.to_string(), hint: error.hint(), code }
+        Self { message: error.to_string(), hint: error.hint(), code: error.blame().into() }
     }
 }
 

@@ -2,9 +2,12 @@
 
 mod arguments;
 mod attach;
+mod change;
 mod doctor;
 mod exit;
+mod live;
 mod output;
+mod plans;
 mod ps;
 mod run;
 mod stop;
@@ -44,6 +47,8 @@ enum Command {
     Attach(attach::Attach),
     /// List who injects what on this machine, since when, and how long still
     Ps(ps::Ps),
+    /// Change the rules of a live injection without a pause
+    Change(change::Change),
     /// End an injection, whoever started it
     Stop(stop::Stop),
     /// Print a completion script for a shell
@@ -66,7 +71,7 @@ pub fn main() -> ExitCode {
     let color = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-        .with_writer(io::stderr)
+        .with_writer(|| live::Aside)
         .with_ansi(color)
         .init();
     let running = std::env::args_os().nth(1).is_some_and(|word| word == "run");
@@ -97,6 +102,7 @@ fn dispatch(verb: Command) -> Result<Code, Failure> {
         Command::Run(run) => run.run(),
         Command::Attach(attach) => attach.run(),
         Command::Ps(ps) => ps.run(),
+        Command::Change(change) => change.run(),
         Command::Stop(stop) => stop.run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut command(), "injector", &mut io::stdout());

@@ -10,7 +10,10 @@ use std::{
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::exit::{Code, Failure};
+use super::{
+    exit::{Code, Failure},
+    live,
+};
 use crate::{
     engine::{Record, Report},
     plan::Plan,
@@ -19,7 +22,8 @@ use crate::{
 /// A line for the person, with our name in front: written whole, so that it stays whole beside the
 /// command's own output. A terminal that has hung up is no reason to fail.
 pub(super) fn note(text: impl std::fmt::Display) {
-    let _ = io::stderr().write_all(format!("injector: {text}\n").as_bytes());
+    let text = format!("injector: {text}\n");
+    let _ = live::aside(|| io::stderr().write_all(text.as_bytes()));
 }
 
 /// An error: what and why, then what to do.
@@ -109,7 +113,7 @@ pub(super) fn begun(plan: &Plan, targets: &[String], chosen_seed: bool) {
 }
 
 /// A class can leave out hundreds of calls: the rest of the list is for those who ask.
-fn shortened(note: &str) -> String {
+pub(super) fn shortened(note: &str) -> String {
     const ENOUGH: usize = 300;
     let Some((end, _)) = note.char_indices().nth(ENOUGH) else { return note.to_owned() };
     let shown = &note[..end];
@@ -127,7 +131,7 @@ pub(super) fn report(report: &Report, began_with: usize) {
             rule.matched.to_string(),
             rule.fired.to_string(),
             if total == 0 { total.to_string() } else { format!("{total} ({})", why.join(", ")) },
-            rule.text.clone(),
+            if rule.removed { format!("{} (removed)", rule.text) } else { rule.text.clone() },
         ]);
     }
     let _ = io::stderr().write_all(trimmed(&table).as_bytes());
@@ -136,7 +140,7 @@ pub(super) fn report(report: &Report, began_with: usize) {
 
 /// What must not be overlooked, whatever form the report has.
 pub(super) fn warnings(report: &Report, began_with: usize) {
-    for rule in &report.rules {
+    for rule in report.rules.iter().filter(|rule| !rule.removed) {
         if rule.matched == 0 {
             note(format_args!("WARNING: rule {} never matched: `{}`", rule.rule, rule.text));
         } else if rule.effective() == 0 {

@@ -6,15 +6,11 @@ use serde::Serialize;
 use super::{
     exit::{Code, Failure},
     output,
+    plans::{self, pid_of},
 };
 use crate::{
-    engine::{self, EngineError},
-    kernel::{
-        clock,
-        registry::{LivePlan, live_plans},
-        unsupported::is_permission,
-    },
-    target::Procfs,
+    engine,
+    kernel::{clock, registry::LivePlan},
 };
 
 /// List who injects what on this machine, since when, and how long still.
@@ -46,6 +42,8 @@ struct Row {
 
 #[derive(Debug, Serialize)]
 struct RuleRow {
+    /// Its number, as in the report.
+    rule: u32,
     text: String,
     matched: u64,
     fired: u64,
@@ -54,7 +52,7 @@ struct RuleRow {
 impl Ps {
     pub(super) fn run(self) -> Result<Code, Failure> {
         engine::sweep();
-        let rows: Vec<_> = plans()?.iter().map(row).collect();
+        let rows: Vec<_> = plans::all()?.iter().map(row).collect();
         if self.json {
             output::print_json(&rows)?;
             return Ok(Code::OK);
@@ -66,7 +64,7 @@ impl Ps {
         let mut table =
             output::table(&["id", "pid", "user", "age", "ends in", "target", "matched", "fired", "rule"]);
         for row in &rows {
-            let none = RuleRow { text: "(too long to list)".into(), matched: 0, fired: 0 };
+            let none = RuleRow { rule: 0, text: "(too long to list)".into(), matched: 0, fired: 0 };
             let rules = if row.rules.is_empty() { std::slice::from_ref(&none) } else { &row.rules };
             for (number, rule) in rules.iter().enumerate() {
                 let first = |text: String| if number == 0 { text } else { String::new() };
@@ -93,27 +91,6 @@ impl Ps {
     }
 }
 
-/// All live plans, or why they cannot be seen.
-pub(super) fn plans() -> Result<Vec<LivePlan>, Failure> {
-    live_plans().map_err(|error| {
-        if is_permission(&error) {
-            let (why, remedy) = crate::kernel::setting::permission();
-            return Failure {
-                message: format!("cannot list the kernel's BPF maps: {error}: {why}"),
-                hint: format!("{remedy}; other people's injections can be seen with CAP_SYS_ADMIN only"),
-                code: Code::PERMISSION,
-            };
-        }
-        EngineError::Events(error).into()
-    })
-}
-
-/// The injector's process number, if it means something here.
-pub(super) fn pid_of(plan: &LivePlan) -> Option<u32> {
-    let here = Procfs::default().pid_namespace().ok()?;
-    (plan.header.pid_namespace == here).then_some(plan.header.pid)
-}
-
 fn row(plan: &LivePlan) -> Row {
     use std::sync::atomic::Ordering::Relaxed;
     let now = clock::now();
@@ -124,7 +101,12 @@ fn row(plan: &LivePlan) -> Row {
     let (deadline, lease) =
         plan.shared().map_or((0, 0), |shared| (shared.deadline.load(Relaxed), shared.lease.load(Relaxed)));
     let counters = plan.counters().unwrap_or_default();
-    let rules = all("rule").into_iter().zip(counters);
+    let rules = all("rule").into_iter().filter_map(|line| {
+        let (number, text) = line.split_once(' ')?;
+        let rule: u32 = number.parse().ok()?;
+        let counters = counters.get(rule as usize)?;
+        Some(RuleRow { rule, text: text.to_owned(), matched: counters.matched, fired: counters.fired })
+    });
     Row {
         id: format!("{:08x}", plan.header.plan),
         pid: pid_of(plan),
@@ -134,8 +116,6 @@ fn row(plan: &LivePlan) -> Row {
         remaining_seconds: (deadline != u64::MAX).then(|| deadline.saturating_sub(now) / 1_000_000_000),
         acting: injector_common::shared::alive(now, deadline, lease),
         targets: all("target"),
-        rules: rules
-            .map(|(text, counters)| RuleRow { text, matched: counters.matched, fired: counters.fired })
-            .collect(),
+        rules: rules.collect(),
     }
 }

@@ -40,7 +40,7 @@ impl Run {
     }
 
     async fn supervise(mut self, rules: Vec<Rule>) -> Result<Code, Failure> {
-        let options = self.behaviour.options(None)?;
+        let options = self.behaviour.options(None, false)?;
         let procfs = Procfs::default();
         if self.behaviour.dry_run {
             let plan = injector(rules)?.plan(options)?;

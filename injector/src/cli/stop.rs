@@ -15,12 +15,9 @@ use nix::{
 use super::{
     exit::{Code, Failure},
     output,
-    ps::{pid_of, plans},
+    plans::{self, name, pid_of},
 };
-use crate::{
-    engine,
-    kernel::{registry::LivePlan, unsupported::is_permission},
-};
+use crate::{engine, kernel::registry::LivePlan};
 
 /// How long an injector has to end by itself: it looks twice a second, and then takes its programs off.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -40,27 +37,15 @@ pub(super) struct Stop {
 impl Stop {
     pub(super) fn run(self) -> Result<Code, Failure> {
         engine::sweep();
-        let mut plans = plans()?;
-        if let Some(id) = &self.id {
-            plans.retain(|plan| name(plan).starts_with(&id.to_lowercase()));
-            if plans.is_empty() {
-                return Err(Failure::usage(
-                    format!("no injection on this machine has the id {id}"),
-                    "`injector ps` lists them",
-                ));
-            }
-            if plans.len() > 1 {
-                return Err(Failure::usage(
-                    format!("{} injections have an id that begins with {id}", plans.len()),
-                    "type more digits, or use --all",
-                ));
-            }
-        }
+        let plans = match &self.id {
+            Some(id) => vec![plans::only(id)?],
+            None => plans::all()?,
+        };
         if plans.is_empty() {
             output::note("nobody injects anything on this machine");
         }
         for plan in &plans {
-            plan.halt().map_err(|error| refused(plan, &error))?;
+            plan.halt().map_err(|error| plans::refused("stop", plan, &error))?;
         }
         let mut code = Code::OK;
         for plan in &plans {
@@ -76,10 +61,6 @@ impl Stop {
         }
         Ok(code)
     }
-}
-
-fn name(plan: &LivePlan) -> String {
-    format!("{:08x}", plan.header.plan)
 }
 
 /// Waits for the injector to end, and kills it if it does not: one that is stopped or hangs cannot.
@@ -98,21 +79,12 @@ fn end(plan: &LivePlan) -> Result<bool, Failure> {
 fn gone(plan: &LivePlan, patience: Duration) -> Result<bool, Failure> {
     let end = Instant::now() + patience;
     loop {
-        if !plans()?.iter().any(|live| live.header.plan == plan.header.plan) {
+        if !plans::all()?.iter().any(|live| live.header.plan == plan.header.plan) {
             return Ok(true);
         }
         if Instant::now() >= end {
             return Ok(false);
         }
         sleep(Duration::from_millis(50));
-    }
-}
-
-fn refused(plan: &LivePlan, error: &std::io::Error) -> Failure {
-    let code = if is_permission(error) { Code::PERMISSION } else { Code::FAILED };
-    Failure {
-        message: format!("cannot stop plan {}: {error}", name(plan)),
-        hint: "run it as root (sudo)".into(),
-        code,
     }
 }

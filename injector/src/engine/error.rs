@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     kernel::{
         Unsupported, installation::InstallError, packet::PacketError, setting, unsupported::is_permission,
@@ -42,13 +44,19 @@ pub enum EngineError {
     /// No randomness.
     #[error("cannot read random bytes: {0}")]
     Random(io::Error),
+    /// The plan cannot be listed, or not be asked for anything.
+    #[error("cannot make the maps by which others find the plan: {0}")]
+    Mailbox(io::Error),
+    /// A plan that has ended cannot be changed.
+    #[error("the plan has ended already")]
+    Ended,
     /// The events cannot be waited for.
     #[error("cannot wait for events: {0}")]
     Events(io::Error),
 }
 
 /// Whose fault it is, which decides the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Blame {
     /// The command line.
     Usage,
@@ -77,6 +85,8 @@ impl EngineError {
                 "name the process's cgroup with --cgroup (see /proc/PID/cgroup), or start it with `injector run`".into()
             }
             Self::Cgroup { .. } => "check that it still exists and that you may read it".into(),
+            Self::Mailbox(_) => "`injector doctor` says what this kernel allows".into(),
+            Self::Ended => "`injector ps` lists what lives".into(),
             Self::Random(_) | Self::Events(_) => "this should not happen; please report it".into(),
         }
     }
@@ -93,7 +103,8 @@ impl EngineError {
             Self::Packet(error) if error.is_permission() => Blame::Permission,
             Self::Unsupported(_) | Self::PacketsOfProcess | Self::Plan(_) | Self::Packet(_) => Blame::Kernel,
             Self::Cgroup { source, .. } => by(source, Blame::Usage),
-            Self::Random(_) | Self::Events(_) => Blame::Other,
+            Self::Mailbox(error) => by(error, Blame::Kernel),
+            Self::Random(_) | Self::Events(_) | Self::Ended => Blame::Other,
         }
     }
 }

@@ -9,17 +9,18 @@ use std::{
 use injector_common::{
     call::{ABI_COMPAT, ABI_NONE},
     event::{
-        BACKEND_CGROUP_SKB, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_TC, Event,
-        OperationEvent, SCHEMA,
+        BACKEND_CGROUP_SKB, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE, BACKEND_TC,
+        Event, ObjectEvent, SCHEMA,
     },
     packet::{EGRESS, Packet},
+    rule::{AT_ENTRY, FAULT_NONE},
 };
 use serde::Serialize;
 
 use crate::{
-    engine::operation::OperationRecord,
+    engine::object::ObjectRecord,
     kernel::clock,
-    spec::errno::Errno,
+    spec::{errno::Errno, signal::Signal},
     syscalls::{self, Abi, Call, Machine},
 };
 
@@ -49,9 +50,9 @@ pub struct Record {
     /// Who met it; absent for packets.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskRecord>,
-    /// What failed, and what it was about; absent for calls and packets.
+    /// What it was about; absent where no rule asks for that, and for packets.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub operation: Option<OperationRecord>,
+    pub object: Option<ObjectRecord>,
     /// The packet; absent for calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packet: Option<PacketRecord>,
@@ -61,14 +62,20 @@ pub struct Record {
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Verdict {
-    /// The call returned this instead of running.
-    Return {
-        /// The value.
-        #[serde(rename = "return")]
-        value: i64,
+    /// What the call met.
+    Call {
+        /// What it returned, if not its own result.
+        #[serde(rename = "return", skip_serializing_if = "Option::is_none")]
+        value: Option<i64>,
         /// Its name, where it is an errno.
         #[serde(skip_serializing_if = "Option::is_none")]
         errno: Option<String>,
+        /// What it had come to by itself, if it has run.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        instead_of: Option<i64>,
+        /// The signal that the thread was sent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signal: Option<String>,
     },
     /// The packet was dropped.
     Drop {
@@ -135,9 +142,9 @@ impl Record {
     /// Reads what came through the ring buffer; `None` for what is no event of this version.
     pub(super) fn read(bytes: &[u8], rules: &[String]) -> Option<Self> {
         // The longer kind begins with the shorter one.
-        let operation: Option<OperationEvent> = bytemuck::try_pod_read_unaligned(bytes).ok();
-        let event = match &operation {
-            Some(operation) => operation.event,
+        let object: Option<ObjectEvent> = bytemuck::try_pod_read_unaligned(bytes).ok();
+        let event = match &object {
+            Some(object) => object.event,
             None => bytemuck::try_pod_read_unaligned(bytes).ok()?,
         };
         if event.schema != SCHEMA {
@@ -154,9 +161,9 @@ impl Record {
             backend: backend(event.backend),
             cgroup: event.cgroup,
             decision: event.decision,
-            verdict: if call { returned(event.value) } else { Verdict::Drop { drop: true } },
+            verdict: if call { met(&event) } else { Verdict::Drop { drop: true } },
             task: call.then(|| task(&event)),
-            operation: operation.as_ref().map(OperationRecord::of),
+            object: object.as_ref().map(ObjectRecord::of),
             packet: (!call).then(|| packet(&event.packet)),
         })
     }
@@ -172,6 +179,7 @@ fn backend(number: u32) -> &'static str {
     match number {
         BACKEND_FMOD_RET => "fmod_ret",
         BACKEND_KPROBE => "kprobe",
+        BACKEND_KRETPROBE => "kretprobe",
         BACKEND_HOOK => "hook",
         BACKEND_CGROUP_SKB => "cgroup_skb",
         BACKEND_TC => "tc",
@@ -179,9 +187,16 @@ fn backend(number: u32) -> &'static str {
     }
 }
 
-fn returned(value: i64) -> Verdict {
-    let errno = value.checked_neg().and_then(|number| u16::try_from(number).ok()).and_then(Errno::new);
-    Verdict::Return { value, errno: errno.map(|errno| errno.to_string()) }
+fn met(event: &Event) -> Verdict {
+    let value = (event.fault != FAULT_NONE).then_some(event.value);
+    let number = value.and_then(i64::checked_neg).and_then(|number| u16::try_from(number).ok());
+    let signal = u8::try_from(event.signal).ok().and_then(Signal::new);
+    Verdict::Call {
+        value,
+        errno: number.and_then(Errno::new).map(|errno| errno.to_string()),
+        instead_of: (event.moment != AT_ENTRY).then_some(event.outcome),
+        signal: signal.map(|signal| signal.to_string()),
+    }
 }
 
 fn task(event: &Event) -> TaskRecord {
@@ -192,7 +207,7 @@ fn task(event: &Event) -> TaskRecord {
     };
     let abi = if event.abi == ABI_COMPAT { compat } else { native };
     let entry = syscalls::get(Call { abi, number: event.call });
-    let arguments = entry.map_or(event.args.len(), |entry| usize::from(entry.arguments));
+    let arguments = entry.map_or(event.args.len(), |entry| entry.parameters.len());
     let call = CallRecord {
         abi: abi.name(),
         syscall: entry.map_or_else(|| format!("syscall_{}", event.call), |entry| entry.name.into()),
@@ -237,7 +252,10 @@ fn packet(packet: &Packet) -> PacketRecord {
 #[cfg(test)]
 mod tests {
     use bytemuck::Zeroable;
-    use injector_common::packet::{INGRESS, mapped};
+    use injector_common::{
+        packet::{INGRESS, mapped},
+        rule::{AT_EXIT, FAULT_RETURN},
+    };
 
     use super::*;
 
@@ -255,7 +273,16 @@ mod tests {
     fn a_call_is_told_in_words() {
         let mut comm = [0; 16];
         comm[..5].copy_from_slice(b"redis");
-        let json = json(&Event { call: 74, value: -5, pid: 12, ns_pid: 1, comm, args: [9; 6], ..event() });
+        let json = json(&Event {
+            call: 74,
+            fault: FAULT_RETURN,
+            value: -5,
+            pid: 12,
+            ns_pid: 1,
+            comm,
+            args: [9; 6],
+            ..event()
+        });
         assert_eq!(json["plan"], "00000abc");
         assert_eq!(json["rule_text"], "the rule");
         assert_eq!(json["syscall"], "fsync");
@@ -264,6 +291,14 @@ mod tests {
         assert_eq!(json["verdict"], serde_json::json!({ "return": -5, "errno": "EIO" }));
         assert_eq!((&json["pid"], &json["ns_pid"], &json["comm"]), (&12.into(), &1.into(), &"redis".into()));
         assert!(json.get("packet").is_none());
+    }
+
+    #[test]
+    fn a_signal_and_a_call_that_has_run_are_told() {
+        let told = json(&Event { signal: 10, ..event() });
+        assert_eq!(told["verdict"], serde_json::json!({ "signal": "SIGUSR1" }));
+        let told = json(&Event { fault: FAULT_RETURN, value: -5, moment: AT_EXIT, outcome: 7, ..event() });
+        assert_eq!(told["verdict"], serde_json::json!({ "return": -5, "errno": "EIO", "instead_of": 7 }));
     }
 
     #[cfg(target_arch = "x86_64")]

@@ -8,8 +8,7 @@ use std::{
 };
 
 use aya::maps::{MapData, RingBuf};
-use bytemuck::Zeroable;
-use injector_common::{plan::PlanHeader, shared::LEASE_NS};
+use injector_common::shared::LEASE_NS;
 use tokio::{
     io::unix::AsyncFd,
     time::{Interval, MissedTickBehavior, interval},
@@ -18,6 +17,7 @@ use tokio::{
 use super::{
     EngineError, Start,
     events::Record,
+    listed::Listed,
     report::{Report, RuleReport},
 };
 use crate::{
@@ -35,7 +35,7 @@ use crate::{
 const TICK: Duration = Duration::from_millis(500);
 
 /// Events that are handed out in one go.
-const BATCH: usize = 1000;
+const BATCH: usize = 256;
 
 /// Why a plan came to its end by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,20 +50,20 @@ pub enum End {
 
 /// See the module.
 pub struct Guard {
-    plan: Plan,
-    targets: Vec<Target>,
+    pub(super) plan: Plan,
+    pub(super) targets: Vec<Target>,
     gone: BTreeSet<usize>,
-    deadline: u64,
-    coverage: Option<Coverage>,
+    pub(super) deadline: u64,
+    pub(super) coverage: Option<Coverage>,
     ring: RingBuf<MapData>,
     /// The ring buffer's descriptor once more: readable when there are events.
     news: AsyncFd<OwnedFd>,
     tick: Interval,
-    texts: Vec<String>,
-    notes: Vec<String>,
-    installation: Installation,
-    #[expect(dead_code, reason = "the plan is listed as long as this is open")]
-    listing: OwnedFd,
+    /// Of all rules that the plan has or has had, by number.
+    pub(super) texts: Vec<String>,
+    pub(super) notes: Vec<String>,
+    pub(super) installation: Installation,
+    pub(super) listed: Listed,
 }
 
 impl Guard {
@@ -81,7 +81,7 @@ impl Guard {
         let shared = installation.shared();
         shared.lease.store(now + LEASE_NS, Relaxed);
         shared.deadline.store(deadline, Relaxed);
-        let listing = installation.publish(header(&plan, now, procfs), &listing_text(&plan, &targets))?;
+        let listed = Listed::begin(&plan, &targets, now, procfs, &installation)?;
         let ring = installation.events()?;
         let news = ring.as_fd().try_clone_to_owned().and_then(readable).map_err(EngineError::Events)?;
         let mut tick = interval(TICK);
@@ -101,7 +101,7 @@ impl Guard {
             texts,
             notes,
             installation,
-            listing,
+            listed,
         };
         guard.follow_devices()?;
         let shared = guard.installation.shared();
@@ -140,6 +140,11 @@ impl Guard {
                     }
                     if left > 0 {
                         ready.clear_ready();
+                    } else {
+                        drop(ready);
+                        // Without this the runtime looks at its clock and at signals once in 128 batches only
+                        // (its budget for a task), by when a lease can have run out.
+                        tokio::task::yield_now().await;
                     }
                 }
                 changes = changes(self.coverage.as_mut()) => note_devices(&mut self.notes, changes),
@@ -159,10 +164,11 @@ impl Guard {
         }
         shared.lease.store(now + LEASE_NS, Relaxed);
         self.follow_devices()?;
+        self.serve();
         Ok(self.targets_gone().then_some(End::TargetsGone))
     }
 
-    fn follow_devices(&mut self) -> Result<(), EngineError> {
+    pub(super) fn follow_devices(&mut self) -> Result<(), EngineError> {
         let Some(coverage) = &mut self.coverage else { return Ok(()) };
         let mut pids = Vec::new();
         for target in &self.targets {
@@ -201,6 +207,19 @@ impl Guard {
         self.gone.len() == self.targets.len()
     }
 
+    /// All rules with their counters as they are now, by number; those that a change has removed as well.
+    ///
+    /// # Errors
+    /// The counters cannot be read.
+    pub fn rules(&self) -> Result<Vec<RuleReport>, EngineError> {
+        let live: BTreeSet<_> = self.plan.rules.iter().map(|rule| rule.number).collect();
+        let report = |(text, number): (&String, u32)| {
+            let counters = self.installation.counters(number)?;
+            Ok(RuleReport::new(number, text, &counters, !live.contains(&number)))
+        };
+        self.texts.iter().zip(0..).map(report).collect()
+    }
+
     /// Ends the faults, takes the programs off, hands out the last events and reports.
     ///
     /// # Errors
@@ -219,11 +238,7 @@ impl Guard {
         while let Some(item) = self.ring.next() {
             Record::read(&item, &self.texts).into_iter().for_each(&mut record);
         }
-        let mut rules = Vec::new();
-        for (number, text) in self.texts.iter().enumerate() {
-            let counters = self.installation.counters(u32::try_from(number).unwrap_or(u32::MAX))?;
-            rules.push(RuleReport::new(number, text, &counters));
-        }
+        let rules = self.rules()?;
         let shared = self.installation.shared();
         Ok(Report {
             schema: injector_common::event::SCHEMA,
@@ -254,31 +269,4 @@ fn note_devices(notes: &mut Vec<String>, events: Vec<DeviceEvent>) {
             other => tracing::debug!(?other, "device"),
         }
     }
-}
-
-fn header(plan: &Plan, now: u64, procfs: &Procfs) -> PlanHeader {
-    PlanHeader {
-        pid: std::process::id(),
-        plan: u64::from(plan.id),
-        started: now,
-        pid_namespace: procfs.pid_namespace().unwrap_or(0),
-        rules: u32::try_from(plan.rules.len()).unwrap_or(0),
-        ..PlanHeader::zeroed()
-    }
-}
-
-/// What `ps` shows: one `key=value` a line; what may be many at the end, since the room is
-/// limited.
-fn listing_text(plan: &Plan, targets: &[Target]) -> String {
-    let line = |key: &str, value: &str| format!("{key}={}\n", value.replace('\n', " "));
-    let mut text =
-        line("user", &std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_default());
-    text += &line("monitor", if plan.options.monitor { "1" } else { "0" });
-    for rule in &plan.rules {
-        text += &line("rule", &rule.text);
-    }
-    for target in targets {
-        text += &line("target", &target.describe());
-    }
-    text
 }

@@ -5,8 +5,11 @@ mod error;
 mod events;
 mod guard;
 mod lineage;
-mod operation;
+mod listed;
+mod object;
 mod report;
+pub mod request;
+mod update;
 
 use std::{collections::BTreeSet, os::fd::AsFd, path::Path};
 
@@ -14,14 +17,13 @@ pub use self::{
     error::{Blame, EngineError},
     events::{CallRecord, PacketRecord, Record, TaskRecord, Verdict},
     guard::{End, Guard},
-    operation::OperationRecord,
+    object::ObjectRecord,
     report::{Report, RuleReport},
 };
 use crate::{
     kernel::{
         btf::KernelBtf,
         installation::{Installation, Subjects},
-        operation::Hooks,
         packet::{self, Classifier, Coverage},
         probe, registry, setting,
         syscall::{Backend, backends},
@@ -91,14 +93,9 @@ impl Injector {
         // First, since it is what every plan needs: whoever may do this may do the rest.
         probe::probe(Mechanism::Lineage, &self.btf)?;
         let backends = self.backends();
-        let hooks = self.hooks();
-        let mut plan = Plan::new(&self.rules, options, fresh_id()?, &backends, &hooks)?;
-        let packets = plan.needs_egress() || plan.needs_ingress();
-        if packets && self.targets.iter().any(|target| matches!(target, Target::Process(_))) {
-            return Err(EngineError::PacketsOfProcess);
-        }
+        let mut plan = Plan::new(&self.rules, options, fresh_id()?, &backends)?;
         let inhabited = |target: &Target| target.pids().is_ok_and(|pids| !pids.is_empty());
-        if packets && self.targets.iter().any(inhabited) {
+        if (plan.needs_egress() || plan.needs_ingress()) && self.targets.iter().any(inhabited) {
             // sk_alloc sets a socket's cgroup, and nothing changes it (net/core/sock.c, cgroup_sk_alloc).
             plan.notes.push(
                 "the target has processes already: a socket that one of them made in another cgroup belongs to that \
@@ -106,22 +103,28 @@ impl Injector {
                     .into(),
             );
         }
+        self.check_packets(&plan, &self.targets)?;
+        Ok(plan)
+    }
+
+    /// Can the rules on packets be had with these targets?
+    fn check_packets(&self, plan: &Plan, targets: &[Target]) -> Result<(), EngineError> {
+        let packets = plan.needs_egress() || plan.needs_ingress();
+        if packets && targets.iter().any(|target| matches!(target, Target::Process(_))) {
+            return Err(EngineError::PacketsOfProcess);
+        }
         if plan.needs_ingress() {
             probe::probe(Mechanism::CgroupIngress, &self.btf)?;
         }
         if plan.needs_egress() {
             self.egress_mechanism()?;
         }
-        Ok(plan)
+        Ok(())
     }
 
     fn backends(&self) -> Vec<Box<dyn Backend + '_>> {
         let calls: BTreeSet<_> = self.rules.iter().flat_map(Rule::calls).collect();
         backends(&self.btf, self.fully_preemptible, calls.len() > MANY)
-    }
-
-    fn hooks(&self) -> Hooks<'_> {
-        Hooks::new(&self.btf, self.fully_preemptible)
     }
 
     fn egress_mechanism(&self) -> Result<packet::Mechanism, Unsupported> {
@@ -155,23 +158,11 @@ impl Injector {
             add_tree(&installation, cgroup, number)?;
         }
         if plan.needs_ingress() {
-            // The program of a cgroup runs for all below it, so one below another target needs none.
-            let mut covered: Vec<&Path> = Vec::new();
-            let mut outermost: Vec<_> = cgroups().map(|(cgroup, _)| cgroup.path()).collect();
-            outermost.sort_unstable();
-            for path in outermost {
-                if covered.iter().any(|above| path.starts_with(above)) {
-                    continue;
-                }
-                covered.push(path);
-                let directory = std::fs::File::open(path)
-                    .map_err(|source| EngineError::Cgroup { path: path.into(), source })?;
-                installation.attach_ingress(directory.as_fd())?;
-            }
+            attach_ingress(&mut installation, &self.targets)?;
         }
         let coverage = self.cover(&installation, &plan)?;
-        installation.attach_calls(&plan, &self.backends())?;
-        installation.attach_operations(&plan, &self.hooks())?;
+        let programs = installation.attach_calls(&plan.sites, &self.backends())?;
+        installation.keep(programs);
         Guard::start(plan, self.targets, &self.procfs, installation, coverage, start)
     }
 
@@ -198,6 +189,24 @@ impl Injector {
         let classifier = Classifier { program, mechanism, plan: u64::from(plan.id) };
         Ok(Some(Coverage::new(classifier, self.procfs.clone())))
     }
+}
+
+/// Has the incoming packets of target cgroups pass the rules.
+fn attach_ingress(installation: &mut Installation, targets: &[Target]) -> Result<(), EngineError> {
+    // The program of a cgroup runs for all below it, so one below another target needs none.
+    let mut covered: Vec<&Path> = Vec::new();
+    let mut outermost: Vec<_> = targets.iter().filter_map(Target::cgroup).map(Cgroup::path).collect();
+    outermost.sort_unstable();
+    for path in outermost {
+        if covered.iter().any(|above| path.starts_with(above)) {
+            continue;
+        }
+        covered.push(path);
+        let directory =
+            std::fs::File::open(path).map_err(|source| EngineError::Cgroup { path: path.into(), source })?;
+        installation.attach_ingress(directory.as_fd())?;
+    }
+    Ok(())
 }
 
 /// Adds a cgroup and all that are below it. One that is made below a known one is followed by the kernel

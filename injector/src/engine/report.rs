@@ -7,9 +7,11 @@ use serde::Serialize;
 #[derive(Clone, Debug, Serialize)]
 pub struct RuleReport {
     /// Its number, from 0.
-    pub rule: usize,
+    pub rule: u32,
     /// Its text.
     pub text: String,
+    /// Was it taken away by a change of the plan?
+    pub removed: bool,
     /// Calls or packets that it means.
     pub matched: u64,
     /// Faults that happened.
@@ -22,7 +24,7 @@ pub struct RuleReport {
 }
 
 impl RuleReport {
-    pub(super) fn new(rule: usize, text: &str, counters: &Counters) -> Self {
+    pub(crate) fn new(rule: u32, text: &str, counters: &Counters, removed: bool) -> Self {
         let suppressed = REASON_NAMES
             .iter()
             .map(|&(reason, name)| (name, counters.suppressed[reason as usize]))
@@ -30,6 +32,7 @@ impl RuleReport {
         Self {
             rule,
             text: text.into(),
+            removed,
             matched: counters.matched,
             fired: counters.fired,
             monitored: counters.suppressed[Reason::Monitored as usize],
@@ -70,8 +73,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Rules that never fired.
+    /// Rules that never fired; not those that were taken away, maybe before they could.
     pub fn idle(&self) -> impl Iterator<Item = &RuleReport> {
-        self.rules.iter().filter(|rule| rule.effective() == 0)
+        self.rules.iter().filter(|rule| !rule.removed && rule.effective() == 0)
     }
 }

@@ -2,6 +2,7 @@
 //! the process however that ends, since nothing is pinned.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
 };
@@ -9,23 +10,34 @@ use std::{
 use aya::maps::{Map, MapData, MapError, RingBuf};
 use aya_obj::generated::bpf_attach_type::BPF_CGROUP_INET_INGRESS;
 use bytemuck::Zeroable;
-use injector_common::{config::Config, counters::Counters, plan::PlanHeader, thread};
+use injector_common::{
+    call::{ABI_COMPAT, CALLS_PER_ABI, CallRules, PACKETS, Run, Slot},
+    config::{Config, Offsets, USES_OBJECTS},
+    counters::Counters,
+    plan::PlanHeader,
+    thread,
+};
 use nix::libc;
 
 use super::{
     btf::{BtfError, KernelBtf},
     descriptors,
+    lease::LeaseKeeper,
     memory::SharedMemory,
     object::{Kind, ObjectError, Ready, Sizes},
     offsets,
-    operation::Hooks,
+    registry::Listing,
     sys,
-    syscall::{AttachError, Attached, Backend, BackendKind, Site},
+    syscall::{AttachError, Attached, Backend, Site},
+    tables::Tables,
 };
-use crate::plan::{Operations, Plan};
+use crate::plan::{Plan, objects::PLACES};
 
 /// Bytes of the ring buffer: some 19,000 events.
 const EVENTS: u32 = 4 << 20;
+
+/// The tracepoint where a thread is born.
+const BIRTHS: &str = "task_newtask";
 
 /// Why a plan could not be installed.
 #[derive(Debug, thiserror::Error)]
@@ -94,12 +106,48 @@ pub struct Subjects {
 pub struct Installation {
     ready: Ready,
     shared: SharedMemory,
+    tables: Tables,
+    offsets: Offsets,
     /// Bytes of a thread's state.
     state_size: usize,
-    calls: Vec<(String, Attached)>,
-    lineage: Vec<(OwnedFd, OwnedFd)>,
+    calls: Vec<Program>,
+    /// Skipped runs of programs that a change of the plan has taken off.
+    misses_before: BTreeMap<String, u64>,
+    lineage: Vec<(&'static str, OwnedFd, OwnedFd)>,
     ingress: Option<OwnedFd>,
     ingress_links: Vec<OwnedFd>,
+}
+
+/// Programs that sit at a function, or one at many: what is attached and detached together.
+#[derive(Debug)]
+pub struct Program {
+    name: String,
+    sites: BTreeSet<Site>,
+    attached: Attached,
+}
+
+/// The slots of a plan, with tests that name registers by their offsets, as the kernel side reads them.
+fn located(plan: &Plan, offsets: &Offsets) -> Vec<Slot> {
+    let mut slots = plan.slots.clone();
+    for (&entry, rules) in plan.calls.iter().filter(|(entry, _)| **entry < PACKETS) {
+        let registers =
+            if entry / CALLS_PER_ABI == ABI_COMPAT { offsets.regs_compat } else { offsets.regs_native };
+        let offset =
+            |nth: u16| registers.get(usize::from(nth)).and_then(|&offset| u16::try_from(offset).ok());
+        for run in [rules.run, rules.behind].map(Run::of) {
+            let first = run.base.saturating_sub(plan.base) as usize;
+            for slot in slots.iter_mut().skip(first).take(usize::from(run.count)) {
+                for register in [&mut slot.descriptor, &mut slot.other] {
+                    *register = offset(*register).unwrap_or_default();
+                }
+                for test in &mut slot.arguments {
+                    test.first = offset(test.first).unwrap_or_default();
+                    test.second = offset(test.second).unwrap_or_default();
+                }
+            }
+        }
+    }
+    slots
 }
 
 impl Installation {
@@ -107,39 +155,40 @@ impl Installation {
     /// yet: no target is known and the plan is not armed.
     pub fn prepare(plan: &Plan, subjects: Subjects, btf: &KernelBtf) -> Result<Self, InstallError> {
         descriptors::raise();
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let config = Config {
             plan: u64::from(plan.id),
             cgroups: u32::from(subjects.cgroups),
             processes: u32::from(subjects.processes),
             monitor: u32::from(plan.options.monitor),
-            slots: count(plan.counters()),
-            rules: count(plan.rules.len()),
+            slots: plan.room,
+            features: plan.features,
             _pad: 0,
             offsets: offsets::read(btf)?,
             objects: offsets::objects(btf)?,
         };
-        let Operations { rules, globs, ports, .. } = &plan.operations;
-        let operations = [rules.len(), globs.len(), ports.len()].map(count);
-        let ready = Ready::prepare(&config, Sizes { slots: config.slots, events: EVENTS, operations })?;
+        let objects = if plan.features & USES_OBJECTS == 0 { 1 } else { PLACES };
+        let ready = Ready::prepare(&config, Sizes { slots: config.slots, events: EVENTS, objects })?;
         let shared =
             SharedMemory::map(ready.maps().get(".bss.shared")?).map_err(system("map the shared memory"))?;
+        let (calls, slots) = (ready.maps().get("CALLS")?, ready.maps().get("SLOTS")?);
+        let tables = Tables::map(calls, slots, 2 * plan.room).map_err(system("map the tables of rules"))?;
         let mut this = Self {
+            offsets: config.offsets,
             ready,
             shared,
+            tables,
             state_size: thread::state_size(config.slots) as usize,
             calls: Vec::new(),
+            misses_before: BTreeMap::new(),
             lineage: Vec::new(),
             ingress: None,
             ingress_links: Vec::new(),
         };
         this.fill(plan)?;
+        this.switch(None, plan);
         let mut tracepoints = Vec::new();
         if subjects.cgroups {
             tracepoints.extend(["cgroup_mkdir", "cgroup_rmdir"]);
-        }
-        if plan.needs_threads() {
-            tracepoints.push("task_newtask");
         }
         if subjects.processes {
             tracepoints.push("sched_process_exit");
@@ -148,75 +197,140 @@ impl Installation {
             tracepoints.push("sched_process_exec");
         }
         for name in tracepoints {
-            let id = btf.tracepoint(name).ok_or(InstallError::NoTracepoint(name))?;
-            let program = this.ready.load(name, name, Kind::Tracepoint(id))?;
-            let link = sys::link_tracepoint(program.as_fd())
-                .map_err(system(format!("attach to tracepoint {name}")))?;
-            this.lineage.push((program, link));
+            this.follow(name, btf)?;
+        }
+        if plan.needs_calls() {
+            this.follow_births(btf)?;
         }
         Ok(this)
     }
 
-    fn fill(&self, plan: &Plan) -> Result<(), InstallError> {
-        let maps = self.ready.maps();
-        let write = |map: &str, key: u32, value: &[u8]| -> Result<(), InstallError> {
-            sys::update(maps.get(map)?, &key.to_ne_bytes(), value)
-                .map_err(system(format!("fill the map {map}")))
-        };
-        for (rule, number) in plan.rules.iter().zip(0..) {
-            write("RULES", number, bytemuck::bytes_of(&rule.kernel))?;
+    /// Attaches the program that notes who is born. Only calls are decided by place in the process tree.
+    pub fn follow_births(&mut self, btf: &KernelBtf) -> Result<(), InstallError> {
+        self.follow(BIRTHS, btf)
+    }
+
+    fn follow(&mut self, name: &'static str, btf: &KernelBtf) -> Result<(), InstallError> {
+        if self.lineage.iter().any(|(known, ..)| *known == name) {
+            return Ok(());
         }
-        for (&entry, rules) in &plan.calls {
-            write("CALLS", entry, bytemuck::bytes_of(rules))?;
-        }
-        for (rule, slot) in plan.slots.iter().zip(0..) {
-            write("SLOTS", slot, &rule.to_ne_bytes())?;
-        }
-        for (&hook, rules) in &plan.operations.hooks {
-            write("HOOKS", u32::from(hook), bytemuck::bytes_of(rules))?;
-        }
-        for (rule, place) in plan.operations.rules.iter().zip(0..) {
-            write("OPERATIONS", place, bytemuck::bytes_of(rule))?;
-        }
-        for (glob, place) in plan.operations.globs.iter().zip(0..) {
-            write("GLOBS", place, bytemuck::bytes_of(glob))?;
-        }
-        for (ports, place) in plan.operations.ports.iter().zip(0..) {
-            write("PORTS", place, bytemuck::bytes_of(ports))?;
-        }
+        let id = btf.tracepoint(name).ok_or(InstallError::NoTracepoint(name))?;
+        let program = self.ready.load(name, name, Kind::Tracepoint(id))?;
+        let link =
+            sys::link_tracepoint(program.as_fd()).map_err(system(format!("attach to tracepoint {name}")))?;
+        self.lineage.push((name, program, link));
         Ok(())
     }
 
-    /// Attaches the programs that decide about calls.
+    /// Writes the plan where no call looks yet: rules under their numbers, slots from its base on.
+    pub fn fill(&self, plan: &Plan) -> Result<(), InstallError> {
+        let rules = self.ready.maps().get("RULES")?;
+        for rule in &plan.rules {
+            sys::update(rules, &rule.number.to_ne_bytes(), bytemuck::bytes_of(&rule.kernel))
+                .map_err(system("write a rule"))?;
+        }
+        let tables = [
+            (
+                "GLOBS",
+                plan.objects
+                    .globs()
+                    .map(|(place, glob)| (place, bytemuck::bytes_of(glob)))
+                    .collect::<Vec<_>>(),
+            ),
+            (
+                "PORTS",
+                plan.objects.ports().map(|(place, ports)| (place, bytemuck::bytes_of(ports))).collect(),
+            ),
+        ];
+        for (name, entries) in tables {
+            for (place, value) in entries {
+                sys::update(self.ready.maps().get(name)?, &place.to_ne_bytes(), value)
+                    .map_err(system(format!("fill the map {name}")))?;
+            }
+        }
+        self.tables.write(plan.base, &located(plan, &self.offsets));
+        Ok(())
+    }
+
+    /// Waits until no call looks at what was switched before, so that it can be written again.
+    pub fn settle() -> Result<(), InstallError> {
+        sys::wait_for_programs().map_err(system("wait for running programs"))
+    }
+
+    /// From here on every call and packet meets the rules of `plan`, those that only `before` names none. Each
+    /// sees either plan, and wholly.
+    pub fn switch(&self, before: Option<&Plan>, plan: &Plan) {
+        for (&entry, &rules) in &plan.calls {
+            self.tables.point(entry, rules);
+        }
+        let gone = before.into_iter().flat_map(|before| before.calls.keys());
+        for &entry in gone.filter(|entry| !plan.calls.contains_key(entry)) {
+            self.tables.point(entry, CallRules::default());
+        }
+    }
+
+    /// Attaches programs that decide about calls, at `sites`. They act as far as the call table names them.
     pub fn attach_calls(
-        &mut self,
-        plan: &Plan,
+        &self,
+        sites: &BTreeSet<Site>,
         backends: &[Box<dyn Backend + '_>],
-    ) -> Result<(), InstallError> {
+    ) -> Result<Vec<Program>, InstallError> {
+        let mut programs = Vec::new();
         for backend in backends {
-            let sites: Vec<_> = plan.sites.iter().filter(|site| site.backend == backend.kind()).collect();
+            let sites: Vec<_> = sites.iter().filter(|site| site.backend == backend.kind()).collect();
             if sites.is_empty() {
                 continue;
             }
             let attached = backend.attach(&self.ready, &sites)?;
-            let together = attached.len() < sites.len();
-            let name = |site: &Site| {
-                let function = if together { "many functions" } else { &site.function };
-                format!("{} {function}", site.backend)
-            };
-            let names: Vec<_> = sites.iter().map(|site| name(site)).collect();
-            self.calls.extend(names.into_iter().zip(attached));
+            if attached.len() < sites.len() {
+                let name = format!("{} many functions", backend.kind());
+                let sites: BTreeSet<_> = sites.into_iter().cloned().collect();
+                programs.extend(attached.into_iter().map(|attached| Program {
+                    name: name.clone(),
+                    sites: sites.clone(),
+                    attached,
+                }));
+                continue;
+            }
+            programs.extend(sites.into_iter().zip(attached).map(|(site, attached)| Program {
+                name: format!("{} {}", site.backend, site.function),
+                sites: BTreeSet::from([site.clone()]),
+                attached,
+            }));
         }
-        Ok(())
+        Ok(programs)
     }
 
-    /// Attaches the programs that decide about operations.
-    pub fn attach_operations(&mut self, plan: &Plan, hooks: &Hooks<'_>) -> Result<(), InstallError> {
-        for site in plan.sites.iter().filter(|site| site.backend == BackendKind::Operation) {
-            let attached = hooks.attach(&self.ready, site)?;
-            self.calls.push((format!("{} {}", site.backend, site.function), attached));
+    /// Keeps programs until the plan ends or no longer needs them.
+    pub fn keep(&mut self, programs: Vec<Program>) {
+        self.calls.extend(programs);
+    }
+
+    /// Where programs are that decide about calls. One that is at many functions may be needed at some only.
+    pub fn sites(&self) -> BTreeSet<Site> {
+        self.calls.iter().flat_map(|program| &program.sites).cloned().collect()
+    }
+
+    /// Takes off what `plan` does not need.
+    pub fn detach_unneeded(&mut self, plan: &Plan) {
+        let unneeded = |program: &mut Program| program.sites.is_disjoint(&plan.sites);
+        for program in self.calls.extract_if(.., unneeded) {
+            let misses = program.attached.misses();
+            if misses > 0 {
+                *self.misses_before.entry(program.name).or_default() += misses;
+            }
         }
-        Ok(())
+        if !plan.needs_ingress() {
+            self.detach_ingress();
+        }
+        if !plan.needs_calls() {
+            self.lineage.retain(|(name, ..)| *name != BIRTHS);
+        }
+    }
+
+    fn detach_ingress(&mut self) {
+        self.ingress_links.clear();
+        self.ingress = None;
     }
 
     /// Has the incoming packets of a cgroup, and of all below it, pass the packet rules.
@@ -279,6 +393,13 @@ impl Installation {
         }
     }
 
+    /// Has the lease renewed by a thread while this one is busy with the plan itself.
+    pub fn keep_lease(&self) -> Result<LeaseKeeper, InstallError> {
+        let map = self.ready.maps().get(".bss.shared")?;
+        let shared = SharedMemory::map(map).map_err(system("map the shared memory"))?;
+        LeaseKeeper::start(shared).map_err(system("start a thread"))
+    }
+
     /// What both sides have open.
     pub fn shared(&self) -> &SharedMemory {
         &self.shared
@@ -305,25 +426,27 @@ impl Installation {
 
     /// Programs that the kernel skipped because they were running already, by function; none that never was.
     pub fn misses(&self) -> Vec<(String, u64)> {
-        let all = self.calls.iter().map(|(name, attached)| (name.clone(), attached.misses()));
-        all.filter(|(_, misses)| *misses > 0).collect()
+        let mut all = self.misses_before.clone();
+        for program in &self.calls {
+            *all.entry(program.name.clone()).or_default() += program.attached.misses();
+        }
+        all.into_iter().filter(|(_, misses)| *misses > 0).collect()
     }
 
-    /// Makes the plan known to everybody who looks, see [`super::registry`].
-    pub fn publish(&self, header: PlanHeader, text: &str) -> Result<OwnedFd, InstallError> {
+    /// Makes the plan known to everybody who looks, see [`super::registry`]; again after a change.
+    pub fn list(&self, header: PlanHeader, text: &str, listing: &Listing) -> Result<(), InstallError> {
         let maps = self.ready.maps();
         let id = |name| -> Result<u32, InstallError> {
             sys::map_id(maps.get(name)?).map_err(system("ask for a map's number"))
         };
         let header = PlanHeader { shared_map: id(".bss.shared")?, counters_map: id("COUNTERS")?, ..header };
-        super::registry::publish(header, text).map_err(system("publish the plan"))
+        listing.write(header, text).map_err(system("publish the plan"))
     }
 
     /// Takes everything off the kernel's functions and cgroups; maps and counters stay readable.
     pub fn detach(&mut self) {
         self.calls.clear();
         self.lineage.clear();
-        self.ingress_links.clear();
-        self.ingress = None;
+        self.detach_ingress();
     }
 }

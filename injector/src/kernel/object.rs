@@ -107,12 +107,13 @@ fn summary(log: &str) -> String {
 /// The sizes that depend on the plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
-    /// Slots: rules of calls, all calls together.
+    /// Cells in each thread's state: rules of calls, all calls together, and room for changes. The slot table
+    /// has twice as many slots.
     pub slots: u32,
     /// Bytes of the ring buffer, a power of two and a multiple of the page size.
     pub events: u32,
-    /// Rules on operations over all hooks; sets of paths, and of ports, that they choose by.
-    pub operations: [u32; 3],
+    /// Patterns of paths, and sets of ports.
+    pub objects: u32,
 }
 
 /// The maps of a plan, by their names in the object.
@@ -306,15 +307,16 @@ fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, Obj
         value_size: map.value_size(),
         max_entries: map.max_entries(),
         flags: map.map_flags(),
-        types: None,
+        ..sys::MapShape::default()
     };
     let types;
     match name {
-        ".bss.shared" => shape.flags |= BPF_F_MMAPABLE,
-        "SLOTS" => shape.max_entries = sizes.slots.max(1),
-        "OPERATIONS" => shape.max_entries = sizes.operations[0].max(1),
-        "GLOBS" => shape.max_entries = sizes.operations[1].max(1),
-        "PORTS" => shape.max_entries = sizes.operations[2].max(1),
+        ".bss.shared" | "CALLS" => shape.flags |= BPF_F_MMAPABLE,
+        "SLOTS" => {
+            shape.flags |= BPF_F_MMAPABLE;
+            shape.max_entries = 2 * sizes.slots;
+        }
+        "GLOBS" | "PORTS" => shape.max_entries = sizes.objects,
         "EVENTS" => shape.max_entries = sizes.events,
         "OBJECTS" => {
             types = state_types(shape.value_size).map_err(refused_types)?;

@@ -9,6 +9,7 @@ use super::btf::{BtfError, KernelBtf};
 #[cfg(target_arch = "x86_64")]
 mod registers {
     pub(super) const NUMBER: &str = "orig_ax";
+    pub(super) const RETURN: &str = "ax";
     pub(super) const NATIVE: [&str; 6] = ["di", "si", "dx", "r10", "r8", "r9"];
     pub(super) const COMPAT: [&str; 6] = ["bx", "cx", "dx", "si", "di", "bp"];
     /// `thread_info.status` and `TS_COMPAT` (arch/x86/include/asm/thread_info.h).
@@ -24,7 +25,8 @@ pub fn read(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         regs.0[i] = btf.offset("pt_regs", registers::NATIVE[i])?;
         regs.1[i] = btf.offset("pt_regs", registers::COMPAT[i])?;
     }
-    fill(btf, btf.offset("pt_regs", registers::NUMBER)?, regs)
+    let offset = |name| btf.offset("pt_regs", name);
+    fill(btf, (offset(registers::NUMBER)?, offset(registers::RETURN)?), regs)
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -44,10 +46,14 @@ pub fn read(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         *slot = base + index * 8;
     }
     all[0] = btf.offset("pt_regs", "orig_x0")?;
-    fill(btf, btf.offset("pt_regs", "syscallno")?, (all, all))
+    fill(btf, (btf.offset("pt_regs", "syscallno")?, base), (all, all))
 }
 
-fn fill(btf: &KernelBtf, number: u32, regs: ([u32; 6], [u32; 6])) -> Result<Offsets, BtfError> {
+fn fill(
+    btf: &KernelBtf,
+    (number, returned): (u32, u32),
+    regs: ([u32; 6], [u32; 6]),
+) -> Result<Offsets, BtfError> {
     Ok(Offsets {
         task_abi: btf.offset("task_struct", "thread_info")?
             + btf.offset("thread_info", registers::ABI_FIELD)?,
@@ -68,12 +74,12 @@ fn fill(btf: &KernelBtf, number: u32, regs: ([u32; 6], [u32; 6])) -> Result<Offs
         regs_number: number,
         regs_native: regs.0,
         regs_compat: regs.1,
+        regs_return: returned,
         cgroup_kn: btf.offset("cgroup", "kn")?,
         cgroup_root: btf.offset("cgroup", "root")?,
         root_hierarchy: btf.offset("cgroup_root", "hierarchy_id")?,
         kn_id: btf.offset("kernfs_node", "id")?,
         kn_parent: btf.offset_of_any("kernfs_node", &["parent", "__parent"])?,
-        _pad: 0,
     })
 }
 
@@ -103,6 +109,12 @@ pub fn objects(btf: &KernelBtf) -> Result<ObjectOffsets, BtfError> {
         sk_peer_port: of_socket("skc_dport")?,
         sk_own_port: of_socket("skc_num")?,
         message_name: btf.offset("msghdr", "msg_name")?,
-        _pad: 0,
+        task_files: btf.offset("task_struct", "files")?,
+        files_fdt: btf.offset("files_struct", "fdt")?,
+        fdt_max_fds: btf.offset("fdtable", "max_fds")?,
+        fdt_fd: btf.offset("fdtable", "fd")?,
+        file_inode: btf.offset("file", "f_inode")?,
+        inode_mode: btf.offset("inode", "i_mode")?,
+        file_private: btf.offset("file", "private_data")?,
     })
 }

@@ -6,7 +6,9 @@ use std::{fs, io, os::fd::AsFd};
 use super::{
     btf::KernelBtf,
     object::Kind,
-    packet, setting, sys, tiny,
+    packet, setting, sys,
+    syscall::kprobe::{When, link},
+    tiny,
     unsupported::{Mechanism, Unsupported, is_permission},
 };
 use crate::target::{Hierarchy, Procfs};
@@ -47,7 +49,8 @@ pub fn probe(mechanism: Mechanism, btf: &KernelBtf) -> Result<(), Unsupported> {
         Mechanism::Btf => Ok(()),
         Mechanism::Lineage => lineage(btf),
         Mechanism::FmodRet => fmod_ret(btf),
-        Mechanism::Kprobe => kprobe(),
+        Mechanism::Kprobe => kprobe(mechanism, When::Entered),
+        Mechanism::Kretprobe => kprobe(mechanism, When::Returned),
         Mechanism::Hook => hook(btf),
         Mechanism::Lsm => lsm(btf),
         Mechanism::CgroupIngress => cgroup_ingress(),
@@ -60,8 +63,8 @@ pub fn probe(mechanism: Mechanism, btf: &KernelBtf) -> Result<(), Unsupported> {
 /// Do the programs of this mechanism use `bpf_probe_read_kernel`, which goes with `LOCKDOWN_BPF_READ_KERNEL`
 /// (kernel/bpf/helpers.c, `bpf_base_func_proto`)?
 fn reads_the_kernel(mechanism: Mechanism) -> bool {
-    use Mechanism::{FmodRet, Hook, Kprobe, Lineage, Lsm};
-    matches!(mechanism, Lineage | FmodRet | Kprobe | Hook | Lsm)
+    use Mechanism::{FmodRet, Hook, Kprobe, Kretprobe, Lineage, Lsm};
+    matches!(mechanism, Lineage | FmodRet | Kprobe | Kretprobe | Hook | Lsm)
 }
 
 fn refused(mechanism: Mechanism, error: &io::Error, why: String, remedy: &str) -> Unsupported {
@@ -109,7 +112,8 @@ fn fmod_ret(btf: &KernelBtf) -> Result<(), Unsupported> {
     })
 }
 
-fn kprobe() -> Result<(), Unsupported> {
+/// A kprobe with override, at either end of a function.
+fn kprobe(mechanism: Mechanism, when: When) -> Result<(), Unsupported> {
     const REMEDY: &str =
         "use a kernel with CONFIG_BPF_KPROBE_OVERRIDE=y and CONFIG_FUNCTION_ERROR_INJECTION=y";
     let program = tiny::load(&tiny::overriding(), Kind::Kprobe).map_err(|(error, log)| {
@@ -118,11 +122,11 @@ fn kprobe() -> Result<(), Unsupported> {
         } else {
             format!("{error} {log}")
         };
-        refused(Mechanism::Kprobe, &error, why, REMEDY)
+        refused(mechanism, &error, why, REMEDY)
     })?;
-    super::syscall::kprobe::link(program.as_fd(), &format!("{PREFIX}{TRIAL_CALL}"))
-        .map(drop)
-        .map_err(|error| refused(Mechanism::Kprobe, &error, format!("attaching a kprobe: {error}"), REMEDY))
+    link(program.as_fd(), &format!("{PREFIX}{TRIAL_CALL}"), when).map(drop).map_err(|error| {
+        refused(mechanism, &error, format!("attaching a {}: {error}", mechanism.name()), REMEDY)
+    })
 }
 
 fn hook(btf: &KernelBtf) -> Result<(), Unsupported> {

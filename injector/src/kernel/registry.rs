@@ -14,31 +14,39 @@ use injector_common::{
     plan::{MAGIC, MAP_NAME, PlanHeader, SCHEMA, TEXT},
 };
 
-use super::{memory::SharedMemory, sys};
+use super::{mailbox::Mailbox, memory::SharedMemory, sys};
 
 const VALUE: usize = size_of::<PlanHeader>() + TEXT;
 
-/// Makes the map. The plan is listed as long as the descriptor is open.
-pub(super) fn publish(header: PlanHeader, text: &str) -> io::Result<OwnedFd> {
-    let map = sys::create_map(&sys::MapShape {
-        name: MAP_NAME,
-        kind: BPF_MAP_TYPE_ARRAY as u32,
-        key_size: 4,
-        value_size: u32::try_from(VALUE).unwrap_or(u32::MAX),
-        max_entries: 1,
-        ..sys::MapShape::default()
-    })?;
-    let mut end = text.len().min(TEXT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
+/// The map of a plan of ours, which is listed as long as this lives.
+#[derive(Debug)]
+pub struct Listing(OwnedFd);
+
+impl Listing {
+    /// Makes the map; it says nothing yet.
+    pub fn make() -> io::Result<Self> {
+        let map = sys::create_map(&sys::MapShape {
+            name: MAP_NAME,
+            kind: BPF_MAP_TYPE_ARRAY as u32,
+            key_size: 4,
+            value_size: u32::try_from(VALUE).unwrap_or(u32::MAX),
+            max_entries: 1,
+            ..sys::MapShape::default()
+        })?;
+        Ok(Self(map))
     }
-    let header = PlanHeader { magic: MAGIC, schema: SCHEMA, text: u32::try_from(end).unwrap_or(0), ..header };
-    let mut value = vec![0; VALUE];
-    let (head, body) = value.split_at_mut(size_of::<PlanHeader>());
-    head.copy_from_slice(bytemuck::bytes_of(&header));
-    body[..end].copy_from_slice(&text.as_bytes()[..end]);
-    sys::update(map.as_fd(), &0u32.to_ne_bytes(), &value)?;
-    Ok(map)
+
+    /// Says what the plan is now.
+    pub(super) fn write(&self, header: PlanHeader, text: &str) -> io::Result<()> {
+        let end = text.floor_char_boundary(TEXT);
+        let header =
+            PlanHeader { magic: MAGIC, schema: SCHEMA, text: u32::try_from(end).unwrap_or(0), ..header };
+        let mut value = vec![0; VALUE];
+        let (head, body) = value.split_at_mut(size_of::<PlanHeader>());
+        head.copy_from_slice(bytemuck::bytes_of(&header));
+        body[..end].copy_from_slice(&text.as_bytes()[..end]);
+        sys::update(self.0.as_fd(), &0u32.to_ne_bytes(), &value)
+    }
 }
 
 /// A plan that lives, ours or another's.
@@ -51,7 +59,7 @@ pub struct LivePlan {
 }
 
 impl LivePlan {
-    /// The counters of its rules.
+    /// The counters of the rules that it has or has had, by number.
     pub fn counters(&self) -> io::Result<Vec<Counters>> {
         let map = sys::open_map(self.header.counters_map)?;
         (0..self.header.rules)
@@ -66,6 +74,11 @@ impl LivePlan {
     /// Its shared memory.
     pub fn shared(&self) -> io::Result<SharedMemory> {
         SharedMemory::map(sys::open_map(self.header.shared_map)?.as_fd())
+    }
+
+    /// Where it takes requests.
+    pub fn mailbox(&self) -> io::Result<Mailbox> {
+        Mailbox::open(self.header.requests_map, self.header.answers_map)
     }
 
     /// Ends its faults at once, in the kernel, whatever its injector does.
@@ -88,7 +101,7 @@ pub fn live_plans() -> io::Result<Vec<LivePlan>> {
             continue;
         }
         let mut value = vec![0; VALUE];
-        sys::lookup(map.as_fd(), &0u32.to_ne_bytes(), &mut value)?;
+        sys::lookup_settled(map.as_fd(), &0u32.to_ne_bytes(), &mut value)?;
         let (head, body) = value.split_at(size_of::<PlanHeader>());
         let header: PlanHeader = bytemuck::pod_read_unaligned(head);
         if header.magic == MAGIC && header.schema == SCHEMA {

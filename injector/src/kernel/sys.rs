@@ -8,10 +8,14 @@ use std::{
     ffi::{CStr, CString},
     io,
     mem::{size_of, zeroed},
-    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
 };
 
-use aya_obj::generated::{bpf_attach_type::BPF_TRACE_KPROBE_MULTI, bpf_attr, bpf_cmd, bpf_insn};
+use aya_obj::generated::{
+    bpf_attach_type::BPF_TRACE_KPROBE_MULTI,
+    bpf_attr, bpf_cmd, bpf_insn,
+    bpf_map_type::{BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_ARRAY_OF_MAPS},
+};
 use nix::libc;
 
 /// The kernel cuts names of programs and maps to this (`BPF_OBJ_NAME_LEN` less the final zero).
@@ -127,6 +131,8 @@ pub(super) struct MapShape<'a> {
     pub(super) value_size: u32,
     pub(super) max_entries: u32,
     pub(super) flags: u32,
+    /// For a map of maps: one like those that it will hold.
+    pub(super) inner: Option<BorrowedFd<'a>>,
     /// BTF with the types of key and value, by id.
     pub(super) types: Option<(BorrowedFd<'a>, u32, u32)>,
 }
@@ -142,6 +148,9 @@ pub(super) fn create_map(shape: &MapShape<'_>) -> io::Result<OwnedFd> {
     create.value_size = shape.value_size;
     create.max_entries = shape.max_entries;
     create.map_flags = shape.flags;
+    if let Some(inner) = shape.inner {
+        create.inner_map_fd = unsigned(inner.as_raw_fd());
+    }
     if let Some((btf, key, value)) = shape.types {
         create.btf_fd = unsigned(btf.as_raw_fd());
         create.btf_key_type_id = key;
@@ -170,7 +179,8 @@ fn write(map: BorrowedFd<'_>, key: &[u8], value: &[u8], flags: u64) -> io::Resul
     // SAFETY: the variant of the union that BPF_MAP_UPDATE_ELEM reads.
     let element = unsafe { &mut attr.__bindgen_anon_2 };
     element.map_fd = unsigned(map.as_raw_fd());
-    element.key = key.as_ptr() as u64;
+    // A queue has no keys and wants none.
+    element.key = if key.is_empty() { 0 } else { key.as_ptr() as u64 };
     element.__bindgen_anon_1.value = value.as_ptr() as u64;
     element.flags = flags;
     bpf(bpf_cmd::BPF_MAP_UPDATE_ELEM, &mut attr).map(drop)
@@ -185,6 +195,55 @@ pub(super) fn lookup(map: BorrowedFd<'_>, key: &[u8], value: &mut [u8]) -> io::R
     element.key = key.as_ptr() as u64;
     element.__bindgen_anon_1.value = value.as_mut_ptr() as u64;
     bpf(bpf_cmd::BPF_MAP_LOOKUP_ELEM, &mut attr).map(drop)
+}
+
+/// Reads an element that may be written meanwhile: an array's is copied in both directions without a lock.
+pub(super) fn lookup_settled(map: BorrowedFd<'_>, key: &[u8], value: &mut [u8]) -> io::Result<()> {
+    let mut again = vec![0; value.len()];
+    lookup(map, key, value)?;
+    loop {
+        lookup(map, key, &mut again)?;
+        if value == again {
+            return Ok(());
+        }
+        value.copy_from_slice(&again);
+    }
+}
+
+/// Puts `value` at the end of a queue; false if there is no room.
+pub(super) fn push(queue: BorrowedFd<'_>, value: &[u8]) -> io::Result<bool> {
+    match write(queue, &[], value, 0) {
+        Ok(()) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::E2BIG) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the first value of a queue; false if there is none.
+pub(super) fn pop(queue: BorrowedFd<'_>, value: &mut [u8]) -> io::Result<bool> {
+    let mut attr = attr();
+    // SAFETY: the variant of the union that BPF_MAP_LOOKUP_AND_DELETE_ELEM reads.
+    let element = unsafe { &mut attr.__bindgen_anon_2 };
+    element.map_fd = unsigned(queue.as_raw_fd());
+    element.__bindgen_anon_1.value = value.as_mut_ptr() as u64;
+    match bpf(bpf_cmd::BPF_MAP_LOOKUP_AND_DELETE_ELEM, &mut attr) {
+        Ok(_) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits until every program that runs now has ended: what it has looked up is in use no more.
+///
+/// An update of a map of maps does that, on purpose (kernel/bpf/syscall.c, `maybe_wait_bpf_programs`).
+pub(super) fn wait_for_programs() -> io::Result<()> {
+    let key = 0u32.to_ne_bytes();
+    let shape =
+        MapShape { name: "injector_wait", key_size: 4, value_size: 4, max_entries: 1, ..MapShape::default() };
+    let inner = create_map(&MapShape { kind: BPF_MAP_TYPE_ARRAY as u32, ..shape })?;
+    let kind = BPF_MAP_TYPE_ARRAY_OF_MAPS as u32;
+    let outer = create_map(&MapShape { kind, inner: Some(inner.as_fd()), ..shape })?;
+    update(outer.as_fd(), &key, &inner.as_raw_fd().to_ne_bytes())
 }
 
 /// Forbids user space to write the map from now on, so that the verifier takes it for constant.
@@ -280,13 +339,15 @@ pub(super) fn link_kprobe_multi(program: BorrowedFd<'_>, functions: &[CString]) 
 
 /// Opens a kprobe on the entry of `symbol` as a perf event. `kind` is the number in
 /// /sys/bus/event_source/devices/kprobe/type.
-pub(super) fn open_kprobe(kind: u32, symbol: &str) -> io::Result<OwnedFd> {
+pub(super) fn open_kprobe(kind: u32, symbol: &str, at_return: bool) -> io::Result<OwnedFd> {
     const CLOEXEC: libc::c_ulong = 8; // PERF_FLAG_FD_CLOEXEC
     let symbol = CString::new(symbol)?;
     // SAFETY: plain data; the kernel wants what is not used to be zero.
     let mut attr: aya_obj::generated::perf_event_attr = unsafe { zeroed() };
     attr.size = u32::try_from(size_of_val(&attr)).unwrap_or(0);
     attr.type_ = kind;
+    // PERF_PROBE_CONFIG_IS_RETPROBE (kernel/events/core.c).
+    attr.config = u64::from(at_return);
     attr.__bindgen_anon_3.kprobe_func = symbol.as_ptr() as u64;
     // SAFETY: attributes and symbol live through the call. Any process, one CPU: a kprobe event fires on
     // all CPUs whatever is named here (kernel/events/core.c, perf_kprobe_event_init).

@@ -15,6 +15,8 @@ pub enum Mechanism {
     FmodRet,
     /// kprobes with `bpf_override_return` on the functions of system calls.
     Kprobe,
+    /// kretprobes with the same helper.
+    Kretprobe,
     /// `fmod_ret` on security hooks.
     Hook,
     /// The same as a program of the BPF security module.
@@ -37,6 +39,7 @@ impl Mechanism {
             Self::Lineage => "lineage",
             Self::FmodRet => "fmod_ret",
             Self::Kprobe => "kprobe",
+            Self::Kretprobe => "kretprobe",
             Self::Hook => "hook",
             Self::Lsm => "lsm",
             Self::CgroupIngress => "cgroup_skb",
@@ -53,6 +56,7 @@ impl Mechanism {
             Self::Lineage => "following processes and cgroups (typed tracepoints, task storage)",
             Self::FmodRet => "failing any system call, at the least cost (fmod_ret on system calls)",
             Self::Kprobe => "any return value, 0 too (kprobe with bpf_override_return)",
+            Self::Kretprobe => "another result for calls that have run (kretprobe with bpf_override_return)",
             Self::Hook => "failing calls that pass a security hook (fmod_ret on security_*)",
             Self::Lsm => "the same, exact on fully preemptible kernels (BPF LSM)",
             Self::CgroupIngress => "losing packets that come in (cgroup_skb)",

@@ -1,46 +1,111 @@
-//! Calls to the functions where they are caught, and to the slots of their rules.
+//! Calls to the functions where they are caught, and to the rules that name them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use injector_common::{
-    call::{CallRules, entry},
-    thread::MAX_SLOTS,
-};
+use injector_common::{argument::ArgTest, call::entry};
 
-use super::{error::PlanError, packets};
+use super::{
+    error::PlanError,
+    operations, packets,
+    places::{Places, place},
+};
 use crate::{
     kernel::{
         Unsupported,
-        syscall::{Backend, BackendKind, Site, Sites, Verdicts},
+        syscall::{Backend, BackendKind, Site, Verdicts},
     },
-    spec::model::{Rule, RuleKind, SyscallRule},
-    syscalls::{self, Call, Entry, Safety},
+    spec::{
+        effect::{CallResult, Moment},
+        model::{Rule, RuleKind, SyscallRule},
+        object::Road,
+    },
+    syscalls::{self, Call, Entry, Machine, Safety},
 };
 
 /// What comes out.
 pub(super) struct Resolved {
     pub(super) sites: BTreeSet<Site>,
-    pub(super) calls: BTreeMap<u32, CallRules>,
-    pub(super) slots: Vec<u32>,
+    /// By entry of the call table.
+    pub(super) calls: BTreeMap<u32, Caught>,
     /// By rule.
     pub(super) calls_of_rule: Vec<usize>,
     pub(super) notes: Vec<String>,
 }
 
-/// A call with the rules that name it.
-struct Wanted {
-    entry: &'static Entry,
-    rules: Vec<u32>,
-    verdicts: Verdicts,
+/// A call that can be caught.
+#[derive(Default)]
+pub(super) struct Caught {
+    /// At its entry.
+    pub(super) before: Option<End>,
+    /// When it has run.
+    pub(super) behind: Option<End>,
+    /// As in the call table.
+    pub(super) hooks: [u16; 2],
+    /// As in the call table.
+    pub(super) mask: u32,
 }
 
-/// Finds a place for every call of every rule.
+/// One end of a call that can be caught there.
+pub(super) struct End {
+    /// Who decides.
+    pub(super) backend: BackendKind,
+    /// The rules that are asked.
+    pub(super) rules: Vec<Asked>,
+}
+
+impl Caught {
+    /// Its ends that have rules.
+    pub(super) fn ends(&self) -> impl Iterator<Item = &End> {
+        self.before.iter().chain(&self.behind)
+    }
+}
+
+/// A call with the rules that name it.
+pub(super) struct Wanted {
+    pub(super) entry: &'static Entry,
+    rules: Vec<Asked>,
+    /// What its rules want it to return without running; none of them acts there if there is none.
+    pub(super) before: Option<Verdicts>,
+    /// The same when it has run.
+    pub(super) behind: Option<Verdicts>,
+}
+
+/// A rule of a call.
+#[derive(Clone)]
+pub(super) struct Asked {
+    /// Its place in the list.
+    pub(super) rule: u32,
+    /// When the call has run?
+    pub(super) behind: bool,
+    /// What it asks of the arguments of this call.
+    pub(super) tests: Vec<ArgTest>,
+    /// Which arguments are the descriptors of what it asks about, where the call is caught at its function.
+    pub(super) descriptors: [u16; 2],
+    /// The operation, for a rule on those; else 0.
+    pub(super) operation: u32,
+    /// What the hook's mask has to have for it, or 0.
+    pub(super) mask: u32,
+}
+
+impl Asked {
+    /// By the rule at this place, of anything.
+    pub(super) fn by(rule: u32) -> Self {
+        Self { rule, behind: false, tests: Vec::new(), descriptors: [0; 2], operation: 0, mask: 0 }
+    }
+}
+
+/// The calls that rules name.
+pub(super) type AllWanted = BTreeMap<Call, Wanted>;
+
+/// Finds a place for every call of every rule; at a function of `live`, where programs are already, by the
+/// same backend if that can do it.
 pub(super) fn resolve(
     rules: &[Rule],
     insist: bool,
     backends: &[Box<dyn Backend + '_>],
+    live: &BTreeSet<Site>,
 ) -> Result<Resolved, PlanError> {
-    let mut wanted: BTreeMap<Call, Wanted> = BTreeMap::new();
+    let mut wanted = AllWanted::new();
     let mut notes = Vec::new();
     for (rule, number) in rules.iter().zip(0u32..) {
         match &rule.kind {
@@ -51,122 +116,124 @@ pub(super) fn resolve(
             RuleKind::Net(_) | RuleKind::Operation(_) => {}
         }
     }
-    let places = place(&wanted, backends);
+    let places = place(&wanted, backends, live);
     let calls_of_rule = check(rules, &wanted, &places, &mut notes)?;
 
-    let mut resolved =
-        Resolved { sites: BTreeSet::new(), calls: BTreeMap::new(), slots: Vec::new(), calls_of_rule, notes };
+    let mut resolved = Resolved { sites: BTreeSet::new(), calls: BTreeMap::new(), calls_of_rule, notes };
     for (call, wanted) in &wanted {
-        let (Some(Ok(sites)), Some(entry)) = (places.get(call), entry(call.abi.index(), call.number)) else {
-            continue;
-        };
-        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let mut hooks = [0; 2];
-        for (slot, site) in hooks.iter_mut().zip(&sites.sites) {
-            *slot = site.hook;
+        let Some(entry) = entry(call.abi.index(), call.number) else { continue };
+        let mut caught = Caught::default();
+        for behind in [false, true] {
+            let Some(Ok(sites)) = places.of(*call, behind) else { continue };
+            let Some(backend) = sites.sites.first().map(|site| site.backend) else { continue };
+            for (slot, site) in caught.hooks.iter_mut().zip(&sites.sites) {
+                // Of two places of a call, one has hooks at most.
+                *slot = site.hook.max(*slot);
+            }
+            caught.mask |= sites.mask;
+            resolved.sites.extend(sites.sites.iter().cloned());
+            let rules = wanted.rules.iter().filter(|asked| asked.behind == behind).cloned().collect();
+            let end = if behind { &mut caught.behind } else { &mut caught.before };
+            *end = Some(End { backend, rules });
         }
-        let (base, count) = (number(resolved.slots.len()), number(wanted.rules.len()));
-        resolved.calls.insert(entry, CallRules { base, count, hooks, mask: sites.mask });
-        resolved.slots.extend(&wanted.rules);
-        resolved.sites.extend(sites.sites.iter().cloned());
+        if caught.ends().next().is_some() {
+            resolved.calls.insert(entry, caught);
+        }
     }
-    if resolved.slots.len() > MAX_SLOTS as usize {
-        return Err(PlanError::TooManySlots { slots: resolved.slots.len() });
-    }
+    operations::resolve(rules, backends, &mut resolved)?;
     Ok(resolved)
 }
 
-/// Notes the calls of one rule, refusing or leaving out those that must not fail.
+/// What C libraries take from the vDSO (arch/x86/entry/vdso, arch/arm64/kernel/vdso).
+const VDSO: [&str; 5] = ["clock_gettime", "gettimeofday", "time", "getcpu", "clock_getres"];
+
+/// Notes the calls of one rule, refusing or leaving out those that must not fail, and those without an
+/// argument that the rule asks about.
 fn collect(
     text: &str,
     rule: &SyscallRule,
     number: u32,
     insist: bool,
-    wanted: &mut BTreeMap<Call, Wanted>,
+    wanted: &mut AllWanted,
     notes: &mut Vec<String>,
 ) -> Result<(), PlanError> {
-    let mut left_out = BTreeSet::new();
+    let behind = rule.moment != Moment::Entry;
+    let values = rule.effect.result.as_ref().map(CallResult::values).unwrap_or_default();
+    let (mut unsafe_ones, mut without_argument, mut without_object) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for &call in &rule.calls {
         let Some(entry) = syscalls::get(call) else { continue };
         let named = rule.named.contains(&call);
-        match entry.safety() {
+        match entry.safety(behind) {
             Safety::Never(why) if named => {
                 return Err(PlanError::Never { rule: text.into(), call: entry.name, why });
             }
-            Safety::Dangerous(why) if named && !insist => {
+            // A call that keeps its own result is none that fails.
+            Safety::Dangerous(_) if insist || values.is_empty() => {}
+            Safety::Dangerous(why) if named => {
                 return Err(PlanError::Dangerous { rule: text.into(), call: entry.name, why });
             }
-            Safety::Never(_) => {
-                left_out.insert(entry.name);
+            Safety::Never(_) | Safety::Dangerous(_) => {
+                unsafe_ones.insert(entry.name);
+                continue;
             }
-            Safety::Dangerous(_) if !insist => {
-                left_out.insert(entry.name);
-            }
-            Safety::Dangerous(_) | Safety::Free => {
-                let verdicts = Verdicts::of(rule.result.return_value());
-                let known = wanted.entry(call).or_insert(Wanted { entry, rules: Vec::new(), verdicts });
-                known.rules.push(number);
-                known.verdicts = known.verdicts.or(verdicts);
-            }
+            Safety::Free => {}
         }
+        let tests: Option<Vec<_>> = rule.filter.tests.iter().map(|test| test.of(entry)).collect();
+        let Some(tests) = tests else {
+            without_argument.insert(entry.name);
+            continue;
+        };
+        let road = rule.filter.objects.road(entry);
+        if road == Road::None {
+            without_object.insert(entry.name);
+            continue;
+        }
+        let known =
+            wanted.entry(call).or_insert(Wanted { entry, rules: Vec::new(), before: None, behind: None });
+        let descriptors = if let Road::Descriptors(nth) = road { nth } else { [0; 2] };
+        known.rules.push(Asked { behind, tests, descriptors, ..Asked::by(number) });
+        let verdicts = if behind { &mut known.behind } else { &mut known.before };
+        let these = Verdicts {
+            objects: rule.filter.objects.chosen(),
+            by_hook: road == Road::Hook,
+            ..Verdicts::of_all(&values)
+        };
+        *verdicts = Some(verdicts.unwrap_or_default().or(these));
     }
-    if !left_out.is_empty() {
-        let names: Vec<_> = left_out.into_iter().collect();
+    let by_vdso: BTreeSet<_> =
+        rule.named.iter().filter_map(|call| syscalls::get(*call)).map(|entry| entry.name).collect();
+    let by_vdso: Vec<_> = by_vdso.into_iter().filter(|name| VDSO.contains(name)).collect();
+    if !by_vdso.is_empty() {
         notes.push(format!(
-            "`{text}` leaves out calls whose failure is not safe (docs/safety.md): {}",
-            names.join(", ")
+            "`{text}`: {} is usually answered in the process itself (vDSO), where nothing can fail it",
+            by_vdso.join(", ")
         ));
     }
+    let mut note = |names: BTreeSet<&str>, why: &str| {
+        if !names.is_empty() {
+            let names: Vec<_> = names.into_iter().collect();
+            notes.push(format!("`{text}` leaves out calls {why}: {}", names.join(", ")));
+        }
+    };
+    note(unsafe_ones, "whose failure is not safe (docs/safety.md)");
+    note(without_argument, "without such an argument");
+    note(without_object, "that are about no such file or socket");
     Ok(())
 }
 
-type Places = BTreeMap<Call, Result<Sites, Vec<Unsupported>>>;
-
-/// Chooses a backend for each call, so that every function has one deciding program.
-fn place(wanted: &BTreeMap<Call, Wanted>, backends: &[Box<dyn Backend + '_>]) -> Places {
-    let mut places: Places =
-        wanted.iter().map(|(&call, want)| (call, choose(want.entry, want.verdicts, backends))).collect();
-    // Calls can share a function (sync is one for every ABI). If one of them needs the kprobe, all go there.
-    let by_kprobe: BTreeSet<String> = places
-        .values()
-        .flatten()
-        .flat_map(|sites| &sites.sites)
-        .filter(|site| site.backend == BackendKind::Kprobe)
-        .map(|site| site.function.clone())
-        .collect();
-    for (call, place) in &mut places {
-        let shares = |sites: &Sites| {
-            sites.sites.iter().any(|s| s.backend == BackendKind::FmodRet && by_kprobe.contains(&s.function))
-        };
-        if place.as_ref().is_ok_and(shares) {
-            let want = &wanted[call];
-            *place = choose(want.entry, Verdicts { zero: true, ..want.verdicts }, backends);
-        }
-    }
-    places
-}
-
-/// The first backend that can, or what each of them says.
-fn choose(
-    call: &Entry,
-    verdicts: Verdicts,
-    backends: &[Box<dyn Backend + '_>],
-) -> Result<Sites, Vec<Unsupported>> {
-    let mut causes = Vec::new();
-    for backend in backends {
-        match backend.sites(call, verdicts) {
-            Ok(sites) => return Ok(sites),
-            Err(cause) => causes.push(cause),
-        }
-    }
-    Err(causes)
+/// The name of the call at an entry of the call table.
+pub(super) fn call_name(wanted: u32) -> String {
+    let found = syscalls::all(Machine::HOST)
+        .find(|known| entry(known.call.abi.index(), known.call.number) == Some(wanted));
+    found.map_or_else(|| format!("call {wanted}"), |known| known.name.into())
 }
 
 /// Counts the calls of each rule. A call that was named must be caught by its native entry or, if the
 /// rule means others only, by one of those; what a set brought along may be missing, and is noted.
 fn check(
     rules: &[Rule],
-    wanted: &BTreeMap<Call, Wanted>,
+    wanted: &AllWanted,
     places: &Places,
     notes: &mut Vec<String>,
 ) -> Result<Vec<usize>, PlanError> {
@@ -176,12 +243,16 @@ fn check(
             counts.push(0);
             continue;
         };
-        let mine = || wanted.iter().filter(|(_, want)| want.rules.contains(&number));
+        let behind = spec.moment != Moment::Entry;
+        let mine = || {
+            let asked = wanted.iter().filter(|(_, want)| want.rules.iter().any(|asked| asked.rule == number));
+            asked.filter_map(|(call, want)| Some((call, want, places.of(*call, behind)?)))
+        };
         let caught: BTreeSet<_> =
-            mine().filter(|(call, _)| places[call].is_ok()).map(|(_, want)| want.entry.name).collect();
+            mine().filter(|(_, _, place)| place.is_ok()).map(|(_, want, _)| want.entry.name).collect();
         let mut missing = BTreeMap::new();
-        for (call, want) in mine() {
-            if let Err(causes) = &places[call]
+        for (call, want, place) in mine() {
+            if let Err(causes) = place
                 && !caught.contains(want.entry.name)
             {
                 missing.entry(want.entry.name).or_insert((call, causes));
@@ -205,7 +276,7 @@ fn check(
                 names.join(", ")
             ));
         }
-        counts.push(mine().filter(|(call, _)| places[call].is_ok()).count());
+        counts.push(mine().filter(|(_, _, place)| place.is_ok()).count());
     }
     Ok(counts)
 }

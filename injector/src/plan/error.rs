@@ -1,8 +1,8 @@
 //! Why a set of rules cannot become a plan on this kernel.
 
-use injector_common::{MAX_RULES, packet::MAX_PORTS, thread::MAX_SLOTS};
+use injector_common::{MAX_RULES, RULE_NUMBERS, packet::MAX_PORTS, thread::MAX_SLOTS};
 
-use crate::kernel::Unsupported;
+use crate::kernel::{Unsupported, syscall::BackendKind};
 
 /// Refused before anything is attached.
 #[derive(Debug, thiserror::Error)]
@@ -64,11 +64,59 @@ pub enum PlanError {
         /// Why not.
         cause: Unsupported,
     },
+    /// A delay.
+    #[error("the rule `{rule}` delays calls, and this version cannot make a call sleep")]
+    Sleep {
+        /// The rule.
+        rule: String,
+    },
     /// More rules times calls than a thread's state holds.
     #[error("the rules name {slots} calls and operations altogether, and a plan holds {MAX_SLOTS}")]
     TooManySlots {
         /// How many.
         slots: usize,
+    },
+    /// More rules times calls than the live plan was made for.
+    #[error("the rules name {slots} calls altogether, and the live plan was made with room for {room}")]
+    NoRoom {
+        /// How many.
+        slots: usize,
+        /// How many would fit.
+        room: u32,
+    },
+    /// A rule that needs what the programs of the live plan were loaded without.
+    #[error("the rule `{rule}` needs what the programs of the live plan were loaded without")]
+    NotLoaded {
+        /// The rule.
+        rule: String,
+    },
+    /// A plan that was changed too often.
+    #[error(
+        "the live plan has had all the {RULE_NUMBERS} rules that a plan can have in the course of its changes"
+    )]
+    NoNumbers,
+    /// A rule that goes on would have to be decided elsewhere, and for a moment nowhere or twice.
+    #[error(
+        "the rule `{rule}` goes on and acts on {call} by {from}, and with the new rules {call} would need {to}, \
+         which cannot be exchanged while it acts"
+    )]
+    Switch {
+        /// The rule that goes on.
+        rule: String,
+        /// The call.
+        call: String,
+        /// The backend that it has.
+        from: BackendKind,
+        /// The backend that the rules need together.
+        to: BackendKind,
+    },
+    /// A rule that goes on would no longer act on all its calls.
+    #[error("the rule `{rule}` goes on, and with the new rules this kernel could no longer make {call} fail")]
+    Loses {
+        /// The rule that goes on.
+        rule: String,
+        /// The call.
+        call: String,
     },
     /// More ports than a rule holds.
     #[error("the rule `{rule}` lists more than {MAX_PORTS} ports and port ranges")]
@@ -95,7 +143,21 @@ impl PlanError {
             }
             Self::Operation { cause, .. } => cause.remedy.clone(),
             Self::NothingLeft { .. } => "see `injector doctor` for what this kernel allows".into(),
+            Self::Sleep { .. } => {
+                "leave the delay out; strace -e inject= can do it, at the price of tracing".into()
+            }
             Self::TooManySlots { .. } => "name fewer calls, or split the rules over two injectors".into(),
+            Self::NoRoom { .. } | Self::NoNumbers => {
+                "end it and start it anew with all the rules, or start a second injector for the new ones"
+                    .into()
+            }
+            Self::NotLoaded { .. } => {
+                "attach a second injector for it, or start the plan anew with such a rule (docs/live.md)"
+                    .into()
+            }
+            Self::Switch { .. } | Self::Loses { .. } => {
+                "leave that rule out of the change, or start a second injector for the new ones".into()
+            }
             Self::TooManyPorts { .. } => "use ranges, or split the rule in two".into(),
         }
     }

@@ -2,9 +2,15 @@
 //! what is refused and why. Pure data, printable; nothing is attached here.
 
 mod calls;
+mod change;
+mod decision;
 mod error;
+mod features;
+pub mod objects;
 mod operations;
 mod packets;
+mod places;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -13,23 +19,28 @@ use std::{
     time::Duration,
 };
 
-use bytemuck::Zeroable;
 use injector_common::{
     MAX_RULES,
-    call::CallRules,
+    call::{CallRules, PACKETS, Slot},
+    config::USES_MOST,
     packet::{EGRESS, INGRESS},
     random::rule_seed,
-    rule::{FAULT_DROP, FAULT_RETURN, Rule as KernelRule},
-    trigger::{Threshold, When as KernelWhen},
+    rule::Rule as KernelRule,
+    thread::MAX_SLOTS,
 };
 
-pub use self::{error::PlanError, operations::Operations};
+pub use self::{
+    change::{Change, Numbered},
+    error::PlanError,
+};
+use self::{
+    decision::kernel_rule,
+    objects::Objects,
+    tables::{Cells, Layout},
+};
 use crate::{
-    kernel::{
-        operation::OperationHooks,
-        syscall::{Backend, Site},
-    },
-    spec::model::{Rule, RuleKind, Trigger},
+    kernel::syscall::{Backend, Site},
+    spec::model::{Rule, RuleKind},
 };
 
 /// What a user can say about a plan as a whole.
@@ -43,11 +54,20 @@ pub struct Options {
     pub insist: bool,
     /// How long the plan acts; `None` for as long as the injector lives.
     pub duration: Option<Duration>,
+    /// Load the programs whole, so that a change may bring any rule, but for those that ask what a call is
+    /// about. They take up to three times as long to
+    /// attach as programs with only what the rules at hand need.
+    pub whole: bool,
 }
 
 /// One rule of a plan.
 #[derive(Clone, Debug)]
 pub struct PlannedRule {
+    /// Its number: the place in the list that the plan began with; later rules get later numbers, and no
+    /// number is given twice.
+    pub number: u32,
+    /// What it means: a rule that means the same goes on when the plan changes.
+    pub asked: RuleKind,
     /// As the user gave it.
     pub text: String,
     /// What the kernel side reads.
@@ -69,16 +89,24 @@ pub struct Plan {
     pub sites: BTreeSet<Site>,
     /// The call table: entry -> slots and hooks.
     pub calls: BTreeMap<u32, CallRules>,
-    /// The slot table: slot -> rule.
-    pub slots: Vec<u32>,
-    /// Rules on operations, by hook.
-    pub operations: Operations,
+    /// Patterns of paths and sets of ports.
+    pub objects: Objects,
+    /// The slot table from `base` on: which rules each call meets at its ends.
+    pub slots: Vec<Slot>,
+    /// Where `slots` begins: 0 or `room`. A change goes to the other half of the table.
+    pub base: u32,
+    /// How many slots, and cells in each thread's state, the plan has room for in the course of its changes.
+    pub room: u32,
+    /// What the programs can do, as bits of [`injector_common::config::Config::features`].
+    pub features: u32,
+    /// The number of the next new rule.
+    pub next_number: u32,
     /// What the user ought to know: calls that were left out, and why.
     pub notes: Vec<String>,
 }
 
 impl Plan {
-    /// Makes `rules` concrete with the `backends` of this kernel, the preferred one first, and its `hooks`.
+    /// Makes `rules` concrete with the `backends` of this kernel, the preferred one first.
     ///
     /// # Errors
     /// The first rule that cannot be had as it was asked for; nothing is half applied.
@@ -87,32 +115,39 @@ impl Plan {
         options: Options,
         id: u32,
         backends: &[Box<dyn Backend + '_>],
-        hooks: &dyn OperationHooks,
     ) -> Result<Self, PlanError> {
-        if rules.is_empty() {
-            return Err(PlanError::NoRules);
+        check(rules)?;
+        let resolved = calls::resolve(rules, options.insist, backends, &BTreeSet::new())?;
+        let numbers: Vec<_> = (0..).take(rules.len()).collect();
+        let objects = Objects::of(numbers.iter().copied().zip(rules.iter().map(|rule| &rule.kind)), None);
+        let layout = Layout { base: 0, room: MAX_SLOTS, numbers: &numbers, objects: &objects };
+        let tables = tables::lay_out(&resolved.calls, &packets::places(rules), layout, &Cells::default());
+        let slots = tables.slots.len();
+        if slots > MAX_SLOTS as usize {
+            return Err(PlanError::TooManySlots { slots });
         }
-        if rules.len() > MAX_RULES {
-            return Err(PlanError::TooManyRules { given: rules.len() });
-        }
-        let mut resolved = calls::resolve(rules, options.insist, backends)?;
-        let operations = operations::resolve(rules, resolved.slots.len(), hooks, &mut resolved.sites)?;
-        let planned =
-            rules.iter().zip(0u32..).zip(&resolved.calls_of_rule).map(|((rule, number), &calls)| {
-                PlannedRule {
-                    text: rule.text.clone(),
-                    kernel: kernel_rule(rule, rule_seed(options.seed, number)),
-                    calls,
-                }
-            });
+        let planned = rules.iter().zip(&numbers).zip(&resolved.calls_of_rule);
+        let planned = planned.map(|((rule, &number), &calls)| PlannedRule {
+            number,
+            asked: rule.kind.clone(),
+            text: rule.text.clone(),
+            kernel: kernel_rule(rule, rule_seed(options.seed, number)),
+            calls,
+        });
+        let rules: Vec<_> = planned.collect();
+        let needed = features::needed(rules.iter().map(|rule| &rule.kernel), &tables.slots);
         Ok(Self {
             id,
-            rules: planned.collect(),
+            rules,
+            features: if options.whole { needed | USES_MOST } else { needed },
+            objects,
             options,
             sites: resolved.sites,
-            calls: resolved.calls,
-            slots: resolved.slots,
-            operations,
+            calls: tables.calls,
+            slots: tables.slots,
+            base: 0,
+            room: change::room(slots),
+            next_number: u32::try_from(numbers.len()).unwrap_or(u32::MAX),
             notes: resolved.notes,
         })
     }
@@ -128,50 +163,20 @@ impl Plan {
     }
 
     /// Does a rule mean what threads do: system calls or operations?
-    pub fn needs_threads(&self) -> bool {
-        self.counters() > 0
-    }
-
-    /// Counters that each thread needs: one for each rule of each call, and of each operation.
-    pub fn counters(&self) -> usize {
-        self.slots.len() + self.operations.slots
+    pub fn needs_calls(&self) -> bool {
+        self.calls.keys().any(|&entry| entry != PACKETS)
     }
 }
 
-/// A rule as the kernel side reads it.
-fn kernel_rule(rule: &Rule, seed: u64) -> KernelRule {
-    match &rule.kind {
-        RuleKind::Syscall(call) => KernelRule {
-            fault: FAULT_RETURN,
-            value: call.result.return_value(),
-            ..triggered(&call.trigger, seed)
-        },
-        RuleKind::Operation(operation) => KernelRule {
-            fault: FAULT_RETURN,
-            value: -i64::from(operation.error.number()),
-            ..triggered(&operation.trigger, seed)
-        },
-        RuleKind::Net(net) => KernelRule {
-            fault: FAULT_DROP,
-            packets: packets::matching(net),
-            ..triggered(&net.trigger(), seed)
-        },
+/// Is there a rule, do all fit, and are all of a kind that is known here?
+fn check(rules: &[Rule]) -> Result<(), PlanError> {
+    match rules.len() {
+        0 => return Err(PlanError::NoRules),
+        1..=MAX_RULES => {}
+        given => return Err(PlanError::TooManyRules { given }),
     }
-}
-
-/// A rule with nothing but its triggers.
-fn triggered(trigger: &Trigger, seed: u64) -> KernelRule {
-    let when = KernelWhen {
-        first: trigger.when.first,
-        last: trigger.when.last.unwrap_or(KernelWhen::FOREVER),
-        step: trigger.when.step,
-        _pad: 0,
-    };
-    KernelRule {
-        when,
-        threshold: Threshold(trigger.probability.numerator()),
-        times: trigger.times.unwrap_or(0),
-        seed,
-        ..KernelRule::zeroed()
+    match rules.iter().find(|rule| rule.sleeps()) {
+        Some(rule) => Err(PlanError::Sleep { rule: rule.text.clone() }),
+        None => Ok(()),
     }
 }

@@ -8,7 +8,10 @@ use injector_common::packet::{
 };
 use ipnet::IpNet;
 
-use crate::spec::packet::{Direction, NetRule, Protocol};
+use crate::spec::{
+    model::{Rule, RuleKind},
+    packet::{Direction, NetRule, Protocol},
+};
 
 /// Which packets `rule` means.
 pub(super) fn matching(rule: &NetRule) -> PacketMatch {
@@ -42,6 +45,12 @@ pub(super) fn matching(rule: &NetRule) -> PacketMatch {
         *slot = PortRange { low: *range.start(), high: *range.end(), end, _pad: 0 };
     }
     out
+}
+
+/// Which of `rules` are on packets, by their place.
+pub(super) fn places(rules: &[Rule]) -> Vec<u32> {
+    let packets = rules.iter().zip(0..).filter(|(rule, _)| matches!(rule.kind, RuleKind::Net(_)));
+    packets.map(|(_, place)| place).collect()
 }
 
 /// Whether the rule's port ranges fit what the kernel side holds.

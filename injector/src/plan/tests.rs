@@ -1,5 +1,13 @@
 //! Plans against backends that can do known things, so that every road is walked on any machine.
 
+mod changes;
+
+use injector_common::{
+    call::{Run, hook_entry},
+    rule::{AT_ENTRY, FAULT_DROP},
+    trigger::Threshold,
+};
+
 use super::*;
 use crate::{
     kernel::{
@@ -12,7 +20,8 @@ use crate::{
     syscalls::{Entry, Machine},
 };
 
-/// Catches any call but those in `cannot`, at its first entry point; returns 0 only as a kprobe.
+/// Catches any call but those in `cannot`, at its first entry point; by fmod_ret it never returns 0. As the
+/// hooks, calls that are asked about what only hooks know, and every operation but `stat`.
 struct Known {
     kind: BackendKind,
     cannot: &'static [&'static str],
@@ -32,16 +41,31 @@ impl Backend for Known {
         if self.cannot.contains(&call.name) {
             return refuse("not this call");
         }
-        if verdicts.zero && self.kind != BackendKind::Kprobe {
+        if verdicts.zero && self.kind == BackendKind::FmodRet {
             return refuse("not 0");
+        }
+        if verdicts.by_hook != (self.kind == BackendKind::Hook) {
+            return refuse("not at this place");
         }
         match call.entry_points().first() {
             Some(function) => {
-                let site = Site { backend: self.kind, function: function.clone(), hook: 0 };
+                let hook = if self.kind == BackendKind::Hook { 99 } else { 0 };
+                let site = Site { backend: self.kind, function: function.clone(), hook };
                 Ok(Sites { sites: vec![site], mask: 0 })
             }
             None => refuse("not implemented"),
         }
+    }
+
+    fn operation_sites(&self, operation: &Operation) -> Result<Vec<Site>, Unsupported> {
+        if operation.name == "stat" {
+            return Err(Unsupported::missing(Mechanism::Hook, "not here", "another kernel"));
+        }
+        let site = |(&(function, _), hook): (&(&str, _), u16)| {
+            let number = u16::from(function.as_bytes()[14]) + hook - 96;
+            Site { backend: BackendKind::Hook, function: function.to_owned(), hook: number }
+        };
+        Ok(operation.hooks.iter().zip(0..).map(site).collect())
     }
 
     fn attach(&self, _: &Ready, _: &[&Site]) -> Result<Vec<Attached>, AttachError> {
@@ -49,39 +73,36 @@ impl Backend for Known {
     }
 }
 
-/// Has every hook but those of `stat`.
-struct Everything;
-
-impl OperationHooks for Everything {
-    fn sites(&self, operation: &Operation) -> Result<Vec<Site>, Unsupported> {
-        if operation.name == "stat" {
-            return Err(Unsupported::missing(Mechanism::Hook, "not here", "another kernel"));
-        }
-        let site = |(&(function, _), hook): (&(&str, _), u16)| {
-            let number = u16::from(function.as_bytes()[14]) + hook;
-            Site { backend: BackendKind::Operation, function: function.to_owned(), hook: number }
-        };
-        Ok(operation.hooks.iter().zip(0..).map(site).collect())
-    }
+fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> Result<Plan, PlanError> {
+    let options = Options { seed: 1, monitor: false, insist, duration: None, whole: true };
+    Plan::new(&parsed(rules), options, 7, &backends(cannot))
 }
 
-fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> Result<Plan, PlanError> {
-    let backends: Vec<Box<dyn Backend>> = vec![
+fn backends(cannot: &'static [&'static str]) -> Vec<Box<dyn Backend>> {
+    vec![
         Box::new(Known { kind: BackendKind::FmodRet, cannot }),
         Box::new(Known { kind: BackendKind::Kprobe, cannot }),
-    ];
+        Box::new(Known { kind: BackendKind::Hook, cannot }),
+        Box::new(Known { kind: BackendKind::Kretprobe, cannot }),
+    ]
+}
+
+fn parsed(rules: &[&str]) -> Vec<Rule> {
     let parse = |text: &&str| match text.strip_prefix("net ") {
         Some(net) => spec::net(net).unwrap(),
         None if text.starts_with("io ") => spec::operation(&text[3..]).unwrap(),
         None => spec::syscall(text, Machine::HOST).unwrap(),
     };
-    let rules: Vec<_> = rules.iter().map(parse).collect();
-    let options = Options { seed: 1, monitor: false, insist, duration: None };
-    Plan::new(&rules, options, 7, &backends, &Everything)
+    rules.iter().map(parse).collect()
 }
 
 fn plan(rules: &[&str]) -> Result<Plan, PlanError> {
     plan_with(rules, false, &[])
+}
+
+fn runs(plan: &Plan) -> Vec<Run> {
+    let runs = plan.calls.values().flat_map(|rules| [rules.run, rules.behind]).map(Run::of);
+    runs.filter(|run| run.count > 0).collect()
 }
 
 fn kinds(plan: &Plan) -> BTreeSet<BackendKind> {
@@ -91,24 +112,46 @@ fn kinds(plan: &Plan) -> BTreeSet<BackendKind> {
 #[test]
 fn several_rules_of_a_call_get_slots_in_their_order() {
     let plan = plan(&["fsync@64:error=EIO", "fdatasync@64:error=EIO", "fsync@64:error=ENOSPC"]).unwrap();
-    let both: Vec<_> = plan.calls.values().filter(|rules| rules.count == 2).collect();
+    let both: Vec<_> = runs(&plan).into_iter().filter(|run| run.count == 2).collect();
     assert_eq!(both.len(), 1);
     let base = both[0].base as usize;
-    assert_eq!(plan.slots[base..base + 2], [0, 2]);
+    assert_eq!(plan.slots[base..base + 2].iter().map(|slot| slot.rule).collect::<Vec<_>>(), [0, 2]);
     assert_eq!(plan.slots.len(), 3);
 }
 
 #[test]
+fn each_end_of_a_call_has_a_run_of_its_own() {
+    let plan =
+        plan(&["read@64:error=EIO:count>4096", "read@64:error=EINTR:at=exit", "read@64:retval=0:on=failure"]);
+    let plan = plan.unwrap();
+    let rules = *plan.calls.values().next().unwrap();
+    let (run, behind) = (Run::of(rules.run), Run::of(rules.behind));
+    assert_eq!(run, Run { base: 0, count: 1, backend: BackendKind::FmodRet.number() });
+    assert_eq!(behind, Run { base: 1, count: 2, backend: BackendKind::Kretprobe.number() });
+    assert_eq!(
+        plan.slots.iter().map(|slot| (slot.rule, slot.tests)).collect::<Vec<_>>(),
+        [(0, 1), (1, 0), (2, 0)]
+    );
+    let test = plan.slots[0].arguments[0];
+    assert_eq!((test.holds(4097), test.holds(4096)), (1, 0));
+    assert_eq!(kinds(&plan), [BackendKind::FmodRet, BackendKind::Kretprobe].into());
+    assert_eq!(plan.rules.iter().map(|rule| rule.calls).collect::<Vec<_>>(), [1, 1, 1]);
+}
+
+#[test]
 fn slots_of_different_calls_do_not_overlap() {
-    let plan = plan(&["%file:error=EIO:when=3", "open,openat:error=EPERM"]).unwrap();
+    let rules = ["%file:error=EIO:when=3", "openat:error=EPERM:at=exit", "open,openat:error=EPERM"];
+    let plan = plan(&rules).unwrap();
     let mut next = 0;
-    let mut rules: Vec<_> = plan.calls.values().collect();
-    rules.sort_by_key(|rules| rules.base);
-    for rules in rules {
-        assert_eq!(rules.base, next);
-        next += rules.count;
+    let mut runs = runs(&plan);
+    runs.sort_by_key(|run| run.base);
+    for run in runs {
+        assert_eq!(run.base, next);
+        next += u32::from(run.count);
     }
     assert_eq!(plan.slots.len(), next as usize);
+    let cells: BTreeSet<_> = plan.slots.iter().map(|slot| slot.cell).collect();
+    assert_eq!(cells.len(), plan.slots.len());
 }
 
 #[test]
@@ -164,7 +207,7 @@ fn each_rule_has_a_seed_of_its_own() {
 #[test]
 fn packet_rules_need_no_calls() {
     let plan = plan(&["net ingress tcp dport 80 : loss 50%"]).unwrap();
-    assert!(plan.needs_ingress() && !plan.needs_egress() && !plan.needs_threads());
+    assert!(plan.needs_ingress() && !plan.needs_egress() && !plan.needs_calls());
     let rule = plan.rules[0].kernel;
     assert_eq!((rule.fault, rule.threshold), (FAULT_DROP, Threshold(1 << 31)));
     assert_eq!(rule.packets.protocols, injector_common::packet::TCP);
@@ -180,8 +223,19 @@ fn too_much_is_refused() {
     assert!(matches!(plan(&[]), Err(PlanError::NoRules)));
 }
 
+/// The slots at the entry of the call table that has rule `number` on an operation.
+fn at_hook(plan: &Plan, number: u32) -> Vec<Slot> {
+    let of = |rules: &CallRules| {
+        let run = Run::of(rules.run);
+        plan.slots[(run.base - plan.base) as usize..][..run.count.into()].to_vec()
+    };
+    let hooks = plan.calls.iter().filter(|&(&entry, _)| entry >= hook_entry(1)).map(|(_, rules)| of(rules));
+    let has = |slots: &Vec<Slot>| slots.iter().any(|slot| slot.rule == number);
+    hooks.into_iter().find(has).unwrap_or_default()
+}
+
 #[test]
-fn operations_get_counters_behind_those_of_calls_and_a_hook_its_rules_in_order() {
+fn a_hook_has_its_rules_in_order_and_each_operation_a_cell() {
     let plan = plan(&[
         "io read,write:error=EIO:path=*.db:path=*.wal",
         "fsync@64:error=EIO",
@@ -189,21 +243,47 @@ fn operations_get_counters_behind_those_of_calls_and_a_hook_its_rules_in_order()
         "io connect:error=EIO:port=80:peer=10.0.0.0/8",
     ])
     .unwrap();
-    let operations = &plan.operations;
-    assert_eq!((plan.slots.len(), operations.slots, plan.counters()), (1, 4, 5));
-    assert_eq!((operations.globs.len(), operations.ports.len()), (1, 1));
-    let mut slots: Vec<_> = operations.rules.iter().map(|rule| rule.slot).collect();
-    slots.sort_unstable();
-    assert_eq!(slots, [1, 2, 3, 4]);
+    assert_eq!(plan.slots.iter().map(|slot| slot.cell).collect::<BTreeSet<_>>(), (0..5).collect());
+    assert_eq!((plan.objects.globs().count(), plan.objects.ports().count()), (1, 1));
     // read and write share a hook, and differ by what its mask has.
-    let shared = operations.hooks.values().find(|rules| rules.count == 3).unwrap();
-    let shared = &operations.rules[shared.base as usize..][..3];
-    assert_eq!(shared.iter().map(|rule| rule.rule).collect::<Vec<_>>(), [0, 0, 2]);
-    assert_eq!(shared.iter().map(|rule| rule.mask).collect::<Vec<_>>(), [4, 2, 4]);
-    assert_eq!(shared.iter().map(|rule| rule.glob).collect::<Vec<_>>(), [1, 1, 0]);
-    let socket = operations.rules.iter().find(|rule| rule.rule == 3).unwrap();
-    assert_eq!((socket.sockets.needs_peer, socket.sockets.family, socket.ports), (1, 4, 1));
+    let shared = at_hook(&plan, 0);
+    let of = |field: fn(&Slot) -> u32| shared.iter().map(field).collect::<Vec<_>>();
+    assert_eq!((of(|slot| slot.rule), of(|slot| slot.order)), (vec![0, 0, 2], vec![0, 0, 2]));
+    assert_eq!((of(|slot| slot.mask), of(|slot| slot.object.glob)), (vec![4, 2, 4], vec![1, 1, 0]));
+    let socket = at_hook(&plan, 3)[0].object;
+    assert_eq!((socket.sockets.needs_peer, socket.sockets.family, socket.ports), (1, 4, 2));
     assert_eq!(plan.rules[2].kernel.value, -28);
+}
+
+#[test]
+fn an_operation_that_passes_one_of_two_hooks_counts_once() {
+    let plan = plan(&["io truncate:error=EIO"]).unwrap();
+    assert_eq!(plan.slots.iter().map(|slot| slot.cell).collect::<Vec<_>>(), [0, 0]);
+    let hooks = plan.sites.iter().filter(|site| site.backend == BackendKind::Hook);
+    assert_eq!(hooks.count(), 2);
+}
+
+#[test]
+fn files_of_calls_are_known_by_descriptor_or_at_the_hook() {
+    let slot = |rule: &str| {
+        let plan = plan(&[rule]).unwrap();
+        let backend = plan.sites.iter().next().unwrap().backend;
+        let slot = plan.slots[0];
+        (backend, [slot.descriptor, slot.other], slot.object.glob)
+    };
+    assert_eq!(slot("fsync@64:error=EIO:path=*.wal"), (BackendKind::FmodRet, [0, 0], 1));
+    assert_eq!(slot("copy_file_range@64:error=EIO:path=/a"), (BackendKind::FmodRet, [0, 2], 1));
+    assert_eq!(slot("openat@64:error=EIO:path=/a"), (BackendKind::Hook, [0, 0], 1));
+    assert_eq!(slot("connect@64:error=EIO:port=80"), (BackendKind::Hook, [0, 0], 0));
+    assert_eq!(slot("shutdown@64:error=EIO:port=80"), (BackendKind::FmodRet, [0, 0], 0));
+    // What a path leads to is not known where the call has returned.
+    let error = plan(&["openat@64:error=EIO:path=/a:at=exit"]).unwrap_err();
+    assert!(error.to_string().contains("openat"), "{error}");
+    // Calls of a class that are about no file are left out.
+    let class = plan(&["%desc:error=EIO:path=/a"]).unwrap();
+    assert!(
+        class.notes.iter().any(|note| note.contains("about no such file") && note.contains("epoll_wait"))
+    );
 }
 
 #[test]

@@ -1,14 +1,20 @@
-//! The words behind the set of a rule on system calls: what the callers get, and when.
+//! The words behind the set of a rule on system calls: what happens, at which moment, to which of the
+//! calls, and how often.
 
 use super::{
+    effect::{self, CallResult, Effect, Moment},
     errno::Errno,
     error::{Located, Problem},
-    model::{CallResult, Trigger, When},
+    filter::{Comm, Filter, Test},
+    model::{Scope, Trigger, When},
     nearest::nearest,
+    object::{self, Chosen},
+    signal::Signal,
     trigger,
     units::Probability,
     word::Word,
 };
+use crate::syscalls::is_parameter;
 
 /// Which of strace's two words introduced the rule.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,80 +25,163 @@ pub(super) enum Verb {
     Fault,
 }
 
-/// Reads the words behind `set`: what its callers get, and which of the calls fire.
-pub(super) fn parse(
-    set: Word<'_>,
-    words: Option<Word<'_>>,
-    verb: Verb,
-) -> Result<(CallResult, Trigger), Located> {
+/// What the words behind a set say.
+pub(super) struct Parsed<'a> {
+    pub(super) filter: Filter,
+    /// The words of its tests.
+    pub(super) asked: Vec<Word<'a>>,
+    /// The first word that chooses files or sockets.
+    pub(super) chosen_by: Option<Word<'a>>,
+    pub(super) effect: Effect,
+    pub(super) moment: Moment,
+    pub(super) trigger: Trigger,
+}
+
+/// Reads the words behind `set`.
+pub(super) fn parse<'a>(set: Word<'_>, words: Option<Word<'a>>, verb: Verb) -> Result<Parsed<'a>, Located> {
     let mut actions = Actions::default();
     // Empty words do not count, as in strace.
-    for word in words.into_iter().flat_map(|words| words.pieces(':')) {
+    for word in words.into_iter().flat_map(Word::guarded_pieces) {
         actions.read(word, verb)?;
     }
-    let result = match (actions.result, verb) {
-        (Some((_, result)), _) => result,
-        (None, Verb::Fault) => CallResult::Error(Errno::ENOSYS),
-        (None, Verb::Inject) => return Err(set.problem(Problem::NoAction(set.text.into()))),
+    let mut effect = Effect {
+        result: actions.result.take().map(|(_, result)| result),
+        signal: actions.signal,
+        delay_enter: actions.delay_enter,
+        delay_exit: actions.delay_exit,
     };
+    if verb == Verb::Fault && effect.result.is_none() {
+        effect.result = Some(CallResult::Errors(vec![(Errno::ENOSYS, 1)]));
+    }
+    if effect == Effect::default() {
+        return Err(set.problem(Problem::NoAction(set.text.into())));
+    }
     let trigger = Trigger {
         when: actions.when.unwrap_or(When::ALWAYS),
         probability: actions.probability.unwrap_or(Probability::ALWAYS),
         times: actions.times,
+        scope: actions.scope.unwrap_or_default(),
     };
-    Ok((result, trigger))
+    let chosen_by = actions.chosen.names.first().copied();
+    let filter = Filter { tests: actions.tests, comm: actions.comm, objects: actions.chosen.finish()? };
+    let moment = actions.moment.map_or(Moment::Entry, |(_, moment)| moment);
+    Ok(Parsed { filter, asked: actions.asked, chosen_by, effect, moment, trigger })
 }
 
 /// The words as far as they were read.
 #[derive(Default)]
 struct Actions<'a> {
     result: Option<(Word<'a>, CallResult)>,
+    signal: Option<Signal>,
+    delay_enter: Option<std::time::Duration>,
+    delay_exit: Option<std::time::Duration>,
+    moment: Option<(Word<'a>, Moment)>,
+    tests: Vec<Test>,
+    asked: Vec<Word<'a>>,
+    comm: Option<Comm>,
+    chosen: Chosen<'a>,
     when: Option<When>,
     probability: Option<Probability>,
     times: Option<u64>,
+    scope: Option<Scope>,
 }
+
+/// The words besides those that choose objects, with an example each.
+const WORDS: [(&str, &str); 13] = [
+    ("error", "error=EIO"),
+    ("retval", "retval=0"),
+    ("signal", "signal=SIGUSR1"),
+    ("delay_enter", "delay_enter=10ms"),
+    ("delay_exit", "delay_exit=10ms"),
+    ("at", "at=exit"),
+    ("on", "on=success"),
+    ("fd", "fd=3"),
+    ("comm", "comm=redis-server"),
+    ("when", "when=3"),
+    ("prob", "prob=5%"),
+    ("times", "times=3"),
+    ("scope", "scope=process"),
+];
+
+fn words() -> impl Iterator<Item = (&'static str, &'static str)> {
+    WORDS.into_iter().chain(object::WORDS)
+}
+
+/// strace's `fault=` knows the error and when it comes (src/filter_qualify.c, `parse_inject_token`).
+const NOT_A_FAULT: [&str; 6] = ["retval", "signal", "delay_enter", "delay_exit", "poke_enter", "poke_exit"];
 
 impl<'a> Actions<'a> {
     fn read(&mut self, word: Word<'a>, verb: Verb) -> Result<(), Located> {
+        if Test::is_one(word.text) {
+            return self.test(word);
+        }
         let Some((name, value)) = word.split_once("=") else {
             return Err(word.problem(lone(word.text)));
         };
+        if verb == Verb::Fault && NOT_A_FAULT.contains(&name.text) {
+            return Err(name.problem(Problem::NotAFault(format!("{}=", name.text))));
+        }
+        let Some((_, example)) = words().find(|(known, _)| *known == name.text) else {
+            return self.unknown(word, name);
+        };
+        let value = given(name, value, example)?;
         match name.text {
-            "error" => {
-                let value = given(name, value, "error=EIO")?;
-                self.set_result(word, CallResult::Error(Errno::parse(value)?))
-            }
-            "retval" if verb == Verb::Fault => Err(name.problem(Problem::NotAFault("retval=".into()))),
-            "retval" => {
-                let value = given(name, value, "retval=0")?;
-                self.set_result(word, CallResult::Value(return_value(value)?))
-            }
+            "error" => self.set_result(word, CallResult::errors(value)?),
+            "retval" => self.set_result(word, CallResult::Value(return_value(value)?)),
+            "signal" => once(&mut self.signal, Signal::parse(value)?, word),
+            "delay_enter" => once(&mut self.delay_enter, effect::delay(value)?, word),
+            "delay_exit" => once(&mut self.delay_exit, effect::delay(value)?, word),
+            "at" | "on" => self.set_moment(word, name, value),
+            "comm" => once(&mut self.comm, Comm::parse(value)?, word),
+            "path" | "peer" | "port" => self.chosen.read(word, name, value),
             // As in strace, of several the last one counts.
             "when" => {
-                self.when = Some(trigger::when(given(name, value, "when=3")?)?);
+                self.when = Some(trigger::when(value)?);
                 Ok(())
             }
-            "prob" => {
-                let probability = Probability::parse(given(name, value, "prob=5%")?)?;
-                once(&mut self.probability, probability, word)
-            }
-            "times" => {
-                let times = trigger::times(given(name, value, "times=3")?)?;
-                once(&mut self.times, times, word)
-            }
-            other => Err(name.problem(unknown(other))),
+            "prob" => once(&mut self.probability, Probability::parse(value)?, word),
+            "times" => once(&mut self.times, trigger::times(value)?, word),
+            _ => once(&mut self.scope, trigger::scope(value)?, word),
         }
+    }
+
+    /// A word that is none of ours: an argument's name, one for later, or a slip.
+    fn unknown(&mut self, word: Word<'a>, name: Word<'a>) -> Result<(), Located> {
+        match name.text {
+            "syscall" => return Err(name.problem(Problem::OtherCall)),
+            "poke_enter" | "poke_exit" => {
+                return Err(name.problem(Problem::Poke(format!("{}=", name.text))));
+            }
+            _ => {}
+        }
+        if let Some((_, instead)) = LATER.iter().find(|(later, _)| *later == name.text) {
+            return Err(name.problem(Problem::NotYet { word: format!("{}=", name.text), instead }));
+        }
+        if is_parameter(name.text) {
+            return self.test(word);
+        }
+        let near = nearest(name.text, words().map(|(known, _)| known)).map(|near| format!("{near}="));
+        Err(name.problem(Problem::UnknownWord { word: name.text.into(), near }))
+    }
+
+    fn test(&mut self, word: Word<'a>) -> Result<(), Located> {
+        if self.tests.len() == injector_common::argument::MAX_TESTS {
+            return Err(word.problem(Problem::TooManyTests(self.tests.len())));
+        }
+        self.tests.push(Test::parse(word)?);
+        self.asked.push(word);
+        Ok(())
     }
 
     /// strace takes one result, be it an error or a value.
     fn set_result(&mut self, word: Word<'a>, result: CallResult) -> Result<(), Located> {
-        match self.result {
+        match &self.result {
             None => {
                 self.result = Some((word, result));
                 Ok(())
             }
-            Some((first, earlier)) if std::mem::discriminant(&earlier) == std::mem::discriminant(&result) => {
-                let name = first.split_once("=").map_or(first, |(name, _)| name);
+            Some((first, earlier)) if std::mem::discriminant(earlier) == std::mem::discriminant(&result) => {
+                let name = first.split_once("=").map_or(*first, |(name, _)| name);
                 Err(word.problem(Problem::Twice(format!("{}=", name.text))))
             }
             Some((first, _)) => Err(word.problem(Problem::Contradiction {
@@ -101,6 +190,35 @@ impl<'a> Actions<'a> {
                 remedy: "a call returns one thing: keep one of the two".into(),
             })),
         }
+    }
+
+    /// `at=entry`, `at=exit`, `on=success` or `on=failure`; the last two say `at=exit` as well.
+    fn set_moment(&mut self, word: Word<'a>, name: Word<'a>, value: Word<'a>) -> Result<(), Located> {
+        let moment = match (name.text, value.text) {
+            ("at", "entry") => Moment::Entry,
+            ("at", "exit") => Moment::Exit,
+            ("on", "success") => Moment::Success,
+            ("on", "failure") => Moment::Failure,
+            ("at", _) => return Err(value.problem(Problem::UnknownMoment(value.text.into()))),
+            _ => return Err(value.problem(Problem::UnknownOutcome(value.text.into()))),
+        };
+        if let Some((first, earlier)) = self.moment {
+            if first.text.split('=').next() == Some(name.text) {
+                return Err(word.problem(Problem::Twice(format!("{}=", name.text))));
+            }
+            if earlier == Moment::Entry || moment == Moment::Entry {
+                return Err(word.problem(Problem::Contradiction {
+                    first: first.text.into(),
+                    second: word.text.into(),
+                    remedy: "what came of a call is known at its exit only: leave `at=entry` out".into(),
+                }));
+            }
+        }
+        // `on=` says more than `at=exit`.
+        let moment =
+            self.moment.map_or(moment, |(_, earlier)| if moment == Moment::Exit { earlier } else { moment });
+        self.moment = Some((word, moment));
+        Ok(())
     }
 }
 
@@ -123,52 +241,18 @@ pub(super) fn once<T>(slot: &mut Option<T>, value: T, word: Word<'_>) -> Result<
 
 /// A word without a `=`.
 fn lone(word: &str) -> Problem {
-    const EXAMPLES: [(&str, &str); 5] = [
-        ("error", "error=EIO"),
-        ("retval", "retval=0"),
-        ("when", "when=3"),
-        ("prob", "prob=5%"),
-        ("times", "times=3"),
-    ];
-    match EXAMPLES.iter().find(|(name, _)| *name == word) {
+    match WORDS.iter().find(|(name, _)| *name == word) {
         Some((name, example)) => Problem::NoValue { word: format!("{name}="), example },
-        None => unknown(word),
+        None if word == "syscall" => Problem::OtherCall,
+        None => Problem::UnknownWord {
+            word: word.into(),
+            near: nearest(word, WORDS.iter().map(|(known, _)| *known)).map(|near| format!("{near}=")),
+        },
     }
 }
 
 /// Words of the design that this version does not do yet.
-const LATER: [(&str, &str); 15] = [
-    ("signal", "this version takes error= and retval="),
-    ("delay_enter", "this version takes error= and retval="),
-    ("delay_exit", "this version takes error= and retval="),
-    ("poke_enter", "this version takes error= and retval="),
-    ("poke_exit", "this version takes error= and retval="),
-    ("path", "choose calls by name, number of call and chance"),
-    ("fd", "choose calls by name, number of call and chance"),
-    ("port", "choose calls by name, number of call and chance"),
-    ("peer", "choose calls by name, number of call and chance"),
-    ("comm", "choose the process with --pid or --cgroup"),
-    ("at", "faults act at a call's entry"),
-    ("on", "faults act at a call's entry"),
-    ("scope", "calls are counted per thread, as in strace"),
-    ("delay", "this version takes error= and retval="),
-    ("arg", "choose calls by name, number of call and chance"),
-];
-
-/// A word that is not one of ours: one for later, one that cannot be done, or a slip.
-fn unknown(word: &str) -> Problem {
-    const WORDS: [&str; 5] = ["error", "retval", "when", "prob", "times"];
-    if word == "syscall" {
-        return Problem::OtherCall;
-    }
-    let argument =
-        word.strip_prefix("arg").is_some_and(|n| n.len() == 1 && n.bytes().all(|n| n.is_ascii_digit()));
-    let known = if argument { "arg" } else { word };
-    if let Some((_, instead)) = LATER.iter().find(|(later, _)| *later == known) {
-        return Problem::NotYet { word: format!("{word}="), instead };
-    }
-    Problem::UnknownWord { word: word.into(), near: nearest(word, WORDS).map(|near| format!("{near}=")) }
-}
+const LATER: [(&str, &str); 1] = [("delay", "strace's words are delay_enter= and delay_exit=")];
 
 /// strace's numbers here are C's: decimal, `0x` hexadecimal, a leading 0 for octal, 64 bits, a sign.
 fn return_value(word: Word<'_>) -> Result<i64, Located> {
@@ -176,14 +260,7 @@ fn return_value(word: Word<'_>) -> Result<i64, Located> {
         Some(digits) => (true, digits),
         None => (false, word.text),
     };
-    let (digits, radix) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-        Some(digits) => (digits, 16),
-        None if digits.len() > 1 && digits.starts_with('0') => (&digits[1..], 8),
-        None => (digits, 10),
-    };
-    let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let number = u64::from_str_radix(digits, radix).ok().filter(|_| plain);
-    let value = number.and_then(|number| {
+    let value = super::constant::c_number(digits).and_then(|number| {
         if negative { 0_i64.checked_sub_unsigned(number) } else { Some(number.cast_signed()) }
     });
     value.ok_or_else(|| word.problem(Problem::ReturnValue(word.text.into())))

@@ -1,18 +1,25 @@
-//! Text to rules: strace's `inject=` grammar for system calls and netem's words for packets. What comes
-//! out is pure data ([`model`], [`packet`]); whether this kernel can do it is asked elsewhere.
+//! Text to rules: strace's `inject=` grammar for system calls, netem's words for packets, and one of
+//! our own for operations. What comes out is pure data ([`model`], [`operation`], [`packet`]); whether this
+//! kernel can do it is asked elsewhere.
 
 mod actions;
 mod callset;
+mod constant;
+pub mod effect;
 pub mod errno;
 pub mod error;
+pub mod filter;
 pub mod model;
 mod nearest;
 mod net;
 mod netem;
+pub mod object;
 pub mod operation;
 pub mod packet;
 mod ports;
 mod problem;
+mod remedy;
+pub mod signal;
 mod syscall;
 #[cfg(test)]
 mod tests;

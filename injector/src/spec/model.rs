@@ -3,7 +3,13 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{errno::Errno, operation::OperationRule, packet::NetRule, units::Probability};
+use super::{
+    effect::{Effect, Moment},
+    filter::Filter,
+    operation::OperationRule,
+    packet::NetRule,
+    units::Probability,
+};
 use crate::syscalls::Call;
 
 /// One rule as the user gave it.
@@ -23,6 +29,14 @@ impl Rule {
             RuleKind::Net(_) | RuleKind::Operation(_) => None,
         };
         calls.into_iter().flatten().copied()
+    }
+
+    /// Is somebody to wait?
+    pub fn sleeps(&self) -> bool {
+        match &self.kind {
+            RuleKind::Syscall(rule) => rule.effect.delay_enter.is_some() || rule.effect.delay_exit.is_some(),
+            RuleKind::Net(_) | RuleKind::Operation(_) => false,
+        }
     }
 }
 
@@ -47,7 +61,7 @@ impl fmt::Display for RuleKind {
     }
 }
 
-/// System calls that return something else instead of running.
+/// System calls that meet something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyscallRule {
     /// The set of calls as it was written, such as `%file,!?open@32`.
@@ -57,48 +71,23 @@ pub struct SyscallRule {
     /// Those of `calls` that were named one by one (by name or number), in contrast to calls that a
     /// class, a pattern or a negation brought along.
     pub named: BTreeSet<Call>,
-    /// What the caller gets.
-    pub result: CallResult,
+    /// Which of them by their arguments and the thread's name.
+    pub filter: Filter,
+    /// What happens.
+    pub effect: Effect,
+    /// Before the call or behind it.
+    pub moment: Moment,
     /// Which of the calls that match.
     pub trigger: Trigger,
 }
 
 impl fmt::Display for SyscallRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}{}", self.set, self.result, self.trigger)
+        write!(f, "{}:{}{}{}{}", self.set, self.effect, self.moment, self.filter, self.trigger)
     }
 }
 
-/// What a caller gets in place of its call's own result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallResult {
-    /// The call fails: `error=`.
-    Error(Errno),
-    /// The call returns this: `retval=`. A value from -4095 to -1 is seen as an error by the C library,
-    /// and a 32-bit caller sees the low half only.
-    Value(i64),
-}
-
-impl CallResult {
-    /// The kernel's return value: a negative errno, or the value itself.
-    pub fn return_value(self) -> i64 {
-        match self {
-            Self::Error(errno) => -i64::from(errno.number()),
-            Self::Value(value) => value,
-        }
-    }
-}
-
-impl fmt::Display for CallResult {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Error(errno) => write!(f, "error={errno}"),
-            Self::Value(value) => write!(f, "retval={value}"),
-        }
-    }
-}
-
-/// Which of the events that match a rule also fire. All three parts have to agree.
+/// Which of the events that match a rule also fire. All parts have to agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trigger {
     /// By number, counted from 1.
@@ -107,11 +96,26 @@ pub struct Trigger {
     pub probability: Probability,
     /// At most this many in all; `None` for no limit, never 0.
     pub times: Option<u64>,
+    /// Whose events are counted together.
+    pub scope: Scope,
+}
+
+/// Whose matches `when=` and the draws count together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Each thread's and each call's by themselves, as in strace.
+    #[default]
+    Thread,
+    /// Those of all threads of a process, for each call.
+    Process,
+    /// All of the rule.
+    Rule,
 }
 
 impl Trigger {
     /// Every event fires.
-    pub const ALWAYS: Self = Self { when: When::ALWAYS, probability: Probability::ALWAYS, times: None };
+    pub const ALWAYS: Self =
+        Self { when: When::ALWAYS, probability: Probability::ALWAYS, times: None, scope: Scope::Thread };
 }
 
 impl fmt::Display for Trigger {
@@ -126,7 +130,11 @@ impl fmt::Display for Trigger {
         if let Some(times) = self.times {
             write!(f, ":times={times}")?;
         }
-        Ok(())
+        match self.scope {
+            Scope::Thread => Ok(()),
+            Scope::Process => f.write_str(":scope=process"),
+            Scope::Rule => f.write_str(":scope=rule"),
+        }
     }
 }
 

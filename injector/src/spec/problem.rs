@@ -1,4 +1,5 @@
-//! The causes for which a rule's text is refused, in words, each with its remedy.
+//! The causes for which a rule's text is refused, in words. What to do about each is in
+//! [`super::remedy`].
 
 use thiserror::Error;
 
@@ -61,11 +62,58 @@ pub enum Problem {
     #[error("`{0}` does not belong to `fault=`, which knows errors only")]
     NotAFault(String),
 
+    #[error("`{0}` writes into the memory of the caller, which no kernel under lockdown allows")]
+    Poke(String),
+    #[error("`{0}` is not a moment of a call")]
+    UnknownMoment(String),
+    #[error("`{0}` is not what can come of a call")]
+    UnknownOutcome(String),
+
+    // Which of them.
+    #[error("there is no argument before the comparison")]
+    NoArgument,
+    #[error("`{0}` compares with nothing")]
+    NoRelation(String),
+    #[error("there is nothing to compare with")]
+    NoOperand,
+    #[error("`{0}` is not a number of at most 64 bits")]
+    Operand(String),
+    #[error("`{word}` is not a constant that this version knows")]
+    UnknownConstant { word: String, near: Option<String> },
+    #[error("`{0}` asks for bits that its mask takes away, so it can never be so")]
+    OutsideMask(String),
+    #[error("`{0}` asks for no bit, so it can never be so")]
+    NoBits(String),
+    #[error("{0} predicates are all that one rule can hold")]
+    TooManyTests(usize),
+    #[error("{call} has no argument that `{test}` could be about")]
+    NoSuchArgument { call: String, test: String, arguments: String },
+    #[error("no call of `{set}` has an argument that `{test}` could be about")]
+    NobodyHasArgument { set: String, test: String },
+    #[error("`{word}` asks which file or socket `{call}` is about, and it takes neither path nor descriptor")]
+    AboutNothing { word: String, call: String },
+    #[error("`{0}` is not a name that a thread can have")]
+    Comm(String),
+
     // Values.
     #[error("{word} is not an errno")]
     UnknownErrno { word: String, near: Option<String> },
     #[error("{0} is not the number of an error")]
     ErrnoRange(String),
+    #[error("{0} stands twice among the errors")]
+    ErrnoTwice(String),
+    #[error("{0} errors are more than the 8 that one rule can choose from")]
+    TooManyErrnos(usize),
+    #[error("`{0}` is not a weight")]
+    Weight(String),
+    #[error("`{word}` is not a signal")]
+    UnknownSignal { word: String, near: Option<String> },
+    #[error("`{0}` is not the number of a signal")]
+    SignalRange(String),
+    #[error("`{0}` is not a time")]
+    Delay(String),
+    #[error("`{0}` is not a scope")]
+    Scope(String),
     #[error("`{0}` is not a 64-bit number")]
     ReturnValue(String),
     #[error("`{0}` is not of the form first[..last][+[step]]")]
@@ -122,99 +170,4 @@ pub enum Problem {
     // Operations.
     #[error(transparent)]
     Operation(#[from] OperationProblem),
-}
-
-impl Problem {
-    /// What to do about it.
-    pub fn hint(&self) -> String {
-        const INJECT: &str = "write `inject=SET:error=ERRNO`, such as `inject=fsync:error=EIO`";
-        const WHEN: &str = "write `when=3` for the third call, `when=3+` from the third on, \
-                            `when=3..9+2` for every second from the third to the ninth";
-        const PROBABILITY: &str = "write a percentage such as `5%` or a fraction such as `0.05`";
-        const CHANCE: &str = "give a probability above zero or leave the rule out";
-        const LOSS: &str = "write `loss 10%`, or `partition` where nothing is to pass";
-        match self {
-            Self::StraceOutput(_) => "use `--log FILE` for a line per injection".into(),
-            Self::NoQualifier => INJECT.into(),
-            Self::UnknownQualifier { near, .. } => or(near.as_ref(), INJECT),
-
-            Self::NoSet => "write `SET:error=ERRNO`, such as `fsync:error=EIO`".into(),
-            Self::UnknownCall { near, .. } => {
-                or(near.as_ref(), "see syscalls(2); a leading `?` lets a name be unknown")
-            }
-            Self::UnknownClass { near, .. } => or(
-                near.as_ref(),
-                "strace(1) lists the classes: %file, %desc, %network, %process, %memory, %signal, %ipc, …",
-            ),
-            Self::UnknownAbi { known, .. } => format!("write {known}"),
-            Self::NotInAbi { others, .. } => format!("it exists as {others}"),
-            Self::UnknownNumber(_) => "name the call instead: numbers differ between machines".into(),
-            Self::WholeSet { word } => format!("write `{word}` alone"),
-            Self::Pattern { .. } => {
-                "an extended regular expression follows the `/`; it cannot hold `,` or `:`, as in strace"
-                    .into()
-            }
-            Self::NothingMatches(_) => {
-                "a pattern matches anywhere in a name, as in `/^open`; a leading `?` lets it match nothing"
-                    .into()
-            }
-            Self::NotImplemented(_) => "leave it out: it returns ENOSYS by itself".into(),
-            Self::EmptySet(_) => "name at least one call".into(),
-
-            Self::NoAction(_) => "add `:error=ERRNO` or `:retval=N`".into(),
-            Self::UnknownWord { near, .. } => {
-                or(near.as_ref(), "the words are error=, retval=, when=, prob= and times=")
-            }
-            Self::NotYet { instead, .. } => (*instead).into(),
-            Self::OtherCall => "write `retval=N` for the value that the caller is to see".into(),
-            Self::NoValue { example, .. } => format!("write it as in `{example}`"),
-            Self::Twice(_) => "leave one of them out, or write two rules".into(),
-            Self::Contradiction { remedy, .. } => remedy.clone(),
-            Self::NotAFault(_) => "write `inject=` instead of `fault=`".into(),
-
-            Self::UnknownErrno { near, .. } => {
-                or(near.as_ref(), "see errno(3) for the names, or give a number from 1 to 4095")
-            }
-            Self::ErrnoRange(_) => "give a name such as EIO, or a number from 1 to 4095".into(),
-            Self::ReturnValue(_) => "write it in decimal or, after 0x, in hexadecimal".into(),
-            Self::When(_) | Self::WhenZero | Self::StepZero | Self::WhenOrder { .. } => WHEN.into(),
-            Self::WhenRange { .. } => "leave the end open, as in `when=3+`".into(),
-            Self::Probability(_) => format!("{PROBABILITY}, from 0 to 1"),
-            Self::ProbabilityWithoutUnit(number) => {
-                format!("write `{number}%` for {number} percent; a fraction needs its point, as in `0.05`")
-            }
-            Self::NeverByChance(_) => CHANCE.into(),
-            Self::Times(_) => "write a whole number such as `times=3`".into(),
-            Self::NeverByTimes => "give a number from 1 on or leave `times=` out".into(),
-            Self::DurationWithoutUnit(number) => {
-                format!("write `{number}s` for seconds, `{number}ms` for milliseconds")
-            }
-            Self::Duration(_) => "write a number with its unit, such as `30s`, `250ms` or `1h30m`".into(),
-
-            Self::NoNetFault => format!("{LOSS}, behind a `:`"),
-            Self::NoColon(_) => "write `MATCH : NETEM`, such as `tcp port 80 : loss 10%`".into(),
-            Self::UnknownMatch { near, .. } => or(
-                near.as_ref(),
-                "the words are egress, ingress, both, tcp, udp, icmp, from, to, port, sport and dport",
-            ),
-            Self::UnknownNetFault { near, .. } => or(near.as_ref(), LOSS),
-            Self::Surplus(_) => "one thing happens to a packet per rule; write a `--net` for each".into(),
-            Self::Address(_) => "write an address such as `10.0.0.7` or a network such as `fd00::/8`".into(),
-            Self::HostBits { whole, single, .. } => {
-                format!("write `{whole}` for the network or `{single}` for the address")
-            }
-            Self::Port(_) => "write ports from 1 to 65535, such as `80,443,8000-8080`".into(),
-            Self::PortZero => "write a port from 1 to 65535".into(),
-            Self::PortOrder(_) => "write the lower port first".into(),
-            Self::TooManyPorts { .. } => "join neighbours into ranges, or write a second `--net`".into(),
-            Self::LossWithoutPercent(number) => format!("write `loss {number}%`"),
-
-            Self::Operation(problem) => problem.hint(),
-        }
-    }
-}
-
-/// The near miss as a question, or what else can be said.
-fn or(near: Option<&String>, otherwise: &str) -> String {
-    near.map_or_else(|| otherwise.to_owned(), |near| format!("did you mean {near}?"))
 }

@@ -1,15 +1,21 @@
-//! Rules on system calls, in strace's grammar (src/filter_qualify.c, strace 7.2) with `prob=` and
-//! `times=` added: `SET[:error=E|:retval=V][:when=first[..last][+[step]]][:prob=P][:times=N]`.
+//! Rules on system calls, in strace's grammar (src/filter_qualify.c, strace 7.2) with words of our own:
+//! `SET[:error=E|:retval=V][:signal=S][:delay_enter=T][:delay_exit=T][:when=first[..last][+[step]]]`, and
+//! `[:at=exit|:on=success|:on=failure][:PREDICATE][:comm=NAME][:path=GLOB][:peer=NET][:port=LIST][:prob=P]`
+//! `[:times=N][:scope=S]`. A `:` behind a `\` or between `[` and `]` separates nothing.
+
+use std::collections::BTreeSet;
 
 use super::{
-    actions::{self, Verb},
+    actions::{self, Parsed, Verb},
     callset::{self, CallSet},
     error::{Located, Problem, SpecError},
+    filter::Test,
     model::{Rule, RuleKind, SyscallRule},
     nearest::nearest,
+    object::{Objects, Road},
     word::Word,
 };
-use crate::syscalls::Machine;
+use crate::syscalls::{self, Call, Machine};
 
 /// strace's other qualifiers behind `-e`, which choose what it prints.
 const STRACE_OUTPUT: &str = "trace t trace-fd trace-fds fd fds abbrev a verbose v raw x signal signals s \
@@ -59,7 +65,62 @@ fn rule(text: Word<'_>, machine: Machine, verb: Verb) -> Result<SyscallRule, Loc
     if set.text.is_empty() {
         return Err(set.problem(Problem::NoSet));
     }
-    let (result, trigger) = actions::parse(set, words, verb)?;
+    let Parsed { filter, asked, chosen_by, effect, moment, trigger } = actions::parse(set, words, verb)?;
     let CallSet { calls, named } = callset::parse(set, machine)?;
-    Ok(SyscallRule { set: set.text.into(), calls, named, result, trigger })
+    for (test, word) in filter.tests.iter().zip(asked) {
+        asks_something(test, set, &calls, &named).map_err(|problem| word.problem(problem))?;
+    }
+    if let Some(word) = chosen_by {
+        is_about_something(&filter.objects, word, set, &calls, &named)
+            .map_err(|problem| word.problem(problem))?;
+    }
+    Ok(SyscallRule { set: set.text.into(), calls, named, filter, effect, moment, trigger })
+}
+
+/// Has each call that is named, under some ABI, the argument that a predicate asks about? Has any of a
+/// whole set?
+fn asks_something(
+    test: &Test,
+    set: Word<'_>,
+    calls: &BTreeSet<Call>,
+    named: &BTreeSet<Call>,
+) -> Result<(), Problem> {
+    let entries = |calls: &BTreeSet<Call>| calls.iter().filter_map(|call| syscalls::get(*call)).collect();
+    let (all, by_name): (Vec<_>, Vec<_>) = (entries(calls), entries(named));
+    for entry in &by_name {
+        let mut same = by_name.iter().filter(|other| other.name == entry.name);
+        if same.all(|other| test.of(other).is_none()) {
+            let arguments: Vec<_> = entry.parameters.iter().map(|parameter| parameter.name).collect();
+            let (call, test) = (entry.name.to_owned(), test.to_string());
+            return Err(Problem::NoSuchArgument { call, test, arguments: arguments.join(", ") });
+        }
+    }
+    if all.iter().all(|entry| test.of(entry).is_none()) {
+        return Err(Problem::NobodyHasArgument { set: set.text.into(), test: test.to_string() });
+    }
+    Ok(())
+}
+
+/// Is each call that is named, under some ABI, about a file or a socket? Is any of a whole set?
+fn is_about_something(
+    objects: &Objects,
+    word: Word<'_>,
+    set: Word<'_>,
+    calls: &BTreeSet<Call>,
+    named: &BTreeSet<Call>,
+) -> Result<(), Problem> {
+    let about = |call: &Call| syscalls::get(*call).is_some_and(|entry| objects.road(entry) != Road::None);
+    let word = format!("{}=", word.text);
+    for call in named {
+        let Some(entry) = syscalls::get(*call) else { continue };
+        let mut same =
+            named.iter().filter(|other| syscalls::get(**other).is_some_and(|o| o.name == entry.name));
+        if !same.any(about) {
+            return Err(Problem::AboutNothing { word, call: entry.name.into() });
+        }
+    }
+    if !calls.iter().any(about) {
+        return Err(Problem::AboutNothing { word, call: set.text.into() });
+    }
+    Ok(())
 }

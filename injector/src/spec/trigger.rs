@@ -2,7 +2,7 @@
 
 use super::{
     error::{Located, Problem},
-    model::When,
+    model::{Scope, When},
     word::Word,
 };
 
@@ -59,5 +59,15 @@ pub(super) fn times(word: Word<'_>) -> Result<u64, Located> {
         Some(0) => Err(word.problem(Problem::NeverByTimes)),
         Some(times) => Ok(times),
         None => Err(word.problem(Problem::Times(word.text.into()))),
+    }
+}
+
+/// `thread`, `process` or `rule`.
+pub(super) fn scope(word: Word<'_>) -> Result<Scope, Located> {
+    match word.text {
+        "thread" => Ok(Scope::Thread),
+        "process" => Ok(Scope::Process),
+        "rule" => Ok(Scope::Rule),
+        _ => Err(word.problem(Problem::Scope(word.text.into()))),
     }
 }

@@ -37,6 +37,11 @@ impl<'a> Word<'a> {
         Self { text: &self.text[range.clone()], start: self.start + range.start }
     }
 
+    /// What stands before and from `at`, which has to lie between characters.
+    pub(super) fn split_at(self, at: usize) -> (Self, Self) {
+        (self.slice(0..at), self.slice(at..self.text.len()))
+    }
+
     /// What stands before and after the first `separator`.
     pub(super) fn split_once(self, separator: &str) -> Option<(Self, Self)> {
         self.text.find(separator).map(|at| self.cut(at, separator))

@@ -6,9 +6,11 @@
 //! not known under the names of the parts (strace takes those apart).
 
 mod abi;
+mod parameter;
 mod safety;
 mod table;
 
 pub use abi::{Abi, Call, Machine};
+pub use parameter::Parameter;
 pub use safety::Safety;
-pub use table::{Entry, all, classes, get};
+pub use table::{Entry, all, classes, get, is_parameter};

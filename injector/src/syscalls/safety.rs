@@ -51,8 +51,19 @@ const DANGEROUS: [(&str, &str); 17] = [
     ("sigprocmask", MASK),
 ];
 
-/// What holds for the calls of this name, under every ABI.
-pub(super) fn safety(name: &str) -> Safety {
+/// Of the dangerous ones, those that have done their work when the caller is told otherwise.
+const DONE: [&str; 5] = ["close", "close_range", "munmap", "rt_sigprocmask", "sigprocmask"];
+
+/// What holds for the calls of this name, under every ABI, when they fail without having run, or
+/// (`has_run`) when they have run and their callers are told otherwise.
+pub(super) fn safety(name: &str, has_run: bool) -> Safety {
+    match reasons(name) {
+        Safety::Dangerous(_) if has_run && DONE.contains(&name) => Safety::Free,
+        safety => safety,
+    }
+}
+
+fn reasons(name: &str) -> Safety {
     let reason =
         |list: &[(&str, &'static str)]| list.iter().find(|(known, _)| *known == name).map(|known| known.1);
     if let Some(reason) = reason(&NEVER) {
@@ -81,9 +92,11 @@ mod tests {
     #[test]
     fn what_a_program_has_to_expect_is_free() {
         for name in ["fsync", "mmap", "brk", "execve", "openat", "clone", "rseq", "set_robust_list"] {
-            assert_eq!(safety(name), Safety::Free, "{name}");
+            assert_eq!(safety(name, false), Safety::Free, "{name}");
         }
-        assert!(matches!(safety("exit_group"), Safety::Never(_)));
-        assert!(matches!(safety("close"), Safety::Dangerous(_)));
+        assert!(matches!(safety("exit_group", true), Safety::Never(_)));
+        assert!(matches!(safety("close", false), Safety::Dangerous(_)));
+        assert_eq!(safety("close", true), Safety::Free);
+        assert!(matches!(safety("getpid", true), Safety::Dangerous(_)));
     }
 }

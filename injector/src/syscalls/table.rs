@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     abi::{Abi, Call, Machine},
+    parameter::Parameter,
     safety::{Safety, safety},
 };
 
@@ -17,8 +18,8 @@ pub struct Entry {
     pub call: Call,
     /// Its name, as strace prints it.
     pub name: &'static str,
-    /// How many arguments its function takes.
-    pub arguments: u8,
+    /// What its function takes.
+    pub parameters: Vec<Parameter>,
     /// The function behind it without the architecture's prefix, such as `sys_read`.
     function: Option<&'static str>,
     classes: &'static str,
@@ -35,9 +36,9 @@ impl Entry {
         self.function.is_some()
     }
 
-    /// May rules act on it?
-    pub fn safety(&self) -> Safety {
-        safety(self.name)
+    /// May rules give it another result, before it runs or when it has run?
+    pub fn safety(&self, has_run: bool) -> Safety {
+        safety(self.name, has_run)
     }
 
     /// The kernel functions that are entered for this call and for nothing else in the call's ABI. All
@@ -57,7 +58,7 @@ impl Entry {
         // x86 makes the wrapper of a call without arguments an alias of its body (__SYS_STUB0). The body
         // comes first: it is one name for one address, where the aliases of two ABIs would be two. With
         // arguments the body is a function of its own, which others may call too.
-        if self.arguments == 0 && self.call.abi.machine() == Machine::X86_64 {
+        if self.parameters.is_empty() && self.call.abi.machine() == Machine::X86_64 {
             return vec![format!("__do_{function}"), wrapper];
         }
         vec![wrapper]
@@ -70,9 +71,9 @@ impl Entry {
         let number = abi.register(columns.next()?.parse().ok()?);
         let name = columns.next()?;
         let function = columns.next().filter(|function| *function != "-");
-        let arguments = columns.next()?.parse().ok()?;
+        let parameters = Parameter::read_all(columns.next()?, abi)?;
         let classes = columns.next()?;
-        Some(Self { call: Call { abi, number }, name, arguments, function, classes })
+        Some(Self { call: Call { abi, number }, name, parameters, function, classes })
     }
 }
 
@@ -94,6 +95,11 @@ pub fn get(call: Call) -> Option<&'static Entry> {
 /// The names of all classes, without the leading `%`.
 pub fn classes() -> BTreeSet<&'static str> {
     TABLE.values().flat_map(|entry| entry.classes.split(',')).filter(|class| *class != "-").collect()
+}
+
+/// Has any call a parameter of this name?
+pub fn is_parameter(name: &str) -> bool {
+    TABLE.values().flat_map(|entry| &entry.parameters).any(|parameter| parameter.name == name)
 }
 
 #[cfg(test)]
@@ -152,6 +158,24 @@ mod tests {
         assert_eq!(points(Abi::Arm, "read"), ["__arm64_sys_read"]);
         assert_eq!(points(Abi::Arm, "statfs64"), ["__arm64_compat_sys_aarch32_statfs64"]);
         assert!(points(Abi::X86_64, "vserver").is_empty());
+    }
+
+    #[test]
+    fn parameters_have_names_and_kinds() {
+        let flags = |abi, name| {
+            let entry = named(abi, name);
+            entry.parameters.iter().position(|parameter| parameter.name == "flags")
+        };
+        assert_eq!((flags(Abi::X86_64, "open"), flags(Abi::X86_64, "openat")), (Some(1), Some(2)));
+        assert!(named(Abi::X86_64, "getppid").parameters.is_empty());
+        let write = &named(Abi::X86_64, "write").parameters;
+        assert_eq!(write[2], Parameter { name: "count", width: 64, signed: false });
+        assert_eq!(named(Abi::I386, "write").parameters[2].width, 32);
+        let pread = &named(Abi::X86_64, "pread64").parameters[3];
+        assert_eq!((pread.width, pread.signed), (64, true));
+        for entry in TABLE.values() {
+            assert!(entry.parameters.len() <= 6, "{}", entry.name);
+        }
     }
 
     #[test]

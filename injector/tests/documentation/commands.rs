@@ -16,6 +16,7 @@ fn code(text: &str) -> String {
 /// What follows `injector` in the lines of a shell, also behind `sudo` or in quotes for another command.
 fn invocations(shell: &str) -> Vec<Vec<String>> {
     const END: [&str; 5] = ["|", "||", "&", "&&", ";"];
+    let redirection = Regex::new(r"^\d*>").unwrap();
     let variable = Regex::new(r"\$\w+").unwrap();
     let mut found = Vec::new();
     for line in shell.replace("\\\n", " ").lines() {
@@ -28,7 +29,7 @@ fn invocations(shell: &str) -> Vec<Vec<String>> {
         if let Some(at) = words.iter().position(called) {
             let rest = words[at + 1..]
                 .iter()
-                .take_while(|word| !END.contains(&word.as_str()) && !word.contains('>'));
+                .take_while(|word| !END.contains(&word.as_str()) && !redirection.is_match(word));
             // A number will do wherever a variable stands.
             let words: Vec<_> = rest.map(|word| variable.replace_all(word, "1000").into_owned()).collect();
             // Alone it is a word for another program, such as `command -v`.
@@ -50,14 +51,14 @@ fn check(words: &[String]) -> Result<(), String> {
         }
         Err(error) => return Err(error.to_string()),
     };
-    let Some((verb @ ("run" | "attach"), matches)) = matches.subcommand() else { return Ok(()) };
+    let Some((verb @ ("run" | "attach" | "change"), matches)) = matches.subcommand() else { return Ok(()) };
     let texts = |id: &str| matches.get_many::<String>(id).into_iter().flatten();
     let mut rules = Vec::new();
     rules.extend(texts("expression").map(|text| spec::expression(text, MACHINE)));
     rules.extend(texts("syscall").map(|text| spec::syscall(text, MACHINE)));
     rules.extend(texts("net").map(|text| spec::net(text)));
     rules.extend(texts("io").map(|text| spec::operation(text)));
-    if rules.is_empty() {
+    if rules.is_empty() && (verb != "change" || !matches.contains_id("duration")) {
         return Err(format!("`{verb}` without a rule"));
     }
     rules.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;

@@ -1,11 +1,14 @@
 //! What documents list is what the program has: hooks, dangerous calls, classes, fields of the log.
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 use injector::{
     kernel::syscall::hook,
     operations,
-    syscalls::{self, Machine, Safety},
+    syscalls::{self, Abi, Machine, Safety},
 };
 use regex::Regex;
 
@@ -70,11 +73,48 @@ fn operations_with_their_hooks_and_words() {
 
 #[test]
 fn calls_that_must_not_fail_with_their_reasons() {
-    let known = syscalls::all(Machine::X86_64).filter_map(|entry| match entry.safety() {
+    let known = syscalls::all(Machine::X86_64).filter_map(|entry| match entry.safety(false) {
         Safety::Never(why) | Safety::Dangerous(why) => Some((entry.name.to_owned(), why.to_owned())),
         Safety::Free => None,
     });
     agree("safety.md", known);
+}
+
+/// docs/syscalls.md as it has to be. Written anew with INJECTOR_UPDATE_DOCS=1.
+#[test]
+fn system_calls_with_their_arguments() {
+    let mut lines: Vec<String> = include_str!("syscalls.md").lines().map(str::to_owned).collect();
+    let hooks: BTreeMap<_, _> = hook::table().collect();
+    let native = |abi| syscalls::all(Machine::X86_64).filter(move |entry| entry.call.abi == abi);
+    let names = native(Abi::X86_64)
+        .chain(native(Abi::I386))
+        .filter(|entry| entry.is_implemented())
+        .map(|entry| entry.name);
+    for name in names.collect::<BTreeSet<_>>() {
+        let of = |abi| native(abi).find(|entry| entry.name == name && entry.is_implemented());
+        let number = |abi| of(abi).map_or_else(String::new, |entry| entry.call.number.to_string());
+        let entry = of(Abi::X86_64).or_else(|| of(Abi::I386)).unwrap();
+        let arguments: Vec<_> = entry.parameters.iter().map(|parameter| parameter.name).collect();
+        let safety = match entry.safety(false) {
+            Safety::Free => "",
+            Safety::Dangerous(_) => "with `--unsafe`",
+            Safety::Never(_) => "never",
+        };
+        let hook = if hooks.contains_key(name) { "yes" } else { "" };
+        lines.push(format!(
+            "| `{name}` | {} | {} | {} | {hook} | {safety} |",
+            number(Abi::X86_64),
+            number(Abi::I386),
+            arguments.join(" ")
+        ));
+    }
+    let text = lines.join("\n") + "\n";
+    let path = root().join("docs/syscalls.md");
+    if std::env::var_os("INJECTOR_UPDATE_DOCS").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == text, "docs/syscalls.md is old: run the tests once with INJECTOR_UPDATE_DOCS=1");
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! What counts and what does not: `times=` over all threads, seeds, the calls of our own start and of
 //! everybody else, programs that replace each other, sets of calls.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use injector_tests::{
     board::Board,
     guest::Kernel,
@@ -34,6 +37,31 @@ fn times_limits_all_threads_together() -> Result<()> {
     let rule = format!("inject={}:error=EIO:times=3", operation.name);
     let (board, _) = run_calls(&["-e".into(), rule], operation.name, Shape::single(8), folder.path())?;
     assert_eq!(board.failures(0)?, [(1, libc::EIO), (2, libc::EIO), (3, libc::EIO)]);
+    Ok(())
+}
+
+/// Threads of a process that count together lose no match and count none twice, however fast they are.
+#[test]
+fn scopes_count_every_match_once() -> Result<()> {
+    let operation = usual(Kernel::running()?);
+    let folder = victim::folder()?;
+    let shape = Shape { processes: 2, threads: 8, calls: 600 };
+    for (scope, groups) in [("process", 2), ("rule", 1)] {
+        let rule = format!("inject={}:error=EIO:scope={scope}", operation.name);
+        let (_, finished) = run_calls(&["-e".into(), rule], operation.name, shape, folder.path())?;
+        let mut numbers: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        for line in &finished.log {
+            let group = if groups == 1 { Some(0) } else { line["pid"].as_u64() };
+            let (group, number) = group.zip(line["decision"].as_u64()).context("no process or no number")?;
+            numbers.entry(group).or_default().push(number);
+        }
+        assert_eq!(numbers.len(), groups, "{scope}");
+        let each = (shape.workers() * shape.calls / groups) as u64;
+        for of_group in numbers.values_mut() {
+            of_group.sort_unstable();
+            ensure!(of_group.iter().copied().eq(1..=each), "{scope}: not each of 1 to {each} once");
+        }
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use super::parameter::Parameter;
 use super::{Abi, text};
 
 /// Which files of an archive hold it all.
@@ -60,8 +61,8 @@ pub(super) struct Kernel {
     arm64_groups: Vec<String>,
     /// `#define __arm64_sys_A __arm64_sys_B`: native calls with another function than their table says.
     arm64_renamed: BTreeMap<String, String>,
-    /// The argument counts of each function, by architecture (empty for what all share).
-    definitions: BTreeMap<(&'static str, String), BTreeSet<u8>>,
+    /// The parameters of each function, by architecture (empty for what all share).
+    definitions: BTreeMap<(&'static str, String), BTreeSet<Vec<Parameter>>>,
 }
 
 impl Kernel {
@@ -131,15 +132,15 @@ impl Kernel {
         calls.last_key_value().map(|(number, _)| *number).context("arm64's table of system calls is empty")
     }
 
-    /// How many arguments the function `entry` takes; several answers where its definition depends on
+    /// The parameters that the function `entry` takes; several answers where its definition depends on
     /// the kernel's configuration, none where it is not defined by the usual macro.
-    pub(super) fn arguments(&self, abi: Abi, entry: &str) -> Vec<u8> {
+    pub(super) fn parameters(&self, abi: Abi, entry: &str) -> Vec<Vec<Parameter>> {
         let arch = match abi {
             Abi::X86_64 | Abi::I386 | Abi::X32 => "x86",
             Abi::Arm64 | Abi::Arm => "arm64",
         };
-        let counts = [arch, ""].iter().find_map(|arch| self.definitions.get(&(*arch, entry.to_owned())));
-        counts.map(|counts| counts.iter().copied().collect()).unwrap_or_default()
+        let all = [arch, ""].iter().find_map(|arch| self.definitions.get(&(*arch, entry.to_owned())));
+        all.map(|all| all.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// Does this ABI have the calls that its table puts under `group`?
@@ -162,8 +163,8 @@ impl Kernel {
                 self.define_all(&path, arch)?;
             } else if path.extension().is_some_and(|extension| extension == "c") {
                 let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-                for (entry, count) in definitions(&String::from_utf8_lossy(&bytes)) {
-                    self.definitions.entry((arch, entry)).or_default().insert(count);
+                for (entry, parameters) in definitions(&String::from_utf8_lossy(&bytes)) {
+                    self.definitions.entry((arch, entry)).or_default().insert(parameters);
                 }
             }
         }
@@ -182,8 +183,8 @@ const fn table(abi: Abi) -> &'static str {
 }
 
 /// The functions that `source` defines by `SYSCALL_DEFINE3(name, …)` and its relatives, with their
-/// argument counts. `SYSCALL32_DEFINE` is the compat macro on 64-bit machines (include/linux/syscalls.h).
-fn definitions(source: &str) -> Vec<(String, u8)> {
+/// parameters. `SYSCALL32_DEFINE` is the compat macro on 64-bit machines (include/linux/syscalls.h).
+fn definitions(source: &str) -> Vec<(String, Vec<Parameter>)> {
     let mut found = Vec::new();
     for (at, macro_name) in source.match_indices("_DEFINE") {
         let before = &source[..at];
@@ -193,10 +194,20 @@ fn definitions(source: &str) -> Vec<(String, u8)> {
         }
         let rest = &source[at + macro_name.len()..];
         let Some((count, rest)) = rest.split_once('(') else { continue };
-        let Ok(count) = count.parse() else { continue };
-        let name = rest.trim_start().split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next();
+        let Ok(count) = count.parse::<usize>() else { continue };
+        let Some((inside, _)) = rest.split_once(')') else { continue };
+        let mut pieces = inside.split(',').map(str::trim);
+        let Some(name) = pieces.next().filter(|name| !name.is_empty()) else { continue };
+        // Some types have commas of their own (`arg_u32p(lo)` has a closing bracket, too): then only the
+        // count is known.
+        let pieces: Vec<_> = pieces.filter(|piece| !piece.is_empty()).collect();
+        let parameters = if pieces.len() == 2 * count {
+            pieces.chunks(2).map(|pair| Parameter::new(pair[0], pair[1])).collect()
+        } else {
+            Parameter::unknown(count)
+        };
         let prefix = if compat { "compat_sys" } else { "sys" };
-        found.extend(name.map(|name| (format!("{prefix}_{name}"), count)));
+        found.push((format!("{prefix}_{name}"), parameters));
     }
     found
 }
@@ -208,10 +219,20 @@ mod tests {
     #[test]
     fn all_forms_of_the_macro_are_read() {
         let source = "SYSCALL_DEFINE2(gettimeofday, struct __kernel_old_timeval __user *, tv,\n\
-                      COMPAT_SYSCALL_DEFINE0(rt_sigreturn)\nSYSCALL32_DEFINE6(\n\tfanotify_mark,\n\
+                      \t\tstruct timezone __user *, tz)\n\
+                      COMPAT_SYSCALL_DEFINE0(rt_sigreturn)\nSYSCALL32_DEFINE3(\n\tfanotify_mark,\n\
+                      \tint, fanotify_fd, unsigned int, flags, arg_u32p(mask))\n\
                       #define X(x) __SYSCALL_DEFINEx(x)\nDEFINE_MUTEX(a)";
-        let expected =
-            [("sys_gettimeofday", 2), ("compat_sys_rt_sigreturn", 0), ("compat_sys_fanotify_mark", 6)];
-        assert_eq!(definitions(source), expected.map(|(name, count)| (name.to_owned(), count)));
+        let found = definitions(source);
+        let shown: Vec<_> = found
+            .iter()
+            .map(|(name, all)| (name.as_str(), all.iter().map(ToString::to_string).collect::<Vec<_>>()))
+            .collect();
+        let expected: [(&str, Vec<String>); 3] = [
+            ("sys_gettimeofday", vec!["tv:p".into(), "tz:p".into()]),
+            ("compat_sys_rt_sigreturn", vec![]),
+            ("compat_sys_fanotify_mark", vec!["arg0:z".into(), "arg1:z".into(), "arg2:z".into()]),
+        ];
+        assert_eq!(shown, expected);
     }
 }

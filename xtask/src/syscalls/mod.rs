@@ -1,9 +1,10 @@
 //! `cargo xtask syscalls`: writes the table of system calls that the library reads. Numbers, names,
-//! entry points and argument counts come from a kernel's source; which classes (`%file`, `%network`, …)
+//! entry points and parameters come from a kernel's source; which classes (`%file`, `%network`, …)
 //! a call belongs to comes from strace's. Called when a newer kernel has new calls; the table is
 //! checked in, so nobody needs either source to build.
 
 mod kernel;
+mod parameter;
 mod strace;
 
 use std::collections::BTreeMap;
@@ -12,10 +13,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use tempfile::TempDir;
 
+use self::parameter::Parameter;
 use crate::{checkout, child};
 
 /// Write the table of system calls from the sources of a kernel and of strace.
@@ -62,7 +64,7 @@ struct Row {
     name: String,
     /// The function behind the call without the architecture's prefix, such as `sys_read`.
     entry: Option<String>,
-    arguments: u8,
+    parameters: Vec<Parameter>,
     classes: Vec<String>,
 }
 
@@ -78,8 +80,10 @@ impl Syscalls {
             for (number, row) in &rows {
                 let entry = row.entry.as_deref().unwrap_or("-");
                 let classes = if row.classes.is_empty() { "-".into() } else { row.classes.join(",") };
-                let (abi, name, arguments) = (abi.name(), &row.name, row.arguments);
-                writeln!(text, "{abi}\t{number}\t{name}\t{entry}\t{arguments}\t{classes}")?;
+                let parameters: Vec<_> = row.parameters.iter().map(ToString::to_string).collect();
+                let parameters = if parameters.is_empty() { "-".into() } else { parameters.join(",") };
+                let (abi, name) = (abi.name(), &row.name);
+                writeln!(text, "{abi}\t{number}\t{name}\t{entry}\t{parameters}\t{classes}")?;
             }
             println!("{}: {} calls", abi.name(), rows.len());
         }
@@ -95,19 +99,22 @@ fn join(abi: Abi, kernel: &kernel::Kernel, strace: &strace::Strace) -> Result<BT
     let mut rows = BTreeMap::new();
     for (number, call) in kernel.calls(abi)? {
         let from_strace = known.get(&number);
-        let counts = call.entry.as_deref().map(|entry| kernel.arguments(abi, entry)).unwrap_or_default();
-        let arguments = match (counts.as_slice(), from_strace) {
-            ([count], _) => *count,
-            // One of several definitions, by the kernel's configuration; strace has the right one.
-            (counts, Some(known)) if counts.is_empty() != counts.contains(&known.arguments) => {
-                known.arguments
+        let all = call.entry.as_deref().map(|entry| kernel.parameters(abi, entry)).unwrap_or_default();
+        let parameters = match (all.as_slice(), from_strace.map(|known| usize::from(known.arguments))) {
+            ([only], _) => only.clone(),
+            ([], Some(count)) => Parameter::unknown(count),
+            // One of several definitions, by the kernel's configuration; strace has the right number.
+            (all, count) => {
+                let fits = all.iter().find(|parameters| count == Some(parameters.len()));
+                let name = &call.name;
+                fits.with_context(|| format!("{} {name}: {count:?} arguments, or {all:?}", abi.name()))?
+                    .clone()
             }
-            _ => bail!("{} {}: {:?} takes {counts:?} arguments", abi.name(), call.name, call.entry),
         };
         // Two calls of 32-bit Arm have another name in strace, whose grammar this is.
         let name = from_strace.map_or(call.name, |known| known.name.clone());
         let classes = from_strace.map(|known| known.classes.clone()).unwrap_or_default();
-        rows.insert(number, Row { name, entry: call.entry, arguments, classes });
+        rows.insert(number, Row { name, entry: call.entry, parameters, classes });
     }
     // Calls newer than this kernel. Since 5.1 all ABIs number new calls alike, and none of those has
     // needed a compat entry, so their entry points follow from their names.
@@ -116,7 +123,7 @@ fn join(abi: Abi, kernel: &kernel::Kernel, strace: &strace::Strace) -> Result<BT
         rows.entry(*number).or_insert_with(|| Row {
             name: call.name.clone(),
             entry: Some(format!("sys_{}", call.name)),
-            arguments: call.arguments,
+            parameters: Parameter::unknown(usize::from(call.arguments)),
             classes: call.classes.clone(),
         });
     }
@@ -130,9 +137,10 @@ const SHARED_END: u32 = 500;
 fn header(linux: &str, strace: &str) -> String {
     format!(
         "# The system calls of Linux, written by `cargo xtask syscalls`; do not edit.\n\
-         # Numbers, names, entry points and argument counts: the tables and the SYSCALL_DEFINE macros of\n\
-         # Linux {linux}. Class membership, and calls newer than that kernel: the tables of strace {strace}.\n\
-         # abi\tnumber\tname\tentry\targuments\tclasses\n"
+         # Numbers, names, entry points and parameters: the tables and the SYSCALL_DEFINE macros of Linux\n\
+         # {linux}. Class membership, and calls newer than that kernel: the tables of strace {strace}.\n\
+         # A parameter is name:kind. i, u: 32 bits, with and without sign; l, z: a register; p: an address.\n\
+         # abi\tnumber\tname\tentry\tparameters\tclasses\n"
     )
 }
 

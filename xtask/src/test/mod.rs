@@ -18,7 +18,7 @@ use self::guests::{Guests, Run};
 use self::report::{Counts, Verdict};
 use crate::kernel::{self, Name};
 use crate::setup::Group;
-use crate::{build, checkout, child, setup, toolchain};
+use crate::{build, checkout, child, fuzz, setup, toolchain};
 
 /// Check everything: format, lints, host tests, and end-to-end tests on every kernel
 #[derive(Args)]
@@ -38,6 +38,9 @@ pub(crate) struct Test {
     #[arg(long, value_name = "N", default_value_t = processors())]
     jobs: usize,
 }
+
+/// How long the grammars are fuzzed; by hand it may be longer.
+const FUZZ_SECONDS: u32 = 60;
 
 /// Of this machine; of a large one as many as there is memory for.
 fn processors() -> usize {
@@ -60,6 +63,9 @@ impl Test {
         progress.step("format", || child::run(child::cargo().args(["fmt", "--all", "--check"])));
         progress.step("lints", lints);
         self.host_tests(&mut progress);
+        if self.filter.is_none() {
+            progress.step("grammar fuzzer", || fuzz::run(FUZZ_SECONDS));
+        }
         if !self.host_only {
             self.end_to_end(&mut progress)?;
         }

@@ -84,7 +84,15 @@ pub fn namespaces_of(
 ) -> Result<BTreeMap<u64, NetNs>, PacketError> {
     let mut found = BTreeMap::new();
     for pid in pids {
-        match NetNs::of(pid, procfs) {
+        // A process that ends between the look-up of its folder and that of the link in it makes the kernel say
+        // EACCES (fs/proc/namespaces.c, proc_ns_get_link); asked again it says what is true.
+        let opened = match NetNs::of(pid, procfs) {
+            Err(PacketError::Open { source, .. }) if source.raw_os_error() == Some(libc::EACCES) => {
+                NetNs::of(pid, procfs)
+            }
+            other => other,
+        };
+        match opened {
             Ok(namespace) => _ = found.entry(namespace.inode).or_insert(namespace),
             // A zombie has the file but no namespace any more, and opening it says ENOENT (fs/nsfs.c).
             Err(PacketError::Open { source, .. }) if has_ended(&source) => {}

@@ -9,7 +9,7 @@ use super::{
         probe, sys, tiny,
         unsupported::{Mechanism, Unsupported},
     },
-    AttachError, Attached, Backend, BackendKind, Site, Sites, Verdicts, entry_function,
+    AttachError, Attached, Backend, BackendKind, Site, Sites, Verdicts, by_hook_only, entry_function,
 };
 use crate::syscalls::Entry;
 
@@ -35,6 +35,11 @@ impl Backend for FmodRet<'_> {
         self.probed.get_or_init(|| probe::probe(Mechanism::FmodRet, self.btf)).clone()
     }
 
+    fn assume(&self) {
+        // Already tried, if this fails.
+        let _ = self.probed.set(Ok(()));
+    }
+
     fn sites(&self, call: &Entry, verdicts: Verdicts) -> Result<Sites, Unsupported> {
         self.can_run()?;
         if verdicts.zero {
@@ -43,6 +48,9 @@ impl Backend for FmodRet<'_> {
                 "it cannot return 0, which means \"run the call\"",
                 "use a kernel with CONFIG_BPF_KPROBE_OVERRIDE=y",
             ));
+        }
+        if verdicts.by_hook {
+            return Err(by_hook_only(Mechanism::FmodRet, call));
         }
         let function = entry_function(self.btf, call).ok_or_else(|| no_function(Mechanism::FmodRet, call))?;
         // A call that was left out of the kernel's build is a stub of its own, not open to injection

@@ -4,19 +4,23 @@
 //! The table says which hook decides for which call: exactly one run in each call, so that a rule counts
 //! it once. kernels.md and the kernel's source (6.12, and 6.1 where it differs) are where it comes from.
 
-use std::cell::OnceCell;
+use std::{cell::OnceCell, collections::HashSet};
 
 use super::{
     super::{
         btf::KernelBtf,
         object::{Kind, Ready},
-        probe,
+        probe, setting,
         unsupported::{Mechanism, Unsupported},
     },
     AttachError, Attached, Backend, BackendKind, Site, Sites, Verdicts,
     fmod_ret::{attach, function_id},
+    kprobe::mounted_list,
 };
-use crate::{operations, syscalls::Entry};
+use crate::{
+    operations::{self, Arguments, Operation},
+    syscalls::Entry,
+};
 
 /// `MAY_WRITE` and `MAY_READ` (include/linux/fs.h).
 const WRITE: u32 = 2;
@@ -66,6 +70,18 @@ const TABLE: &[(&str, &str, u32)] = &[
     ("umount umount2", "security_sb_umount", 0),
 ];
 
+/// Where hooks that only calls pass have the file or the socket; the others do not say, or none that a rule can
+/// mean. Those of operations stand in [`operations::TABLE`].
+const ARGUMENTS: &[(&str, Arguments)] = &[
+    ("security_file_fcntl", Arguments::File),
+    ("security_path_chroot", Arguments::Path),
+    ("security_socket_getsockname", Arguments::Socket),
+    ("security_socket_getpeername", Arguments::Socket),
+    ("security_socket_getsockopt", Arguments::Socket),
+    ("security_socket_setsockopt", Arguments::Socket),
+    ("security_socket_shutdown", Arguments::Socket),
+];
+
 /// Calls that pass a hook, but not exactly once, so that no rule could count them.
 const REPEATED: &[(&str, &str)] = &[
     ("sendfile", "its hooks run again for each piece of the file before 6.8, and not at all for a pipe"),
@@ -93,9 +109,15 @@ fn hooks() -> Vec<&'static str> {
 }
 
 /// The number of the hook `function`; 0 for one that is in no table.
-pub(in super::super) fn number(function: &str) -> u16 {
+fn number(function: &str) -> u16 {
     let place = hooks().iter().position(|hook| *hook == function);
     place.and_then(|place| u16::try_from(place + 1).ok()).unwrap_or(0)
+}
+
+/// Where the hook `function` has what it is about.
+fn arguments(function: &str) -> Option<Arguments> {
+    let of_calls = ARGUMENTS.iter().find(|(name, _)| *name == function).map(|&(_, arguments)| arguments);
+    operations::arguments(function).or(of_calls)
 }
 
 /// The calls that this backend knows, with their hooks: what the documentation prints.
@@ -109,6 +131,9 @@ pub struct Hook<'a> {
     probed: OnceCell<Result<(), Unsupported>>,
     /// Attach as a security module, if that works: its programs are never skipped.
     as_module: bool,
+    /// Functions of calls that were built, where the kernel lists them. The others are stubs, which get to
+    /// no hook (kernel/sys_ni.c).
+    built: OnceCell<HashSet<String>>,
 }
 
 impl<'a> Hook<'a> {
@@ -119,11 +144,11 @@ impl<'a> Hook<'a> {
     /// check (kernel/bpf/trampoline.c, `__bpf_prog_enter` against `__bpf_prog_enter_recur`).
     pub fn new(btf: &'a KernelBtf, fully_preemptible: bool) -> Self {
         let as_module = fully_preemptible && probe::probe(Mechanism::Lsm, btf).is_ok();
-        Self { btf, probed: OnceCell::new(), as_module }
+        Self { btf, probed: OnceCell::new(), as_module, built: OnceCell::new() }
     }
 
     /// What a program at `function` is loaded as.
-    pub(in super::super) fn load_kind(&self, function: &str) -> Result<Kind, AttachError> {
+    fn load_kind(&self, function: &str) -> Result<Kind, AttachError> {
         let module = function.replacen("security_", "bpf_lsm_", 1);
         match self.btf.function(&module) {
             Some(id) if self.as_module => Ok(Kind::Lsm(id)),
@@ -139,6 +164,11 @@ impl Backend for Hook<'_> {
 
     fn can_run(&self) -> Result<(), Unsupported> {
         self.probed.get_or_init(|| probe::probe(Mechanism::Hook, self.btf)).clone()
+    }
+
+    fn assume(&self) {
+        // Already tried, if this fails.
+        let _ = self.probed.set(Ok(()));
     }
 
     fn sites(&self, call: &Entry, verdicts: Verdicts) -> Result<Sites, Unsupported> {
@@ -162,11 +192,21 @@ impl Backend for Hook<'_> {
                     .into(),
             ));
         }
+        let built = self.built.get_or_init(mounted_list);
+        if !built.is_empty() && !call.entry_points().iter().any(|function| built.contains(function)) {
+            return Err(missing(format!("this kernel was built without {}", call.name)));
+        }
         let mut sites = Vec::new();
         for spellings in hooks_of_call.split(' ') {
             let Some(function) = spellings.split('|').find(|name| self.btf.function(name).is_some()) else {
                 continue;
             };
+            if verdicts.objects && arguments(function).is_none() {
+                return Err(missing(format!(
+                    "the hook {function} does not say which file or socket {call} is about",
+                    call = call.name
+                )));
+            }
             let hook = number(function);
             sites.push(Site { backend: BackendKind::Hook, function: function.to_owned(), hook });
         }
@@ -176,11 +216,33 @@ impl Backend for Hook<'_> {
         Ok(Sites { sites, mask: *mask })
     }
 
-    fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
-        let program = |site: &Site| match site.function.as_str() {
-            "security_file_permission" => "security_file_permission",
-            _ => "security",
+    fn operation_sites(&self, operation: &Operation) -> Result<Vec<Site>, Unsupported> {
+        self.can_run()?;
+        let here = operation.hooks.iter().filter(|(function, _)| self.btf.function(function).is_some());
+        let site = |&(function, _): &(&str, _)| Site {
+            backend: BackendKind::Hook,
+            function: function.to_owned(),
+            hook: number(function),
         };
+        let sites: Vec<_> = here.map(site).collect();
+        if !sites.is_empty() {
+            return Ok(sites);
+        }
+        let (function, _) = operation.hooks[0];
+        // security/security.c: each family of hooks is built by an option of its own.
+        let option = if function.starts_with("security_path_") {
+            "CONFIG_SECURITY_PATH"
+        } else if function.starts_with("security_socket_") {
+            "CONFIG_SECURITY_NETWORK"
+        } else {
+            "CONFIG_SECURITY"
+        };
+        let why = format!("it has no hook {function}: {}", setting::without(option));
+        Err(Unsupported::missing(Mechanism::Hook, why, format!("use a kernel with {option}=y")))
+    }
+
+    fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
+        let program = |site: &Site| arguments(&site.function).map_or("hook_plain", Arguments::program);
         sites.iter().map(|site| attach(ready, site, program(site), self.load_kind(&site.function)?)).collect()
     }
 }

@@ -18,7 +18,7 @@ use super::{
         probe, sys,
         unsupported::{Mechanism, Unsupported},
     },
-    AttachError, Attached, Backend, BackendKind, Site, Sites, Verdicts, entry_function,
+    AttachError, Attached, Backend, BackendKind, Site, Sites, Verdicts, by_hook_only, entry_function,
     fmod_ret::no_function,
 };
 use crate::syscalls::Entry;
@@ -48,15 +48,22 @@ impl<'a> Kprobe<'a> {
     }
 }
 
-/// The kernel's own list, from debugfs or from the symbols by which it is made
-/// (include/asm-generic/error-injection.h).
-fn error_injection_list() -> HashSet<String> {
-    if let Ok(list) = fs::read_to_string("/sys/kernel/debug/error_injection/list") {
-        return list.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect();
+/// Functions whose result the kernel lets programs override; empty when it shows no list: from debugfs or
+/// from the symbols by which it is made (include/asm-generic/error-injection.h).
+pub(super) fn error_injection_list() -> HashSet<String> {
+    let listed = mounted_list();
+    if !listed.is_empty() {
+        return listed;
     }
     let symbols = fs::read_to_string("/proc/kallsyms").unwrap_or_default();
     let names = symbols.lines().filter_map(|line| line.split_whitespace().nth(2));
     names.filter_map(|name| name.strip_prefix("_eil_addr_")).map(str::to_owned).collect()
+}
+
+/// The same from debugfs alone, which costs nothing where there is no such list.
+pub(super) fn mounted_list() -> HashSet<String> {
+    let list = fs::read_to_string("/sys/kernel/debug/error_injection/list").unwrap_or_default();
+    list.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
 impl Backend for Kprobe<'_> {
@@ -68,8 +75,16 @@ impl Backend for Kprobe<'_> {
         self.probed.get_or_init(|| probe::probe(Mechanism::Kprobe, self.btf)).clone()
     }
 
-    fn sites(&self, call: &Entry, _: Verdicts) -> Result<Sites, Unsupported> {
+    fn assume(&self) {
+        // Already tried, if this fails.
+        let _ = self.probed.set(Ok(()));
+    }
+
+    fn sites(&self, call: &Entry, verdicts: Verdicts) -> Result<Sites, Unsupported> {
         self.can_run()?;
+        if verdicts.by_hook {
+            return Err(by_hook_only(Mechanism::Kprobe, call));
+        }
         let function = entry_function(self.btf, call).ok_or_else(|| no_function(Mechanism::Kprobe, call))?;
         if !self.open_to_injection(&function) {
             return Err(no_function(Mechanism::Kprobe, call));
@@ -99,21 +114,30 @@ impl Backend for Kprobe<'_> {
         // Its misses are counted for all of them together, so only the first tells.
         let mut kept = program.try_clone().ok();
         let attach = |site: &&Site| {
-            let link =
-                link(program.as_fd(), &site.function).map_err(|error| refused(&site.function, error))?;
+            let link = link(program.as_fd(), &site.function, When::Entered)
+                .map_err(|error| refused(&site.function, error))?;
             Ok(Attached::new(kept.take(), link))
         };
         sites.iter().map(attach).collect()
     }
 }
 
-/// Attaches a kprobe program to the entry of `function`.
+/// At which end of a function a program sits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum When {
+    /// Before its first instruction.
+    Entered,
+    /// On its way back to its caller.
+    Returned,
+}
+
+/// Attaches a kprobe program to `function`.
 ///
 /// The perf event itself need not be kept: the link holds it (kernel/bpf/syscall.c,
 /// `bpf_perf_link_attach`).
-pub(in super::super) fn link(program: BorrowedFd<'_>, function: &str) -> io::Result<OwnedFd> {
+pub(in super::super) fn link(program: BorrowedFd<'_>, function: &str, when: When) -> io::Result<OwnedFd> {
     let kind = fs::read_to_string(EVENT_KIND)?;
     let kind = kind.trim().parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-    let event = sys::open_kprobe(kind, function)?;
+    let event = sys::open_kprobe(kind, function, when == When::Returned)?;
     sys::link_to(program, event.as_fd(), BPF_PERF_EVENT as u32)
 }

@@ -1,22 +1,25 @@
-//! Ways to make a system call return something else. Three of them, behind one trait; each can say why
-//! it cannot run here, and where it would catch a call.
+//! Ways to make a system call return something else, behind one trait: three at its entry, one when it has
+//! run. Each can say why it cannot run here, and where it would catch a call.
 
 use std::{
     fmt,
     os::fd::{AsFd, OwnedFd},
 };
 
+use injector_common::event::{BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE};
+
 pub mod fmod_ret;
 pub mod hook;
 pub mod kprobe;
+pub mod kretprobe;
 
 use super::{
     btf::KernelBtf,
     object::{ObjectError, Ready},
     sys,
-    unsupported::Unsupported,
+    unsupported::{Mechanism, Unsupported},
 };
-use crate::syscalls::Entry;
+use crate::{operations::Operation, syscalls::Entry};
 
 /// The way a call is caught.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,8 +30,26 @@ pub enum BackendKind {
     Kprobe,
     /// `fmod_ret` on a security hook.
     Hook,
-    /// The same for operations, and for calls that are caught at the same hook.
-    Operation,
+    /// kretprobe with override on the call's function.
+    Kretprobe,
+}
+
+impl BackendKind {
+    /// Does it act when the call has run?
+    pub const fn is_behind(self) -> bool {
+        matches!(self, Self::Kretprobe)
+    }
+
+    /// The number by which the kernel side knows it.
+    pub fn number(self) -> u16 {
+        let number = match self {
+            Self::FmodRet => BACKEND_FMOD_RET,
+            Self::Kprobe => BACKEND_KPROBE,
+            Self::Hook => BACKEND_HOOK,
+            Self::Kretprobe => BACKEND_KRETPROBE,
+        };
+        u16::try_from(number).unwrap_or(0)
+    }
 }
 
 impl fmt::Display for BackendKind {
@@ -36,7 +57,8 @@ impl fmt::Display for BackendKind {
         f.write_str(match self {
             Self::FmodRet => "fmod_ret",
             Self::Kprobe => "kprobe",
-            Self::Hook | Self::Operation => "hook",
+            Self::Hook => "hook",
+            Self::Kretprobe => "kretprobe",
         })
     }
 }
@@ -62,25 +84,41 @@ pub struct Sites {
     pub mask: u32,
 }
 
-/// What the rules of a call, all together, want it to return.
+/// What the rules of a call, all together, want it to return, and need to know of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a demand of its own")]
 pub struct Verdicts {
     /// Is 0 among them? `fmod_ret` takes a 0 for "run the call".
     pub zero: bool,
     /// Is there one that a security hook must not return?
     pub unsafe_at_hooks: bool,
+    /// Does a rule ask which file or socket the call is about?
+    pub objects: bool,
+    /// Does a rule ask what only a hook knows: the file that a path leads to, the peer of an address?
+    pub by_hook: bool,
 }
 
 impl Verdicts {
     /// Those of one rule.
     pub fn of(value: i64) -> Self {
-        Self { zero: value == 0, unsafe_at_hooks: !injector_common::decide::safe_at_security_hook(value) }
+        let unsafe_at_hooks = !injector_common::decide::safe_at_security_hook(value);
+        Self { zero: value == 0, unsafe_at_hooks, ..Self::default() }
+    }
+
+    /// Those of one rule that gives its calls one of `values`, or none.
+    pub fn of_all(values: &[i64]) -> Self {
+        values.iter().fold(Self::default(), |all, value| all.or(Self::of(*value)))
     }
 
     /// Those of both.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        Self { zero: self.zero || other.zero, unsafe_at_hooks: self.unsafe_at_hooks || other.unsafe_at_hooks }
+        Self {
+            zero: self.zero || other.zero,
+            unsafe_at_hooks: self.unsafe_at_hooks || other.unsafe_at_hooks,
+            objects: self.objects || other.objects,
+            by_hook: self.by_hook || other.by_hook,
+        }
     }
 }
 
@@ -92,8 +130,18 @@ pub trait Backend {
     /// Does it work on this kernel? Found out by loading and attaching.
     fn can_run(&self) -> Result<(), Unsupported>;
 
+    /// It works: it is in use already. Trying takes long on a busy machine, since what is attached for a trial
+    /// has to be taken off again, and the kernel waits for all tasks then.
+    fn assume(&self) {}
+
     /// Where it would catch `call` to return `verdicts`, or why it cannot.
     fn sites(&self, call: &Entry, verdicts: Verdicts) -> Result<Sites, Unsupported>;
+
+    /// Where it would catch `operation`, or why it cannot: operations pass security hooks only.
+    fn operation_sites(&self, operation: &Operation) -> Result<Vec<Site>, Unsupported> {
+        let why = format!("{operation} is caught at security hooks only");
+        Err(Unsupported::missing(Mechanism::Hook, why, ""))
+    }
 
     /// Attaches at all `sites`, which are its own; as many programs as it takes, in the order of the sites.
     fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError>;
@@ -152,7 +200,21 @@ pub fn backends(btf: &KernelBtf, fully_preemptible: bool, many: bool) -> Vec<Box
     let fmod_ret = Box::new(fmod_ret::FmodRet::new(btf));
     let kprobe = Box::new(kprobe::Kprobe::new(btf));
     let hook = Box::new(hook::Hook::new(btf, fully_preemptible));
-    if fully_preemptible || many { vec![kprobe, fmod_ret, hook] } else { vec![fmod_ret, kprobe, hook] }
+    let kretprobe = Box::new(kretprobe::Kretprobe::new(btf));
+    if fully_preemptible || many {
+        vec![kprobe, fmod_ret, hook, kretprobe]
+    } else {
+        vec![fmod_ret, kprobe, hook, kretprobe]
+    }
+}
+
+/// Only a security hook knows what a path leads to, and whom an address means.
+fn by_hook_only(mechanism: Mechanism, call: &Entry) -> Unsupported {
+    Unsupported::missing(
+        mechanism,
+        format!("which file or peer {} is about is known at its security hook only", call.name),
+        "ask for its arguments instead, such as `fd=3`, or leave `path=`, `peer=` and `port=` out",
+    )
 }
 
 /// The function of `call` that this kernel has.

@@ -1,25 +1,20 @@
-//! Rules on operations: `OP[,OP…]:error=ERRNO[:path=GLOB…][:peer=CIDR][:port=LIST]` with `when=`, `prob=`
-//! and `times=` as for calls. A `:` behind a `\` or between `[` and `]` separates nothing, so that a path
+//! Rules on operations: `OP[,OP…]:error=ERRNO[:path=GLOB…][:peer=CIDR][:port=LIST]` with `comm=`, `when=`,
+//! `prob=`, `times=` and `scope=` as for calls. A `:` behind a `\` or between `[` and `]` separates nothing, so that a path
 //! or an IPv6 address can hold one.
 
 mod model;
 mod problem;
 
-use injector_common::glob;
-use ipnet::IpNet;
-
-pub use self::{
-    model::{OperationRule, Paths},
-    problem::OperationProblem,
-};
+pub use self::{model::OperationRule, problem::OperationProblem};
 use super::{
     actions::{given, once},
     errno::Errno,
     error::{Located, Problem, SpecError},
-    model::{Rule, RuleKind, Trigger, When},
+    filter::Comm,
+    model::{Rule, RuleKind, Scope, Trigger, When},
     nearest::nearest,
-    net::network,
-    ports, trigger,
+    object::{self, Chosen},
+    trigger,
     units::Probability,
     word::Word,
 };
@@ -44,23 +39,14 @@ fn rule(text: Word<'_>) -> Result<OperationRule, Located> {
     let Some(error) = actions.error else {
         return Err(set.problem(OperationProblem::NoError(set.text.into()).into()));
     };
-    let patterns: Vec<_> = actions.paths.iter().map(|word| word.text.as_bytes()).collect();
-    let paths = if patterns.is_empty() {
-        None
-    } else {
-        let glob = glob::compile(&patterns).map_err(|_| {
-            actions.paths[actions.paths.len() - 1].problem(OperationProblem::PathsTooLong.into())
-        })?;
-        let patterns = actions.paths.iter().map(|word| word.text.to_owned()).collect();
-        Some(Paths::new(patterns, Box::new(glob)))
-    };
     let trigger = Trigger {
         when: actions.when.unwrap_or(When::ALWAYS),
         probability: actions.probability.unwrap_or(Probability::ALWAYS),
         times: actions.times,
+        scope: actions.scope.unwrap_or_default(),
     };
-    let (peer, ports) = (actions.peer, actions.ports.unwrap_or_default());
-    Ok(OperationRule { operations, error, paths, peer, ports, trigger })
+    let objects = actions.chosen.finish()?;
+    Ok(OperationRule { operations, error, objects, comm: actions.comm, trigger })
 }
 
 fn operations_of(set: Word<'_>) -> Result<Vec<&'static Operation>, Located> {
@@ -88,24 +74,27 @@ fn unknown(word: &str) -> OperationProblem {
 #[derive(Default)]
 struct Actions<'a> {
     error: Option<Errno>,
-    paths: Vec<Word<'a>>,
-    peer: Option<IpNet>,
-    ports: Option<Vec<std::ops::RangeInclusive<u16>>>,
+    chosen: Chosen<'a>,
+    comm: Option<Comm>,
     when: Option<When>,
     probability: Option<Probability>,
     times: Option<u64>,
+    scope: Option<Scope>,
 }
 
-/// The words with an example each.
-const WORDS: [(&str, &str); 7] = [
+/// The words besides those that choose objects, with an example each.
+const WORDS: [(&str, &str); 6] = [
     ("error", "error=EIO"),
-    ("path", "path=/var/lib/*.db"),
-    ("peer", "peer=10.0.0.0/8` or `peer=[fd00::/8]"),
-    ("port", "port=80,8000-8080"),
+    ("comm", "comm=redis-server"),
     ("when", "when=3"),
     ("prob", "prob=5%"),
     ("times", "times=3"),
+    ("scope", "scope=process"),
 ];
+
+fn words() -> impl Iterator<Item = (&'static str, &'static str)> {
+    object::WORDS.into_iter().chain(WORDS)
+}
 
 impl<'a> Actions<'a> {
     fn read(&mut self, word: Word<'a>, operations: &[&'static Operation]) -> Result<(), Located> {
@@ -113,7 +102,7 @@ impl<'a> Actions<'a> {
             Some((name, value)) => (name, value),
             None => (word, word.until_start()),
         };
-        let Some((_, example)) = WORDS.iter().find(|(known, _)| *known == name.text) else {
+        let Some((_, example)) = words().find(|(known, _)| *known == name.text) else {
             return Err(name.problem(no_word(name.text).into()));
         };
         let value = given(name, value, example)?;
@@ -121,27 +110,25 @@ impl<'a> Actions<'a> {
             "error" => once(&mut self.error, Errno::parse(value)?, word),
             "path" => {
                 fits(name, operations, |object| object == Object::Path)?;
-                glob::compile(&[value.text.as_bytes()])
-                    .map_err(|error| value.problem(OperationProblem::Path(error).into()))?;
-                self.paths.push(value);
-                Ok(())
+                self.chosen.read(word, name, value)
             }
             "peer" => {
                 fits(name, operations, |object| object == Object::Connection)?;
-                once(&mut self.peer, peer(value)?, word)
+                self.chosen.read(word, name, value)
             }
             "port" => {
                 fits(name, operations, |object| object != Object::Path)?;
-                let ports = ports::parse(value)?;
-                once(&mut self.ports, ports, word)
+                self.chosen.read(word, name, value)
             }
+            "comm" => once(&mut self.comm, Comm::parse(value)?, word),
             // As for calls, of several the last one counts.
             "when" => {
                 self.when = Some(trigger::when(value)?);
                 Ok(())
             }
             "prob" => once(&mut self.probability, Probability::parse(value)?, word),
-            _ => once(&mut self.times, trigger::times(value)?, word),
+            "times" => once(&mut self.times, trigger::times(value)?, word),
+            _ => once(&mut self.scope, trigger::scope(value)?, word),
         }
     }
 }
@@ -166,18 +153,9 @@ fn fits(
 }
 
 fn no_word(word: &str) -> OperationProblem {
-    if matches!(word, "retval" | "signal" | "delay" | "delay_enter" | "delay_exit" | "at" | "comm" | "fd") {
+    if matches!(word, "retval" | "signal" | "delay" | "delay_enter" | "delay_exit" | "at" | "on" | "fd") {
         return OperationProblem::NotAtHooks(format!("{word}="));
     }
-    let near = nearest(word, WORDS.iter().map(|(known, _)| *known)).map(|near| format!("{near}="));
+    let near = nearest(word, words().map(|(known, _)| known)).map(|near| format!("{near}="));
     OperationProblem::UnknownWord { word: word.into(), near }
-}
-
-/// A network; one of IPv6 stands in brackets: `[::1]`, `[fd00::/8]` or `[fd00::]/8`.
-fn peer(value: Word<'_>) -> Result<IpNet, Located> {
-    if !value.text.starts_with('[') {
-        return network(value);
-    }
-    let plain = value.text.replacen(['[', ']'], "", 2);
-    network(Word::whole(&plain)).map_err(|located| value.problem(located.problem))
 }

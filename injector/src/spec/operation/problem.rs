@@ -65,7 +65,7 @@ impl OperationProblem {
             }
             Self::NoError(_) => "add `:error=ERRNO`, such as `:error=EIO`".into(),
             Self::UnknownWord { .. } => {
-                "the words are error=, path=, peer=, port=, when=, prob= and times=".into()
+                "the words are error=, path=, peer=, port=, comm=, when=, prob=, times= and scope=".into()
             }
             Self::NotAtHooks(_) => "write `error=ERRNO` here, or a rule on system calls".into(),
             Self::Unsuited { object, .. } => match object {

@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     ops::RangeInclusive,
+    time::Duration,
 };
 
 use ipnet::IpNet;
@@ -10,10 +11,13 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{
     super::{
+        effect::{CallResult, Effect, Moment},
         errno::Errno,
-        model::{CallResult, SyscallRule, Trigger, When},
+        model::{Scope, SyscallRule, Trigger, When},
+        object::Objects,
         operation::OperationRule,
         packet::{Direction, NetFault, NetRule, Ports, Protocol},
+        signal::Signal,
         units::{Probability, duration},
     },
     calls, operations, packets, read,
@@ -47,18 +51,48 @@ fn when() -> impl Strategy<Value = When> {
 }
 
 fn trigger() -> impl Strategy<Value = Trigger> {
-    (when(), probability(), option::of(1_u64..)).prop_map(|(when, probability, times)| Trigger {
-        when,
-        probability,
-        times,
-    })
+    let scope = select(vec![Scope::Thread, Scope::Process, Scope::Rule]);
+    (when(), probability(), option::of(1_u64..), scope)
+        .prop_map(|(when, probability, times, scope)| Trigger { when, probability, times, scope })
 }
 
 fn result() -> impl Strategy<Value = CallResult> {
-    prop_oneof![
-        (1_u16..=Errno::MAX).prop_map(|number| CallResult::Error(Errno::new(number).unwrap())),
-        any::<i64>().prop_map(CallResult::Value),
-    ]
+    let errors = vec((1_u16..=Errno::MAX, 1_u32..=10_000), 1..=8).prop_map(|mut errors| {
+        errors.sort_unstable();
+        errors.dedup_by_key(|(number, _)| *number);
+        let known = errors.into_iter().map(|(number, weight)| (Errno::new(number).unwrap(), weight));
+        CallResult::Errors(known.collect())
+    });
+    prop_oneof![errors, any::<i64>().prop_map(CallResult::Value)]
+}
+
+fn moment() -> impl Strategy<Value = Moment> {
+    select(vec![Moment::Entry, Moment::Exit, Moment::Success, Moment::Failure])
+}
+
+fn effect() -> impl Strategy<Value = Effect> {
+    let delay = || option::of((0..u64::MAX / 2).prop_map(Duration::from_nanos));
+    let signal = option::of((1_u8..=Signal::MAX).prop_map(|number| Signal::new(number).unwrap()));
+    (option::of(result()), signal, delay(), delay()).prop_filter_map(
+        "something happens",
+        |(result, signal, delay_enter, delay_exit)| {
+            let effect = Effect { result, signal, delay_enter, delay_exit };
+            (effect != Effect::default()).then_some(effect)
+        },
+    )
+}
+
+/// Predicates on `openat`, as text.
+fn tests() -> impl Strategy<Value = Vec<String>> {
+    let subject = select(vec!["arg0", "arg3", "flags", "fd", "mode"]);
+    let relation = select(vec!["=", "!=", "<", "<=", ">", ">=", "&"]);
+    let operand =
+        select(vec!["1", "0x10", "-1", "O_CREAT", "O_CREAT|O_EXCL", "AT_FDCWD", "O_ACCMODE=O_RDWR"]);
+    let test =
+        (subject, relation, operand).prop_filter_map("a mask needs an &", |(subject, relation, operand)| {
+            (relation == "&" || !operand.contains('=')).then(|| format!("{subject}{relation}{operand}"))
+        });
+    vec(test, 0..=4)
 }
 
 fn network(ipv4: bool) -> impl Strategy<Value = IpNet> {
@@ -110,8 +144,10 @@ fn rule_on_operations() -> impl Strategy<Value = OperationRule> {
             } else {
                 "connect,send:error=EIO".into()
             };
+            let rule = operations(&text);
             let (peer, ports) = if files { (None, Vec::new()) } else { (peer, ports) };
-            OperationRule { peer, ports, error: Errno::new(error).unwrap(), trigger, ..operations(&text) }
+            let objects = Objects { peer, ports, ..rule.objects };
+            OperationRule { objects, error: Errno::new(error).unwrap(), trigger, ..rule }
         },
     )
 }
@@ -144,6 +180,23 @@ fn nearly_a_rule() -> impl Strategy<Value = String> {
         "%",
         ".",
         "times=",
+        "signal=",
+        "delay_enter=",
+        "SEGV",
+        "at=",
+        "on=",
+        "exit",
+        "fd",
+        "flags",
+        "&",
+        "<",
+        "!=",
+        "O_CREAT",
+        "|",
+        "*",
+        "/",
+        "comm=",
+        "scope=",
         " ",
         "egress",
         "both",
@@ -179,9 +232,17 @@ fn nearly_a_rule() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn rules_on_calls_read_back(set in select(SETS), result in result(), trigger in trigger()) {
+    fn rules_on_calls_read_back(set in select(SETS), effect in effect(), trigger in trigger(), moment in moment()) {
         let model = calls(&format!("{set}:retval=0"));
-        let rule = SyscallRule { result, trigger, ..model };
+        let rule = SyscallRule { effect, moment, trigger, ..model };
+        prop_assert_eq!(calls(&rule.to_string()), rule);
+    }
+
+    #[test]
+    fn predicates_read_back(tests in tests(), comm in option::of("[a-z:]{1,14}[*]?")) {
+        let comm = comm.filter(|comm| !comm.contains(':')).map_or_else(String::new, |comm| format!(":comm={comm}"));
+        let rule = calls(&format!("openat:retval=1:{}{comm}", tests.join(":")));
+        prop_assert_eq!(rule.filter.tests.len(), tests.len());
         prop_assert_eq!(calls(&rule.to_string()), rule);
     }
 

@@ -1,38 +1,13 @@
-//! Operations at the kernel's security hooks: which rules a hook has to ask, and which sockets they mean.
+//! What calls and operations are about: which files and sockets a rule means.
 
 use bytemuck::{Pod, Zeroable};
 
 use crate::packet::Prefix;
 
-/// Hooks that operations are caught at; a hook's number, from 1, is at most this.
-pub const MAX_HOOKS: u32 = 128;
-
-/// The rules at one hook: entries `base..base + count` of the table of operations, in the order of the plan.
+/// What is asked of the file or the socket. All zero for any, and for calls that are about none.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct HookRules {
-    /// The first entry.
-    pub base: u32,
-    /// How many.
-    pub count: u32,
-    /// Always 0, which the verifier cannot know: what loops begin with on their stack. Before 6.7 it follows
-    /// a loop's callback once only, and would take what the loop begins with for what is always there.
-    pub zero: u32,
-}
-
-/// One rule at one hook, for one operation.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct OperationRule {
-    /// The rule's number.
-    pub rule: u32,
-    /// The counter of it in each thread's state: one for each rule and operation.
-    pub slot: u32,
-    /// The operation's number in user space's table, from 1.
-    pub operation: u32,
-    /// For a hook that says what is about to happen in a mask (`MAY_READ`, `MAY_WRITE`): only a run with one
-    /// of these bits. 0 for hooks without a mask.
-    pub mask: u32,
+pub struct ObjectMatch {
     /// Which paths: the pattern's number in their table, from 1. 0 for any object, one without a path, too.
     pub glob: u32,
     /// Which ports, the peer's or the socket's own: the set's number in their table, from 1. 0 for any.
@@ -41,9 +16,18 @@ pub struct OperationRule {
     pub sockets: SocketMatch,
 }
 
-const _: () = assert!(size_of::<OperationRule>() == 24 + size_of::<SocketMatch>());
+impl ObjectMatch {
+    /// Does it mean only some?
+    #[inline(always)]
+    #[must_use]
+    pub const fn chooses(&self) -> bool {
+        self.glob != 0 || self.ports != 0 || self.sockets.needs_peer != 0
+    }
+}
 
-/// What a hook sees of a socket: where it is, and whom it talks to. Ports are 0 where there is none.
+const _: () = assert!(size_of::<ObjectMatch>() == 8 + size_of::<SocketMatch>());
+
+/// What is seen of a socket: where it is, and whom it talks to. Ports are 0 where there is none.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Socket {

@@ -1,17 +1,18 @@
-//! What the log says of an operation: its name, and the file or the socket that it was about.
+//! What the log says of the file or the socket that a call or an operation was about.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use injector_common::{event::OperationEvent, operation::Socket};
+use injector_common::{event::ObjectEvent, object::Socket};
 use serde::Serialize;
 
 use crate::operations;
 
-/// An operation, as the log tells it.
+/// A file or a socket, and the operation on it, as the log tells them.
 #[derive(Clone, Debug, Serialize)]
-pub struct OperationRecord {
-    /// Its name.
-    pub operation: &'static str,
+pub struct ObjectRecord {
+    /// The operation's name; absent for a rule on calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<&'static str>,
     /// The path, from the thread's own root; its end behind a `…` where it is long. Absent for what has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -26,12 +27,12 @@ pub struct OperationRecord {
     pub own_port: Option<u16>,
 }
 
-impl OperationRecord {
-    pub(super) fn of(event: &OperationEvent) -> Self {
+impl ObjectRecord {
+    pub(super) fn of(event: &ObjectEvent) -> Self {
         let Socket { peer, peer_port, own_port, .. } = event.socket;
         let port = |number: u16| (number != 0).then_some(number);
         Self {
-            operation: operations::by_number(event.event.operation).map_or("unknown", |known| known.name),
+            operation: operations::by_number(event.event.operation).map(|known| known.name),
             path: path(event),
             peer: port(peer_port).map(|_| Ipv6Addr::from(peer).to_canonical()),
             peer_port: port(peer_port),
@@ -40,7 +41,7 @@ impl OperationRecord {
     }
 }
 
-fn path(event: &OperationEvent) -> Option<String> {
+fn path(event: &ObjectEvent) -> Option<String> {
     let length = usize::try_from(event.path_length).ok().filter(|&length| length > 0)?;
     match event.path.len().checked_sub(length) {
         Some(begin) => Some(String::from_utf8_lossy(&event.path[begin..]).into_owned()),
@@ -55,20 +56,21 @@ mod tests {
         call::ABI_NONE,
         event::{Event, SCHEMA},
         packet::mapped,
+        rule::FAULT_RETURN,
     };
 
     use super::*;
     use crate::engine::Record;
 
-    fn json(event: &OperationEvent) -> serde_json::Value {
+    fn json(event: &ObjectEvent) -> serde_json::Value {
         let record = Record::read(bytemuck::bytes_of(event), &["the rule".to_owned()]).unwrap();
         serde_json::to_value(record).unwrap()
     }
 
-    fn event(name: &str) -> OperationEvent {
+    fn event(name: &str) -> ObjectEvent {
         let operation = operations::number(operations::get(name).unwrap());
-        let event = Event { schema: SCHEMA, operation, value: -5, ..Event::zeroed() };
-        OperationEvent { event, ..OperationEvent::zeroed() }
+        let event = Event { schema: SCHEMA, operation, fault: FAULT_RETURN, value: -5, ..Event::zeroed() };
+        ObjectEvent { event, ..ObjectEvent::zeroed() }
     }
 
     #[test]
@@ -85,6 +87,17 @@ mod tests {
         assert_eq!(json(&read)["path"], format!("…{}", "x".repeat(256)));
         read.path_length = 0;
         assert!(json(&read).get("path").is_none());
+    }
+
+    #[test]
+    fn a_call_is_no_operation() {
+        let mut fsync = event("read");
+        fsync.event.operation = 0;
+        fsync.path[253..].copy_from_slice(b"/ab");
+        fsync.path_length = 3;
+        let told = json(&fsync);
+        assert!(told.get("operation").is_none() && told["syscall"].is_string());
+        assert_eq!(told["path"], "/ab");
     }
 
     #[test]

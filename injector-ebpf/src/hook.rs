@@ -1,0 +1,167 @@
+//! Faults at the kernel's security hooks: on operations, whichever way they come (a system call, io_uring,
+//! sendfile, splice, AIO, a mapping), and on system calls where these cannot be changed themselves, or where
+//! only the hook knows which file a call means.
+//!
+//! A hook serves many calls and can run several times in one. It decides for a call only if the call's rules
+//! name this hook, and only when it runs for that call itself. One program asks both kinds of rules.
+// match-proto: int security_<hook>(...)
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated::bpf_get_attach_cookie;
+use injector_common::{
+    call::{ABI_NONE, Run, hook_entry},
+    config::USES_OBJECTS,
+    decide::safe_at_security_hook,
+    event::BACKEND_HOOK,
+};
+
+use crate::{
+    maps::{CALLS, Task, config, current},
+    object::Seen,
+    rules::{self, Runs, uses},
+    subject,
+    task::{self, Call, PF_IO_WORKER, PF_KTHREAD, probe},
+};
+
+/// An argument of the hook.
+macro_rules! argument {
+    ($ctx:ident, $nth:literal) => {
+        // SAFETY: an argument that the hook has, in the array that a trampoline hands over.
+        unsafe { *$ctx.cast::<u64>().add($nth) }
+    };
+}
+
+/// A program for all hooks whose arguments say the same. What comes before `decide` is paid by everybody.
+macro_rules! program {
+    ($(#[$doc:meta])* $name:ident, $section:literal, |$ctx:ident| $seen:expr) => {
+        program!($(#[$doc])* $name, $section, |$ctx| $seen, 0);
+    };
+    ($(#[$doc:meta])* $name:ident, $section:literal, |$ctx:ident| $seen:expr, $mask:expr) => {
+        $(#[$doc])*
+        #[unsafe(no_mangle)]
+        #[unsafe(link_section = $section)]
+        pub extern "C" fn $name($ctx: *mut c_void) -> i64 {
+            /// Not inlined: a program saves at its start all registers that any part of it needs.
+            #[inline(never)]
+            fn decide($ctx: *mut c_void) -> i64 {
+                let task = current();
+                if excluded(task) { 0 } else { verdict($ctx, task, $mask, || $seen) }
+            }
+            if subject::suspected() { decide($ctx) } else { 0 }
+        }
+    };
+}
+
+program!(
+    /// Any hook that does not say which file or socket it is about.
+    hook_plain, "fexit/hook_plain",
+    |ctx| Seen::UNKNOWN
+);
+program!(
+    /// `(struct file *, ...)`.
+    hook_file, "fexit/hook_file",
+    |ctx| Seen::file(argument!(ctx, 0))
+);
+program!(
+    /// `(struct file *, int mask)`.
+    hook_access, "fexit/hook_access",
+    |ctx| Seen::file(argument!(ctx, 0)),
+    argument!(ctx, 1) as u32
+);
+program!(
+    /// `(const struct path *, ...)`.
+    hook_path, "fexit/hook_path",
+    |ctx| Seen::path(argument!(ctx, 0))
+);
+program!(
+    /// `(const struct path *folder, struct dentry *, ...)`.
+    hook_entry_of, "fexit/hook_entry_of",
+    |ctx| Seen::entries(argument!(ctx, 0), argument!(ctx, 1), 0)
+);
+program!(
+    /// `(struct dentry *old, const struct path *folder, struct dentry *new)`, both on one mount
+    /// (fs/namei.c, `do_linkat`).
+    hook_link, "fexit/hook_link",
+    |ctx| Seen::entries(argument!(ctx, 1), argument!(ctx, 0), argument!(ctx, 2))
+);
+program!(
+    /// `(const struct path *, struct dentry *old, const struct path *, struct dentry *new, ...)`, both on one
+    /// mount (fs/namei.c, `do_renameat2`).
+    hook_rename, "fexit/hook_rename",
+    |ctx| Seen::entries(argument!(ctx, 0), argument!(ctx, 1), argument!(ctx, 3))
+);
+program!(
+    /// `(struct socket *, ...)`.
+    hook_socket, "fexit/hook_socket",
+    |ctx| Seen::socket(argument!(ctx, 0))
+);
+program!(
+    /// `(struct socket *, struct sockaddr *peer, ...)`.
+    hook_connect, "fexit/hook_connect",
+    |ctx| Seen::peer(argument!(ctx, 0), argument!(ctx, 1))
+);
+program!(
+    /// `(struct socket *, struct sockaddr *own, ...)`.
+    hook_bind, "fexit/hook_bind",
+    |ctx| Seen::own(argument!(ctx, 0), argument!(ctx, 1))
+);
+program!(
+    /// `(struct socket *, struct msghdr *, ...)`.
+    hook_send, "fexit/hook_send",
+    |ctx| {
+        let message = argument!(ctx, 1) as *const c_void;
+        Seen::peer(argument!(ctx, 0), probe(message, config!(objects.message_name) as usize))
+    }
+);
+
+/// Kernel threads come here for loop devices, nfsd and the like, and a stacked file system for what it does
+/// on the layer below. A worker of io_uring is a thread of the process that it works for.
+#[inline(always)]
+fn excluded(task: Task) -> bool {
+    task::flags(task) & PF_KTHREAD != 0 || task::has_borrowed_credentials(task)
+}
+
+/// What the hook is to return: 0 to let it run.
+#[inline(always)]
+fn verdict(ctx: *mut c_void, task: Task, mask: u32, seen: impl FnOnce() -> Seen) -> i64 {
+    // SAFETY: the context of a program that runs from a trampoline.
+    let hook = unsafe { bpf_get_attach_cookie(ctx) } as u32;
+    let mut call = Call::of(task);
+    let of_call = if task::flags(task) & PF_IO_WORKER != 0 {
+        // Its registers are those of whoever made it.
+        call.abi = ABI_NONE;
+        None
+    } else {
+        of_call(&call, hook, mask)
+    };
+    let of_operations = if uses(USES_OBJECTS) { of_operations(hook) } else { None };
+    if of_call.is_none() && of_operations.is_none() {
+        return 0;
+    }
+    let (calls, operations) = (of_call.unwrap_or_default(), of_operations.unwrap_or_default());
+    let mut value = 0;
+    let runs = Runs { calls, operations };
+    if rules::pass(task, &call, runs, (mask, seen), (BACKEND_HOOK, None), &mut value)
+        && safe_at_security_hook(value)
+    {
+        value
+    } else {
+        0
+    }
+}
+
+/// The rules of `call`, if it is this hook that decides for it.
+#[inline(always)]
+fn of_call(call: &Call, hook: u32, mask: u32) -> Option<Run> {
+    let (run, found) = rules::rules_of(call, BACKEND_HOOK)?;
+    let here = u32::from(found.hooks[0]) == hook || u32::from(found.hooks[1]) == hook;
+    if here && (found.mask == 0 || found.mask & mask != 0) { Some(run) } else { None }
+}
+
+/// The rules on the operations that pass this hook.
+#[inline(always)]
+fn of_operations(hook: u32) -> Option<Run> {
+    let run = rules::read(&CALLS.get(hook_entry(hook))?.run);
+    if run.count == 0 { None } else { Some(run) }
+}

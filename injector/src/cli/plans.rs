@@ -1,0 +1,64 @@
+//! Live plans as the command line names them: by the first digits of their number.
+
+use super::exit::{Code, Failure};
+use crate::{
+    engine::EngineError,
+    kernel::{
+        registry::{LivePlan, live_plans},
+        unsupported::is_permission,
+    },
+    target::Procfs,
+};
+
+/// All live plans, or why they cannot be seen.
+pub(super) fn all() -> Result<Vec<LivePlan>, Failure> {
+    live_plans().map_err(|error| {
+        if is_permission(&error) {
+            let (why, remedy) = crate::kernel::setting::permission();
+            return Failure {
+                message: format!("cannot list the kernel's BPF maps: {error}: {why}"),
+                hint: format!("{remedy}; other people's injections can be seen with CAP_SYS_ADMIN only"),
+                code: Code::PERMISSION,
+            };
+        }
+        EngineError::Events(error).into()
+    })
+}
+
+/// The plan whose number begins with `id`.
+pub(super) fn only(id: &str) -> Result<LivePlan, Failure> {
+    let mut plans = all()?;
+    plans.retain(|plan| name(plan).starts_with(&id.to_lowercase()));
+    match (plans.pop(), plans.len()) {
+        (Some(plan), 0) => Ok(plan),
+        (None, _) => Err(Failure::usage(
+            format!("no injection on this machine has the id {id}"),
+            "`injector ps` lists them",
+        )),
+        (Some(_), others) => Err(Failure::usage(
+            format!("{} injections have an id that begins with {id}", others + 1),
+            "type more of its digits",
+        )),
+    }
+}
+
+/// Its number, as it is typed.
+pub(super) fn name(plan: &LivePlan) -> String {
+    format!("{:08x}", plan.header.plan)
+}
+
+/// The injector's process number, if it means something here.
+pub(super) fn pid_of(plan: &LivePlan) -> Option<u32> {
+    let here = Procfs::default().pid_namespace().ok()?;
+    (plan.header.pid_namespace == here).then_some(plan.header.pid)
+}
+
+/// `what` could not be done to a plan.
+pub(super) fn refused(what: &str, plan: &LivePlan, error: &std::io::Error) -> Failure {
+    let code = if is_permission(error) { Code::PERMISSION } else { Code::FAILED };
+    Failure {
+        message: format!("cannot {what} plan {}: {error}", name(plan)),
+        hint: "run it as root (sudo)".into(),
+        code,
+    }
+}

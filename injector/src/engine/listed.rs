@@ -1,0 +1,83 @@
+//! What everybody on the machine can learn of a live plan, and where they can ask it for something.
+
+use bytemuck::Zeroable;
+use injector_common::plan::PlanHeader;
+
+use super::EngineError;
+use crate::{
+    kernel::{installation::Installation, mailbox::Mailbox, registry::Listing},
+    plan::Plan,
+    target::{Procfs, Target},
+};
+
+/// The plan's entry in `ps`. It is listed as long as this lives.
+#[derive(Debug)]
+pub(super) struct Listed {
+    listing: Listing,
+    header: PlanHeader,
+    pub(super) mailbox: Mailbox,
+}
+
+impl Listed {
+    /// Lists a new plan.
+    pub(super) fn begin(
+        plan: &Plan,
+        targets: &[Target],
+        now: u64,
+        procfs: &Procfs,
+        installation: &Installation,
+    ) -> Result<Self, EngineError> {
+        let mailbox = Mailbox::make().map_err(EngineError::Mailbox)?;
+        let (requests_map, answers_map) = mailbox.numbers().map_err(EngineError::Mailbox)?;
+        let header = PlanHeader {
+            pid: std::process::id(),
+            plan: u64::from(plan.id),
+            started: now,
+            pid_namespace: procfs.pid_namespace().unwrap_or(0),
+            requests_map,
+            answers_map,
+            ..PlanHeader::zeroed()
+        };
+        let listing = Listing::make().map_err(EngineError::Mailbox)?;
+        let this = Self { listing, header, mailbox };
+        this.write(plan, targets, installation)?;
+        Ok(this)
+    }
+
+    /// How often the plan was changed.
+    pub(super) fn revision(&self) -> u32 {
+        self.header.revision
+    }
+
+    /// Lists the plan as it is after a change.
+    pub(super) fn changed(
+        &mut self,
+        plan: &Plan,
+        targets: &[Target],
+        installation: &Installation,
+    ) -> Result<(), EngineError> {
+        self.header.revision += 1;
+        self.write(plan, targets, installation)
+    }
+
+    fn write(&self, plan: &Plan, targets: &[Target], installation: &Installation) -> Result<(), EngineError> {
+        let header = PlanHeader { rules: plan.next_number, ..self.header };
+        Ok(installation.list(header, &text(plan, targets), &self.listing)?)
+    }
+}
+
+/// What `ps` shows: one `key=value` a line, a rule with its number; what may be many at the end, since the
+/// room is limited.
+fn text(plan: &Plan, targets: &[Target]) -> String {
+    let line = |key: &str, value: &str| format!("{key}={}\n", value.replace('\n', " "));
+    let mut text =
+        line("user", &std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_default());
+    text += &line("monitor", if plan.options.monitor { "1" } else { "0" });
+    for rule in &plan.rules {
+        text += &line("rule", &format!("{} {}", rule.number, rule.text));
+    }
+    for target in targets {
+        text += &line("target", &target.describe());
+    }
+    text
+}

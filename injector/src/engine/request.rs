@@ -1,0 +1,155 @@
+//! What others may ask of a live plan (`injector change`), as text: the request, the answer, and the
+//! owner's side. Whoever asks says which revision of the plan that was about, so that of two changes at
+//! the same time one is made and the other refused.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Blame, EngineError, Guard};
+use crate::{
+    kernel::{clock, mailbox::Message},
+    plan::Change,
+    spec::{self, SpecError, model::Rule},
+    syscalls::Machine,
+};
+
+/// After this time nobody waits for an answer any more, and a request is void.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Which of the grammars a rule is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Grammar {
+    /// `-e`.
+    Expression,
+    /// `--syscall`.
+    Syscall,
+    /// `--net`.
+    Net,
+    /// `--io`.
+    Io,
+}
+
+impl Grammar {
+    /// Parses a rule.
+    pub fn parse(self, text: &str) -> Result<Rule, SpecError> {
+        match self {
+            Self::Expression => spec::expression(text, Machine::HOST),
+            Self::Syscall => spec::syscall(text, Machine::HOST),
+            Self::Net => spec::net(text),
+            Self::Io => spec::operation(text),
+        }
+    }
+}
+
+/// A change that somebody wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The revision of the plan that was looked at.
+    pub revision: u32,
+    /// When, `CLOCK_BOOTTIME` nanoseconds.
+    pub time: u64,
+    /// All rules of the plan as it is to be; none to leave them as they are.
+    pub rules: Vec<(Grammar, String)>,
+    /// Another end.
+    pub until: Option<Until>,
+    /// `--unsafe`.
+    pub insist: bool,
+}
+
+/// When a plan is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Until {
+    /// After so long from now.
+    After(Duration),
+    /// With its injector.
+    Forever,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// It is done. No rules were given where there is no change.
+    Done(Option<Change>),
+    /// It is not, and nothing has changed.
+    Refused {
+        /// What failed on which object, and the cause.
+        message: String,
+        /// What to do.
+        hint: String,
+        /// Whose fault it is.
+        blame: Blame,
+    },
+}
+
+impl Answer {
+    fn refused(message: impl Into<String>, hint: impl Into<String>, blame: Blame) -> Self {
+        Self::Refused { message: message.into(), hint: hint.into(), blame }
+    }
+}
+
+impl From<EngineError> for Answer {
+    fn from(error: EngineError) -> Self {
+        Self::refused(error.to_string(), error.hint(), error.blame())
+    }
+}
+
+impl Guard {
+    /// Does what somebody has asked for, if anybody has.
+    pub(super) fn serve(&mut self) {
+        let message = match self.listed.mailbox.take() {
+            Ok(Some(message)) => message,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(%error, "cannot look for requests");
+                return;
+            }
+        };
+        let answer = match serde_json::from_str(&message.text) {
+            Ok(request) => self.answer(&request),
+            Err(error) => Answer::refused(
+                format!("the plan's injector does not understand the request: {error}"),
+                "use the same version of injector for both",
+                Blame::Other,
+            ),
+        };
+        tracing::info!(?answer, "asked for a change");
+        let text = serde_json::to_string(&answer).unwrap_or_default();
+        if let Err(error) = self.listed.mailbox.answer(&Message { ticket: message.ticket, text }) {
+            tracing::warn!(%error, "cannot answer a request");
+        }
+        if let Err(error) = self.give_up_unneeded() {
+            tracing::warn!(%error, "cannot take off what is no longer needed");
+        }
+    }
+
+    fn answer(&mut self, request: &Request) -> Answer {
+        if clock::now().saturating_sub(request.time) > clock::nanoseconds(PATIENCE) {
+            return Answer::refused("the request is too old", "try again", Blame::Other);
+        }
+        if request.revision != self.listed.revision() {
+            return Answer::refused(
+                "somebody else has changed the plan at the same time",
+                "see what it is now with `injector ps`, and try again",
+                Blame::Other,
+            );
+        }
+        self.change(request).unwrap_or_else(|answer| answer)
+    }
+
+    fn change(&mut self, request: &Request) -> Result<Answer, Answer> {
+        let rules: Result<Vec<_>, _> =
+            request.rules.iter().map(|(grammar, text)| grammar.parse(text)).collect();
+        let rules = rules.map_err(|error| Answer::refused(error.to_string(), error.hint(), Blame::Usage))?;
+        let change = if rules.is_empty() { None } else { Some(self.replace(rules, request.insist)?) };
+        match request.until {
+            Some(Until::After(time)) => self.prolong(Some(time))?,
+            Some(Until::Forever) => self.prolong(None)?,
+            None => {}
+        }
+        Ok(Answer::Done(change))
+    }
+}

@@ -1,0 +1,118 @@
+//! A change of a live plan without a pause: what is new is attached first, then every call and packet is
+//! sent to the new rules by one store, then what nobody needs is taken off. Until that store nothing has
+//! changed, so whatever fails leaves the old plan as it is.
+
+use std::{
+    sync::atomic::Ordering::{AcqRel, Relaxed},
+    time::Duration,
+};
+
+use super::{EngineError, Guard, Injector, attach_ingress};
+use crate::{
+    kernel::{clock, installation::Installation},
+    plan::{Change, Plan},
+    spec::model::Rule,
+};
+
+impl Guard {
+    /// Replaces the rules. Those that mean the same as before go on: with their number, their counters, their
+    /// `times=`, and every thread's own count. New ones start at zero, the others stop and stay in the report.
+    /// There is no moment in which a rule that goes on does not act.
+    ///
+    /// # Errors
+    /// As for a new plan, and what cannot be done without a pause; the old rules go on untouched then.
+    pub fn update(&mut self, rules: Vec<Rule>) -> Result<Change, EngineError> {
+        let change = self.replace(rules, false)?;
+        self.give_up_unneeded()?;
+        Ok(change)
+    }
+
+    /// Everything but taking off what is no longer needed, which can take a while.
+    pub(super) fn replace(&mut self, rules: Vec<Rule>, insist: bool) -> Result<Change, EngineError> {
+        if self.installation.shared().deadline.load(Relaxed) == 0 {
+            return Err(EngineError::Ended);
+        }
+        let _lease = self.installation.keep_lease()?;
+        let injector = Injector { rules, ..Injector::new()? };
+        let backends = injector.backends();
+        let live = self.installation.sites();
+        for backend in
+            backends.iter().filter(|backend| live.iter().any(|site| site.backend == backend.kind()))
+        {
+            backend.assume();
+        }
+        let (plan, change) = self.plan.change(&injector.rules, insist, &live, &backends)?;
+        let ingress = plan.needs_ingress() && !self.plan.needs_ingress();
+        if ingress || (plan.needs_egress() && self.coverage.is_none()) {
+            injector.check_packets(&plan, &self.targets)?;
+        }
+
+        // The half of the slot table that this plan goes to was the last but one's.
+        Installation::settle()?;
+        self.installation.fill(&plan)?;
+        let new = plan.sites.difference(&live).cloned().collect();
+        let programs = self.installation.attach_calls(&new, &backends)?;
+        if let Err(error) = self.reach(&injector, &plan) {
+            self.give_up_unneeded()?;
+            return Err(error);
+        }
+
+        self.installation.switch(Some(&self.plan), &plan);
+        self.installation.keep(programs);
+        self.texts.extend(change.added.iter().map(|rule| rule.text.clone()));
+        self.notes.extend(change.notes.iter().cloned());
+        self.plan = plan;
+        let listed = self.listed.changed(&self.plan, &self.targets, &self.installation);
+        if let Err(error) = listed {
+            // The rules act; that `ps` shows the old ones is no reason to say that they do not.
+            self.notes.push(format!("the change is not listed: {error}"));
+        }
+        Ok(change)
+    }
+
+    /// Gives the plan another end: so long from now, or none (`None`).
+    ///
+    /// # Errors
+    /// The plan has been stopped meanwhile.
+    pub fn prolong(&mut self, duration: Option<Duration>) -> Result<(), EngineError> {
+        let length = duration.map_or(u64::MAX, clock::nanoseconds);
+        let deadline = clock::now().saturating_add(length);
+        let shared = self.installation.shared();
+        // Not over the 0 that `stop` may just have put there.
+        shared
+            .deadline
+            .compare_exchange(self.deadline, deadline, AcqRel, Relaxed)
+            .map_err(|_| EngineError::Ended)?;
+        self.deadline = deadline;
+        self.plan.options.duration = duration;
+        Ok(())
+    }
+
+    /// Gets to what no rule has meant so far: calls at all, packets that go in a direction.
+    fn reach(&mut self, injector: &Injector, plan: &Plan) -> Result<(), EngineError> {
+        if plan.needs_calls() {
+            self.installation.follow_births(&injector.btf)?;
+        }
+        if plan.needs_ingress() && !self.plan.needs_ingress() {
+            attach_ingress(&mut self.installation, &self.targets)?;
+        }
+        if plan.needs_egress() && self.coverage.is_none() {
+            self.coverage = injector.cover(&self.installation, plan)?;
+            self.follow_devices()?;
+        }
+        Ok(())
+    }
+
+    /// Takes off what the plan, as it is, does not need.
+    pub(super) fn give_up_unneeded(&mut self) -> Result<(), EngineError> {
+        let _lease = self.installation.keep_lease()?;
+        self.installation.detach_unneeded(&self.plan);
+        if !self.plan.needs_egress()
+            && let Some(coverage) = self.coverage.take()
+            && let Err(error) = coverage.remove()
+        {
+            self.notes.push(format!("clean-up is incomplete: {error}"));
+        }
+        Ok(())
+    }
+}

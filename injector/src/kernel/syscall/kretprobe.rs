@@ -1,0 +1,74 @@
+//! A kretprobe on the function of a system call with `bpf_override_return`: the call runs, and its caller
+//! is told something else. Nothing else in the kernel can change the result of a call that has run.
+
+use std::{cell::OnceCell, collections::HashSet, os::fd::AsFd};
+
+use super::{
+    super::{
+        btf::KernelBtf,
+        object::{Kind, Ready},
+        probe,
+        unsupported::{Mechanism, Unsupported},
+    },
+    AttachError, Attached, Backend, BackendKind, Site, Sites, Verdicts, by_hook_only, entry_function,
+    fmod_ret::no_function,
+    kprobe::{When, error_injection_list, link},
+};
+use crate::syscalls::Entry;
+
+/// See the module.
+pub struct Kretprobe<'a> {
+    btf: &'a KernelBtf,
+    probed: OnceCell<Result<(), Unsupported>>,
+    listed: OnceCell<HashSet<String>>,
+}
+
+impl<'a> Kretprobe<'a> {
+    /// Nothing is tried yet.
+    pub fn new(btf: &'a KernelBtf) -> Self {
+        Self { btf, probed: OnceCell::new(), listed: OnceCell::new() }
+    }
+}
+
+impl Backend for Kretprobe<'_> {
+    fn kind(&self) -> BackendKind {
+        BackendKind::Kretprobe
+    }
+
+    fn can_run(&self) -> Result<(), Unsupported> {
+        self.probed.get_or_init(|| probe::probe(Mechanism::Kretprobe, self.btf)).clone()
+    }
+
+    fn assume(&self) {
+        // Already tried, if this fails.
+        let _ = self.probed.set(Ok(()));
+    }
+
+    fn sites(&self, call: &Entry, verdicts: Verdicts) -> Result<Sites, Unsupported> {
+        self.can_run()?;
+        if verdicts.by_hook {
+            return Err(by_hook_only(Mechanism::Kretprobe, call));
+        }
+        let missing = || no_function(Mechanism::Kretprobe, call);
+        let function = entry_function(self.btf, call).ok_or_else(missing)?;
+        let listed = self.listed.get_or_init(error_injection_list);
+        if !listed.is_empty() && !listed.contains(&function) {
+            return Err(missing());
+        }
+        Ok(Sites { sites: vec![Site { backend: BackendKind::Kretprobe, function, hook: 0 }], mask: 0 })
+    }
+
+    /// One program for all functions, as with the kprobe; a link for each.
+    fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
+        let program = ready.load("syscall_exit", "kretprobe", Kind::Kprobe)?;
+        let mut kept = program.try_clone().ok();
+        let attach = |site: &&Site| {
+            let link = link(program.as_fd(), &site.function, When::Returned).map_err(|source| {
+                let (function, backend) = (site.function.clone(), BackendKind::Kretprobe.to_string());
+                AttachError::Attach { function, backend, source }
+            })?;
+            Ok(Attached::new(kept.take(), link))
+        };
+        sites.iter().map(attach).collect()
+    }
+}

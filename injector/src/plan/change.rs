@@ -1,0 +1,213 @@
+//! A live plan with other rules: what goes on keeps its number, its counters and its place in every
+//! thread's state; what is new starts at zero. Pure: the old plan and the new rules give the new plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use injector_common::{
+    RULE_NUMBERS,
+    call::{PACKETS, Run, Slot},
+    random::rule_seed,
+    thread::MAX_SLOTS,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Plan, PlanError, PlannedRule,
+    calls::{self, Asked, Caught, End, call_name},
+    check, features, kernel_rule,
+    objects::Objects,
+    packets,
+    tables::{self, Cells, Layout, Pair, pair},
+};
+use crate::{
+    kernel::syscall::{Backend, BackendKind, Site},
+    spec::model::Rule,
+};
+
+/// Room for new rules in a plan that has few.
+const SPARE: u32 = 96;
+
+/// Slots that a plan reserves which begins with `slots` of them. Every thread of a target pays for the room,
+/// eight bytes each.
+pub(super) fn room(slots: usize) -> u32 {
+    let slots = u32::try_from(slots).unwrap_or(MAX_SLOTS);
+    (slots + SPARE.max(slots / 2)).min(MAX_SLOTS)
+}
+
+/// What became of the rules of a live plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Rules that go on.
+    pub kept: Vec<Numbered>,
+    /// Rules that are new.
+    pub added: Vec<Numbered>,
+    /// Rules that have stopped.
+    pub removed: Vec<Numbered>,
+    /// What the user ought to know about the new ones.
+    pub notes: Vec<String>,
+}
+
+/// A rule with its number in the report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbered {
+    /// The number.
+    pub rule: u32,
+    /// The text.
+    pub text: String,
+}
+
+impl From<&PlannedRule> for Numbered {
+    fn from(rule: &PlannedRule) -> Self {
+        Self { rule: rule.number, text: rule.text.clone() }
+    }
+}
+
+impl Plan {
+    /// The plan with `rules` instead, and what that changes. `live` are the sites where programs are.
+    ///
+    /// # Errors
+    /// As for a new plan; and what only a plan can be refused that must not pause.
+    pub fn change(
+        &self,
+        rules: &[Rule],
+        insist: bool,
+        live: &BTreeSet<Site>,
+        backends: &[Box<dyn Backend + '_>],
+    ) -> Result<(Self, Change), PlanError> {
+        check(rules)?;
+        let insist = insist || self.options.insist;
+        let (planned, next_number) = self.numbered(rules)?;
+        let numbers: Vec<_> = planned.iter().map(|rule| rule.number).collect();
+        let kept: BTreeSet<_> = numbers.iter().copied().filter(|number| *number < self.next_number).collect();
+        let resolved = calls::resolve(rules, insist, backends, live)?;
+        self.check_kept(&kept, &resolved.calls, &numbers)?;
+
+        let (going_on, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            self.cells().into_iter().partition(|((number, _), _)| kept.contains(number));
+        let cells = Cells { kept: going_on, left: gone.into_values().collect() };
+        let base = if self.base == 0 { self.room } else { 0 };
+        let asked = numbers.iter().copied().zip(rules.iter().map(|rule| &rule.kind));
+        let objects = Objects::of(asked, Some(&self.objects));
+        let layout = Layout { base, room: self.room, numbers: &numbers, objects: &objects };
+        let tables = tables::lay_out(&resolved.calls, &packets::places(rules), layout, &cells);
+        if tables.slots.len() > self.room as usize {
+            return Err(PlanError::NoRoom { slots: tables.slots.len(), room: self.room });
+        }
+        let rules: Vec<_> = planned
+            .into_iter()
+            .zip(resolved.calls_of_rule)
+            .map(|(rule, calls)| PlannedRule { calls, ..rule })
+            .collect();
+        features::check(self.features, &rules, &tables.slots)?;
+        let notes: Vec<_> = resolved.notes.into_iter().filter(|note| !self.notes.contains(note)).collect();
+        let (going_on, new): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| kept.contains(&rule.number));
+        let gone = self.rules.iter().filter(|rule| !kept.contains(&rule.number));
+        let change = Change {
+            kept: going_on.into_iter().map(Numbered::from).collect(),
+            added: new.into_iter().map(Numbered::from).collect(),
+            removed: gone.map(Numbered::from).collect(),
+            notes: notes.clone(),
+        };
+        let mut options = self.options.clone();
+        options.insist = insist;
+        let plan = Self {
+            id: self.id,
+            options,
+            rules,
+            sites: resolved.sites,
+            calls: tables.calls,
+            slots: tables.slots,
+            base,
+            room: self.room,
+            features: self.features,
+            objects,
+            next_number,
+            notes: self.notes.iter().cloned().chain(notes).collect(),
+        };
+        Ok((plan, change))
+    }
+
+    /// The rules with their numbers: those that mean the same as one of ours have its number, and its text.
+    /// And the number of the next new one.
+    fn numbered(&self, rules: &[Rule]) -> Result<(Vec<PlannedRule>, u32), PlanError> {
+        let mut ours: Vec<&PlannedRule> = self.rules.iter().collect();
+        let mut next = self.next_number;
+        let mut planned = Vec::new();
+        for rule in rules {
+            if let Some(at) = ours.iter().position(|old| old.asked == rule.kind) {
+                planned.push(ours.remove(at).clone());
+                continue;
+            }
+            if next as usize >= RULE_NUMBERS {
+                return Err(PlanError::NoNumbers);
+            }
+            planned.push(PlannedRule {
+                number: next,
+                asked: rule.kind.clone(),
+                text: rule.text.clone(),
+                kernel: kernel_rule(rule, rule_seed(self.options.seed, next)),
+                calls: 0,
+            });
+            next += 1;
+        }
+        Ok((planned, next))
+    }
+
+    /// Which rules are asked at one end of a call, with their cells.
+    fn slots_of(&self, run: u64) -> &[Slot] {
+        let Run { base, count, .. } = Run::of(run);
+        let start = base.saturating_sub(self.base) as usize;
+        &self.slots[start..start + usize::from(count)]
+    }
+
+    /// Who counts where.
+    fn cells(&self) -> BTreeMap<Pair, u32> {
+        let calls = self.calls.iter().filter(|&(&entry, _)| entry != PACKETS);
+        let ends = calls.flat_map(|(&entry, rules)| [(entry, rules.run), (entry, rules.behind)]);
+        ends.flat_map(|(entry, run)| {
+            self.slots_of(run).iter().map(move |s| (pair(s.rule, entry, s.operation), s.cell))
+        })
+        .collect()
+    }
+
+    /// Every rule that goes on acts on the calls that it acts on now, by the same backend: another one could
+    /// only take over with a moment in which a call meets both or none.
+    fn check_kept(
+        &self,
+        kept: &BTreeSet<u32>,
+        caught: &BTreeMap<u32, Caught>,
+        numbers: &[u32],
+    ) -> Result<(), PlanError> {
+        let calls = self.calls.iter().filter(|&(&entry, _)| entry != PACKETS);
+        let ends = calls.flat_map(|(&entry, rules)| [(entry, rules.run), (entry, rules.behind)]);
+        let met = ends.flat_map(|(entry, run)| self.slots_of(run).iter().map(move |slot| (entry, slot)));
+        for (entry, slot) in met.filter(|(_, slot)| kept.contains(&slot.rule)) {
+            let (number, operation) = (slot.rule, slot.operation);
+            let text = || {
+                let rule = self.rules.iter().find(|rule| rule.number == number);
+                rule.map(|rule| rule.text.clone()).unwrap_or_default()
+            };
+            let goes_on = |end: &&End| {
+                let same =
+                    |asked: &Asked| numbers[asked.rule as usize] == number && asked.operation == operation;
+                end.rules.iter().any(same)
+            };
+            let Some(now) = caught.get(&entry).and_then(|call| call.ends().find(goes_on)) else {
+                return Err(PlanError::Loses { rule: text(), call: call_name(entry) });
+            };
+            // A call that has run is always caught by the same one.
+            let before = Run::of(self.calls[&entry].run).backend;
+            if !now.backend.is_behind() && now.backend.number() != before {
+                let all = [BackendKind::FmodRet, BackendKind::Kprobe, BackendKind::Hook];
+                let from = all.into_iter().find(|kind| kind.number() == before).unwrap_or(now.backend);
+                return Err(PlanError::Switch {
+                    rule: text(),
+                    call: call_name(entry),
+                    from,
+                    to: now.backend,
+                });
+            }
+        }
+        Ok(())
+    }
+}

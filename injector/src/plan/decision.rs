@@ -1,0 +1,92 @@
+//! What a rule decides, as the kernel side reads it: its result, its moment, and which matches fire.
+
+use bytemuck::Zeroable;
+use injector_common::{
+    rule::{
+        AT_ENTRY, AT_EXIT, Choice, FAULT_CHOICE, FAULT_DROP, FAULT_NONE, FAULT_RETURN, MAX_CHOICES,
+        ON_FAILURE, ON_SUCCESS, Rule as KernelRule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD,
+    },
+    trigger::{Threshold, When as KernelWhen},
+};
+
+use super::packets;
+use crate::spec::{
+    effect::{CallResult, Moment},
+    filter::Comm,
+    model::{Rule, RuleKind, Scope, SyscallRule, Trigger},
+    operation::OperationRule,
+};
+
+/// A rule as the kernel side reads it.
+pub(super) fn kernel_rule(rule: &Rule, seed: u64) -> KernelRule {
+    match &rule.kind {
+        RuleKind::Syscall(call) => on_calls(call, seed),
+        RuleKind::Operation(operation) => on_operations(operation, seed),
+        RuleKind::Net(net) => KernelRule {
+            fault: FAULT_DROP,
+            packets: packets::matching(net),
+            ..triggered(&net.trigger(), seed)
+        },
+    }
+}
+
+fn on_calls(call: &SyscallRule, seed: u64) -> KernelRule {
+    let mut rule = triggered(&call.trigger, seed);
+    match &call.effect.result {
+        None => rule.fault = FAULT_NONE,
+        Some(CallResult::Value(value)) => (rule.fault, rule.value) = (FAULT_RETURN, *value),
+        Some(CallResult::Errors(errors)) => {
+            rule.choices = [Choice { below: Choice::UNUSED, value: 0 }; MAX_CHOICES];
+            let total: u64 = errors.iter().map(|(_, weight)| u64::from(*weight)).sum();
+            let mut sum = 0;
+            for (choice, (errno, weight)) in rule.choices.iter_mut().zip(errors) {
+                sum += u64::from(*weight);
+                *choice = Choice { below: (sum << 32) / total, value: -i64::from(errno.number()) };
+            }
+            rule.fault = if errors.len() == 1 { FAULT_RETURN } else { FAULT_CHOICE };
+            rule.value = rule.choices[0].value;
+        }
+    }
+    rule.signal = call.effect.signal.map_or(0, |signal| u32::from(signal.number()));
+    rule.moment = match call.moment {
+        Moment::Entry => AT_ENTRY,
+        Moment::Exit => AT_EXIT,
+        Moment::Success => ON_SUCCESS,
+        Moment::Failure => ON_FAILURE,
+    };
+    (rule.comm_mask, rule.comm) = call.filter.comm.as_ref().map(Comm::bytes).unwrap_or_default();
+    rule
+}
+
+fn on_operations(operation: &OperationRule, seed: u64) -> KernelRule {
+    let (comm_mask, comm) = operation.comm.as_ref().map(Comm::bytes).unwrap_or_default();
+    KernelRule {
+        fault: FAULT_RETURN,
+        value: -i64::from(operation.error.number()),
+        comm_mask,
+        comm,
+        ..triggered(&operation.trigger, seed)
+    }
+}
+
+/// A rule with nothing but its triggers.
+fn triggered(trigger: &Trigger, seed: u64) -> KernelRule {
+    let when = KernelWhen {
+        first: trigger.when.first,
+        last: trigger.when.last.unwrap_or(KernelWhen::FOREVER),
+        step: trigger.when.step,
+        _pad: 0,
+    };
+    KernelRule {
+        when,
+        threshold: Threshold(trigger.probability.numerator()),
+        times: trigger.times.unwrap_or(0),
+        scope: match trigger.scope {
+            Scope::Thread => SCOPE_THREAD,
+            Scope::Process => SCOPE_PROCESS,
+            Scope::Rule => SCOPE_RULE,
+        },
+        seed,
+        ..KernelRule::zeroed()
+    }
+}

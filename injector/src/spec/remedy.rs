@@ -1,0 +1,137 @@
+//! What to do about each cause for which a rule's text is refused.
+
+use super::problem::Problem;
+
+impl Problem {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        const INJECT: &str = "write `inject=SET:error=ERRNO`, such as `inject=fsync:error=EIO`";
+        const WHEN: &str = "write `when=3` for the third call, `when=3+` from the third on, \
+                            `when=3..9+2` for every second from the third to the ninth";
+        const PREDICATE: &str =
+            "write `count>4096`, `flags&O_CREAT` or `arg0=3`; the comparisons are = != < <= > >= and &";
+        const PROBABILITY: &str = "write a percentage such as `5%` or a fraction such as `0.05`";
+        const CHANCE: &str = "give a probability above zero or leave the rule out";
+        match self {
+            Self::StraceOutput(_) => "use `--log FILE` for a line per injection".into(),
+            Self::NoQualifier => INJECT.into(),
+            Self::UnknownQualifier { near, .. } => or(near.as_ref(), INJECT),
+
+            Self::NoSet => "write `SET:error=ERRNO`, such as `fsync:error=EIO`".into(),
+            Self::UnknownCall { near, .. } => {
+                or(near.as_ref(), "see syscalls(2); a leading `?` lets a name be unknown")
+            }
+            Self::UnknownClass { near, .. } => or(
+                near.as_ref(),
+                "strace(1) lists the classes: %file, %desc, %network, %process, %memory, %signal, %ipc, …",
+            ),
+            Self::UnknownAbi { known, .. } => format!("write {known}"),
+            Self::NotInAbi { others, .. } => format!("it exists as {others}"),
+            Self::UnknownNumber(_) => "name the call instead: numbers differ between machines".into(),
+            Self::WholeSet { word } => format!("write `{word}` alone"),
+            Self::Pattern { .. } => {
+                "an extended regular expression follows the `/`; it cannot hold `,` or `:`, as in strace"
+                    .into()
+            }
+            Self::NothingMatches(_) => {
+                "a pattern matches anywhere in a name, as in `/^open`; a leading `?` lets it match nothing"
+                    .into()
+            }
+            Self::NotImplemented(_) => "leave it out: it returns ENOSYS by itself".into(),
+            Self::EmptySet(_) => "name at least one call".into(),
+
+            Self::NoAction(_) => "add `:error=ERRNO`, `:retval=N` or `:signal=SIGNAL`".into(),
+            Self::Poke(_) => "write `error=ERRNO` for what the caller is to see".into(),
+            Self::UnknownMoment(_) => "write `at=entry` or `at=exit`".into(),
+            Self::UnknownOutcome(_) => "write `on=success` or `on=failure`".into(),
+            Self::NoArgument | Self::NoRelation(_) | Self::NoOperand | Self::NoBits(_) => PREDICATE.into(),
+            Self::Operand(_) => "write it in decimal, after 0x in hexadecimal, or by its name".into(),
+            Self::UnknownConstant { near, .. } => or(near.as_ref(), "write its number"),
+            Self::OutsideMask(_) => "leave those bits out, or add them to the mask".into(),
+            Self::TooManyTests(_) => "write a rule for each case".into(),
+            Self::NoSuchArgument { arguments, .. } if arguments.is_empty() => "it takes none".into(),
+            Self::NoSuchArgument { arguments, .. } => format!("its arguments are {arguments}"),
+            Self::NobodyHasArgument { .. } => {
+                "syscalls(2) tells what a call takes; `arg0` is the first".into()
+            }
+            Self::AboutNothing { .. } => {
+                "choose it by its arguments, such as `arg0=3`; see syscalls(2) for what a call takes".into()
+            }
+            Self::Comm(_) => {
+                "write up to 15 bytes, such as `comm=redis-server`, or a beginning, such as `comm=redis*`"
+                    .into()
+            }
+            Self::UnknownWord { near, .. } => or(
+                near.as_ref(),
+                "the words are error=, retval=, signal=, delay_enter=, delay_exit=, at=, on=, fd=, comm=, path=, peer=, port=, when=, prob=, times=, scope= and the names of arguments",
+            ),
+            Self::NotYet { instead, .. } => (*instead).into(),
+            Self::OtherCall => "write `retval=N` for the value that the caller is to see".into(),
+            Self::NoValue { example, .. } => format!("write it as in `{example}`"),
+            Self::Twice(_) => "leave one of them out, or write two rules".into(),
+            Self::Contradiction { remedy, .. } => remedy.clone(),
+            Self::NotAFault(_) => "write `inject=` instead of `fault=`".into(),
+
+            Self::UnknownErrno { near, .. } => {
+                or(near.as_ref(), "see errno(3) for the names, or give a number from 1 to 4095")
+            }
+            Self::ErrnoRange(_) => "give a name such as EIO, or a number from 1 to 4095".into(),
+            Self::ErrnoTwice(_) => "give it once, with a weight, as in `error=EIO*3/ENOSPC`".into(),
+            Self::TooManyErrnos(_) => "write a second rule".into(),
+            Self::Weight(_) => "give a whole number from 1 to 10000, as in `error=EIO*3/ENOSPC`".into(),
+            Self::UnknownSignal { near, .. } => {
+                or(near.as_ref(), "see signal(7) for the names, or give a number from 1 to 64")
+            }
+            Self::SignalRange(_) => "give a name such as SIGUSR1, or a number from 1 to 64".into(),
+            Self::Delay(_) => {
+                "write a number with `s`, `ms`, `us` or `ns`; without one it is microseconds".into()
+            }
+            Self::Scope(_) => "write `scope=thread`, `scope=process` or `scope=rule`".into(),
+            Self::ReturnValue(_) => "write it in decimal or, after 0x, in hexadecimal".into(),
+            Self::When(_) | Self::WhenZero | Self::StepZero | Self::WhenOrder { .. } => WHEN.into(),
+            Self::WhenRange { .. } => "leave the end open, as in `when=3+`".into(),
+            Self::Probability(_) => format!("{PROBABILITY}, from 0 to 1"),
+            Self::ProbabilityWithoutUnit(number) => {
+                format!("write `{number}%` for {number} percent; a fraction needs its point, as in `0.05`")
+            }
+            Self::NeverByChance(_) => CHANCE.into(),
+            Self::Times(_) => "write a whole number such as `times=3`".into(),
+            Self::NeverByTimes => "give a number from 1 on or leave `times=` out".into(),
+            Self::DurationWithoutUnit(number) => {
+                format!("write `{number}s` for seconds, `{number}ms` for milliseconds")
+            }
+            Self::Duration(_) => "write a number with its unit, such as `30s`, `250ms` or `1h30m`".into(),
+            _ => self.hint_on_packets(),
+        }
+    }
+
+    fn hint_on_packets(&self) -> String {
+        const LOSS: &str = "write `loss 10%`, or `partition` where nothing is to pass";
+        match self {
+            Self::NoNetFault => format!("{LOSS}, behind a `:`"),
+            Self::NoColon(_) => "write `MATCH : NETEM`, such as `tcp port 80 : loss 10%`".into(),
+            Self::UnknownMatch { near, .. } => or(
+                near.as_ref(),
+                "the words are egress, ingress, both, tcp, udp, icmp, from, to, port, sport and dport",
+            ),
+            Self::UnknownNetFault { near, .. } => or(near.as_ref(), LOSS),
+            Self::Surplus(_) => "one thing happens to a packet per rule; write a `--net` for each".into(),
+            Self::Address(_) => "write an address such as `10.0.0.7` or a network such as `fd00::/8`".into(),
+            Self::HostBits { whole, single, .. } => {
+                format!("write `{whole}` for the network or `{single}` for the address")
+            }
+            Self::Port(_) => "write ports from 1 to 65535, such as `80,443,8000-8080`".into(),
+            Self::PortZero => "write a port from 1 to 65535".into(),
+            Self::PortOrder(_) => "write the lower port first".into(),
+            Self::TooManyPorts { .. } => "join neighbours into ranges, or write a second `--net`".into(),
+            Self::LossWithoutPercent(number) => format!("write `loss {number}%`"),
+            Self::Operation(problem) => problem.hint(),
+            _ => String::new(),
+        }
+    }
+}
+
+/// The near miss as a question, or what else can be said.
+fn or(near: Option<&String>, otherwise: &str) -> String {
+    near.map_or_else(|| otherwise.to_owned(), |near| format!("did you mean {near}?"))
+}

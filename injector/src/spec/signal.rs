@@ -1,0 +1,77 @@
+//! Signals by name and by number, as strace's `signal=` takes them.
+
+use std::{fmt, str::FromStr};
+
+use nix::sys::signal::Signal as Named;
+
+use super::{
+    error::{Located, Problem},
+    nearest::nearest,
+    word::Word,
+};
+
+/// A signal, 1 to 64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Signal(u8);
+
+/// The kernel's first real-time signal (include/uapi/asm-generic/signal.h). glibc keeps two for itself, so
+/// its SIGRTMIN is 34; strace means the kernel's.
+const RTMIN: u8 = 32;
+
+impl Signal {
+    /// The highest number (`_NSIG`).
+    pub const MAX: u8 = 64;
+
+    /// The signal with this number.
+    pub const fn new(number: u8) -> Option<Self> {
+        if matches!(number, 1..=Self::MAX) { Some(Self(number)) } else { None }
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// Reads `SIGUSR1`, `usr1`, `10`, `SIGRT_3` or `RTMIN+3`.
+    pub(super) fn parse(word: Word<'_>) -> Result<Self, Located> {
+        if word.text.bytes().all(|byte| byte.is_ascii_digit()) {
+            let number = word.decimal().and_then(Self::new);
+            return number.ok_or_else(|| word.problem(Problem::SignalRange(word.text.into())));
+        }
+        let upper = word.text.to_ascii_uppercase();
+        let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+        let real_time = name.strip_prefix("RT_").or_else(|| name.strip_prefix("RTMIN+"));
+        let known = match (name, real_time) {
+            ("RTMIN", _) => Self::new(RTMIN),
+            (_, Some(nth)) => {
+                let nth = nth.parse::<u8>().ok().and_then(|nth| nth.checked_add(RTMIN));
+                return nth
+                    .and_then(Self::new)
+                    .ok_or_else(|| word.problem(Problem::SignalRange(word.text.into())));
+            }
+            // Other names of the same numbers.
+            ("POLL", _) => Self::of(Named::SIGIO),
+            ("IOT", _) => Self::of(Named::SIGABRT),
+            ("CLD", _) => Self::of(Named::SIGCHLD),
+            _ => Named::from_str(&format!("SIG{name}")).ok().and_then(Self::of),
+        };
+        known.ok_or_else(|| {
+            let names = Named::iterator().map(|signal| signal.as_str().trim_start_matches("SIG"));
+            let near = nearest(name, names).map(|near| format!("SIG{near}"));
+            word.problem(Problem::UnknownSignal { word: word.text.into(), near })
+        })
+    }
+
+    fn of(named: Named) -> Option<Self> {
+        u8::try_from(named as i32).ok().and_then(Self::new)
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Named::try_from(i32::from(self.0)) {
+            Ok(named) => f.write_str(named.as_str()),
+            Err(_) => write!(f, "SIGRT_{}", self.0.saturating_sub(RTMIN)),
+        }
+    }
+}
