@@ -50,8 +50,10 @@ pub struct Offsets {
     pub regs_native: [u32; 6],
     /// The six arguments of a 32-bit call, in `pt_regs`.
     pub regs_compat: [u32; 6],
-    /// What a function returns, in `pt_regs`.
+    /// What a function or a call returns, in `pt_regs`.
     pub regs_return: u32,
+    /// The stack pointer, in `pt_regs`.
+    pub regs_stack: u32,
     /// `cgroup.kn`.
     pub cgroup_kn: u32,
     /// `cgroup.root`.
@@ -62,9 +64,11 @@ pub struct Offsets {
     pub kn_id: u32,
     /// `kernfs_node.parent` (`__parent` since 6.15).
     pub kn_parent: u32,
+    /// Explicit padding.
+    pub _pad: u32,
 }
 
-/// Offsets of what operations are about: files, folders, mounts, sockets. Kept apart from [`Offsets`], since
+/// Offsets of what calls and operations are about: files, folders, mounts, sockets; and of signals. Kept apart from [`Offsets`], since
 /// no load is marked for them: they are read by targets only, through `bpf_probe_read_kernel`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -121,6 +125,10 @@ pub struct ObjectOffsets {
     pub inode_mode: u32,
     /// `file.private_data`, which is the socket where the inode is one.
     pub file_private: u32,
+    /// `k_sigaction.sa.sa_handler`.
+    pub action_handler: u32,
+    /// `k_sigaction.sa.sa_flags`.
+    pub action_flags: u32,
 }
 /// [`Config::features`]: predicates on arguments.
 pub const USES_ARGUMENTS: u32 = 1;
@@ -164,5 +172,5 @@ pub struct Config {
     pub objects: ObjectOffsets,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 34 * 4);
+const _: () = assert!(size_of::<Offsets>() == 36 * 4);
 const _: () = assert!(size_of::<Config>() == 32 + size_of::<Offsets>() + size_of::<ObjectOffsets>());

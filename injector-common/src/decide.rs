@@ -7,6 +7,7 @@ use crate::{
     counters::Reason,
     random,
     rule::{FAULT_CHOICE, MAX_CHOICES, ON_FAILURE, ON_SUCCESS, Rule},
+    thread::is_restart_code,
 };
 
 /// What identifies one match of a rule. See [`random::draw`].
@@ -63,6 +64,10 @@ pub const fn result(rule: &Rule, at: Match) -> i64 {
 pub const fn in_time(rule: &Rule, outcome: Option<i64>) -> bool {
     const LOWEST_ERROR: i64 = -4095;
     let Some(value) = outcome else { return true };
+    // The caller does not see it: the call has not ended.
+    if is_restart_code(value) {
+        return false;
+    }
     let failed = LOWEST_ERROR <= value && value < 0;
     match rule.moment {
         ON_SUCCESS => !failed,
@@ -154,6 +159,8 @@ mod tests {
             (ON_FAILURE, -4095, true),
             (ON_FAILURE, 0, false),
             (ON_FAILURE, -4096, false),
+            (AT_EXIT, -512, false),
+            (ON_FAILURE, -516, false),
         ] {
             assert_eq!(in_time(&at(moment), Some(value)), expected, "{moment} {value}");
         }

@@ -2,7 +2,7 @@
 //! often it has met each rule.
 //!
 //! It lives in task storage, so it goes with the thread and a reused number never meets another's
-//! counters. The counters follow the header, a cell for each rule of each call.
+//! counters. The counters follow the head, a cell for each rule of each call.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -15,6 +15,8 @@ pub const EXEMPT: u32 = 2;
 /// [`Thread::flags`] of a process's first thread: the process is counted in
 /// [`crate::shared::Shared::processes`], to be taken out when its last thread ends.
 pub const COUNTED: u32 = 4;
+/// [`Thread::flags`]: the kernel is about to start the thread's call again, see [`Restart`].
+pub const RESTARTS: u32 = 8;
 
 /// The head of a thread's state.
 #[repr(C)]
@@ -24,13 +26,27 @@ pub struct Thread {
     pub place: u64,
     /// Threads and processes that it has made so far.
     pub children: u64,
-    /// Bits of [`TARGET`], [`EXEMPT`], [`COUNTED`].
+    /// Bits of [`TARGET`], [`EXEMPT`], [`COUNTED`], [`RESTARTS`].
     pub flags: u32,
     /// Which target brought it in, by its index in the plan.
     pub target: u32,
 }
 
 const _: () = assert!(size_of::<Thread>() == 24);
+
+/// What follows the head: the call that a signal has interrupted and that is made again when the signal is done with.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Restart {
+    /// Its number.
+    pub call: u64,
+    /// The stack pointer, since the signal's handler may make the same call meanwhile.
+    pub stack: u64,
+}
+
+/// What comes before the cells, in bytes.
+const HEAD: u32 = 40;
+const _: () = assert!(HEAD as usize == size_of::<Thread>() + size_of::<Restart>());
 
 impl Thread {
     /// A thread that has made no others yet.
@@ -41,6 +57,30 @@ impl Thread {
     }
 }
 
+/// Does a call that came to `outcome` start again once a signal is done with? `handled` says whether the program
+/// has a handler for it, `restarting` whether that handler is marked `SA_RESTART`.
+///
+/// The codes are `ERESTARTSYS`, `ERESTARTNOINTR` and `ERESTARTNOHAND` (include/linux/errno.h), what is made of them
+/// `arch_do_signal_or_restart` and `handle_signal` (arch/x86/kernel/signal.c). `ERESTART_RESTARTBLOCK` is not among
+/// them: such a call goes on as another one, `restart_syscall`.
+#[inline(always)]
+#[must_use]
+pub const fn starts_again(outcome: i32, handled: bool, restarting: bool) -> bool {
+    match -outcome {
+        512 => !handled || restarting,
+        513 => true,
+        514 => !handled,
+        _ => false,
+    }
+}
+
+/// Is `outcome` none that a caller ever sees, since the call starts again or is interrupted?
+#[inline(always)]
+#[must_use]
+pub const fn is_restart_code(outcome: i64) -> bool {
+    matches!(-outcome, 512 | 513 | 514 | 516)
+}
+
 /// Cells that fit behind the header: a value of task storage is limited to 64 KiB less its own
 /// overhead (`BPF_LOCAL_STORAGE_MAX_VALUE_SIZE`, include/linux/bpf_local_storage.h).
 pub const MAX_SLOTS: u32 = 7 * 1024;
@@ -48,7 +88,7 @@ pub const MAX_SLOTS: u32 = 7 * 1024;
 /// The size of a thread's state with `cells` cells, in bytes.
 #[must_use]
 pub const fn state_size(cells: u32) -> u32 {
-    24 + cells * 8
+    HEAD + cells * 8
 }
 
 /// Counts a match of rule number `rule` in a thread's cell: what the cell holds now. The low half is the
@@ -121,8 +161,27 @@ mod tests {
     fn the_largest_state_fits_task_storage() {
         // KMALLOC_MAX_SIZE is far larger; U16_MAX less the element's own overhead is the limit.
         assert!(state_size(MAX_SLOTS) < 65_535 - 512);
-        assert_eq!(state_size(0), 24);
-        assert_eq!(state_size(1), 32);
+        assert_eq!(state_size(0), 40);
+        assert_eq!(state_size(1), 48);
+    }
+
+    #[test]
+    fn calls_start_again_as_signal_7_says() {
+        for (code, handled, restarting, expected) in [
+            (-512, true, true, true),
+            (-512, true, false, false),
+            (-512, false, false, true),
+            (-513, true, false, true),
+            (-514, true, true, false),
+            (-514, false, false, true),
+            (-516, false, false, false),
+            (-4, false, true, false),
+            (3, false, true, false),
+        ] {
+            assert_eq!(starts_again(code, handled, restarting), expected, "{code} {handled} {restarting}");
+        }
+        assert!([-512, -513, -514, -516].into_iter().all(is_restart_code));
+        assert!(![-4, 0, 512, -515].into_iter().any(is_restart_code));
     }
 
     proptest! {

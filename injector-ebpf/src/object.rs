@@ -209,7 +209,7 @@ pub extern "C" fn object_opened(object: *mut Object, descriptor: u32) -> u32 {
     0
 }
 
-/// Finds the path, if there is one to be had: no rule may have asked for it, and the log does.
+/// Finds out what no rule may have asked for, and the log tells: the path, or the ends of the socket.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn object_complete(object: *mut Object) -> u32 {
@@ -218,6 +218,10 @@ pub extern "C" fn object_complete(object: *mut Object) -> u32 {
     }
     // SAFETY: as above.
     let object = unsafe { &mut *object };
+    if object.looked == 0 {
+        object.looked = 1;
+        look(object);
+    }
     let Seen { shape, first, .. } = object.seen;
     if object.entry == 0 && shape == ENTRIES {
         walk(object, first);

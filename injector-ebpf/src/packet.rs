@@ -115,7 +115,8 @@ fn verdict(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) -> Co
         return ControlFlow::Continue(());
     };
     let Run { base, count, .. } = run;
-    let mut passage = Passage { packet: Packet::default(), base, backend, dropped: 0, alive: false, cgroup };
+    let (packet, dropped) = (Packet::default(), run.zero());
+    let mut passage = Passage { packet, base, backend, dropped, alive: false, cgroup };
     if !parse(skb, &mut passage.packet) {
         return ControlFlow::Continue(());
     }

@@ -16,14 +16,14 @@ use injector_common::{
     decide::{Match, in_time, named, result, ticket_valid, triggered},
     event::{BACKEND_HOOK, BACKEND_KRETPROBE},
     rule::{Rule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD},
-    thread::{self, Thread},
+    thread::{self, Restart, Thread},
 };
 
 use crate::{
     atomic,
     maps::{CALLS, COUNTERS, RULES, SHARED, SLOTS, Task, config, plan_alive},
     object::{self, Seen, object_complete, object_meant, object_opened},
-    report,
+    report, signal,
     subject::{self, Subject},
     task::{self, Call},
 };
@@ -105,12 +105,11 @@ pub fn pass(
     let Runs { calls, operations } = runs;
     passage.outcome = outcome;
     passage.calls = [calls.base, calls.base.wrapping_add(u32::from(calls.count))];
+    passage.decided = calls.zero() | operations.zero() != 0;
     let mut rounds = u32::from(calls.count);
     if uses(USES_OBJECTS) {
-        let zero = calls.zero() | operations.zero();
         passage.operations = [operations.base, operations.base.wrapping_add(u32::from(operations.count))];
         passage.mask = mask;
-        passage.decided = zero != 0;
         let object = object::of_thread();
         if !object.is_null() {
             // SAFETY: not null, and the running thread's own.
@@ -126,7 +125,8 @@ pub fn pass(
 
 impl Passage {
     /// Begins the passage of `task`, the running one, in `call`; the rules are for the caller to fill in.
-    /// False if the task is no target's, or the plan has not begun; then nothing is written.
+    /// False if the task is no target's, if the plan has not begun, or if the call was asked about already and only
+    /// starts again; then nothing is written.
     ///
     /// Not inlined, for the stack's sake: what finds the thread out is done with before any rule is asked.
     #[inline(never)]
@@ -139,6 +139,9 @@ impl Passage {
             Subject::Target(state) => state,
             Subject::Stateless => core::ptr::null_mut(),
         };
+        if !state.is_null() && backend != BACKEND_KRETPROBE && signal::starts(state, call) {
+            return false;
+        }
         // SAFETY: not null, and valid while the program runs.
         let place = if state.is_null() { 0 } else { unsafe { (*state).place } };
         // SAFETY: no arguments.
@@ -360,8 +363,8 @@ fn cell(state: *mut Thread, slot: &Slot) -> Option<*mut u64> {
     if cell >= u64::from(config!(slots)) {
         return None;
     }
-    // SAFETY: the loader made room for `slots` cells behind the header.
-    Some(unsafe { state.add(1).cast::<u64>().add(cell as usize) })
+    // SAFETY: the loader made room for `slots` cells behind the head and what follows it.
+    Some(unsafe { state.add(1).cast::<Restart>().add(1).cast::<u64>().add(cell as usize) })
 }
 
 /// Does this match fire?

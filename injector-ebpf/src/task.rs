@@ -77,6 +77,18 @@ impl Call {
         probe(self.regs, usize::from(offset))
     }
 
+    /// What it has come to, as long as it has not gone back to its caller.
+    #[inline(always)]
+    pub fn outcome(&self) -> i64 {
+        returned(self.regs)
+    }
+
+    /// The caller's stack pointer.
+    #[inline(always)]
+    pub fn stack(&self) -> u64 {
+        probe(self.regs, offset!(regs_stack))
+    }
+
     /// Writes the six argument registers, as the caller set them, to `args`.
     #[inline(always)]
     pub fn args(&self, args: &mut [u64; 6]) {

@@ -91,7 +91,7 @@ impl Guard {
     /// Gets to what no rule has meant so far: calls at all, packets that go in a direction.
     fn reach(&mut self, injector: &Injector, plan: &Plan) -> Result<(), EngineError> {
         if plan.needs_calls() {
-            self.installation.follow_births(&injector.btf)?;
+            self.installation.follow_calls(&injector.btf)?;
         }
         if plan.needs_ingress() && !self.plan.needs_ingress() {
             attach_ingress(&mut self.installation, &self.targets)?;

@@ -36,8 +36,9 @@ use crate::plan::{Plan, objects::PLACES};
 /// Bytes of the ring buffer: some 19,000 events.
 const EVENTS: u32 = 4 << 20;
 
-/// The tracepoint where a thread is born.
-const BIRTHS: &str = "task_newtask";
+/// The tracepoints that only calls need, which are decided by place in the process tree: where a thread is born,
+/// and where a signal interrupts a call.
+const OF_CALLS: [&str; 2] = ["task_newtask", "signal_deliver"];
 
 /// Why a plan could not be installed.
 #[derive(Debug, thiserror::Error)]
@@ -200,14 +201,14 @@ impl Installation {
             this.follow(name, btf)?;
         }
         if plan.needs_calls() {
-            this.follow_births(btf)?;
+            this.follow_calls(btf)?;
         }
         Ok(this)
     }
 
-    /// Attaches the program that notes who is born. Only calls are decided by place in the process tree.
-    pub fn follow_births(&mut self, btf: &KernelBtf) -> Result<(), InstallError> {
-        self.follow(BIRTHS, btf)
+    /// Attaches the programs that note who is born, and which calls start again.
+    pub fn follow_calls(&mut self, btf: &KernelBtf) -> Result<(), InstallError> {
+        OF_CALLS.into_iter().try_for_each(|name| self.follow(name, btf))
     }
 
     fn follow(&mut self, name: &'static str, btf: &KernelBtf) -> Result<(), InstallError> {
@@ -324,7 +325,7 @@ impl Installation {
             self.detach_ingress();
         }
         if !plan.needs_calls() {
-            self.lineage.retain(|(name, ..)| *name != BIRTHS);
+            self.lineage.retain(|(name, ..)| !OF_CALLS.contains(name));
         }
     }
 
@@ -383,7 +384,7 @@ impl Installation {
         target: u32,
     ) -> Result<bool, InstallError> {
         let mut value = vec![0; self.state_size];
-        let head = thread::Thread { place, children: 0, flags, target };
+        let head = thread::Thread::at(place, flags, target);
         let head = bytemuck::bytes_of(&head);
         value.get_mut(..head.len()).unwrap_or_default().copy_from_slice(head);
         match sys::insert(self.ready.maps().get("THREADS")?, &pidfd.as_raw_fd().to_ne_bytes(), &value) {

@@ -10,6 +10,7 @@ use super::btf::{BtfError, KernelBtf};
 mod registers {
     pub(super) const NUMBER: &str = "orig_ax";
     pub(super) const RETURN: &str = "ax";
+    pub(super) const STACK: &str = "sp";
     pub(super) const NATIVE: [&str; 6] = ["di", "si", "dx", "r10", "r8", "r9"];
     pub(super) const COMPAT: [&str; 6] = ["bx", "cx", "dx", "si", "di", "bp"];
     /// `thread_info.status` and `TS_COMPAT` (arch/x86/include/asm/thread_info.h).
@@ -26,7 +27,7 @@ pub fn read(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         regs.1[i] = btf.offset("pt_regs", registers::COMPAT[i])?;
     }
     let offset = |name| btf.offset("pt_regs", name);
-    fill(btf, (offset(registers::NUMBER)?, offset(registers::RETURN)?), regs)
+    fill(btf, [registers::NUMBER, registers::RETURN, registers::STACK].map(offset), regs)
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -46,12 +47,13 @@ pub fn read(btf: &KernelBtf) -> Result<Offsets, BtfError> {
         *slot = base + index * 8;
     }
     all[0] = btf.offset("pt_regs", "orig_x0")?;
-    fill(btf, (btf.offset("pt_regs", "syscallno")?, base), (all, all))
+    let offset = |name| btf.offset("pt_regs", name);
+    fill(btf, [offset("syscallno"), Ok(base), offset("sp")], (all, all))
 }
 
 fn fill(
     btf: &KernelBtf,
-    (number, returned): (u32, u32),
+    [number, returned, stack]: [Result<u32, BtfError>; 3],
     regs: ([u32; 6], [u32; 6]),
 ) -> Result<Offsets, BtfError> {
     Ok(Offsets {
@@ -71,22 +73,26 @@ fn fill(
         pid_level: btf.offset("pid", "level")?,
         pid_numbers: btf.offset("pid", "numbers")?,
         upid_size: btf.size("upid")?,
-        regs_number: number,
+        regs_number: number?,
         regs_native: regs.0,
         regs_compat: regs.1,
-        regs_return: returned,
+        regs_return: returned?,
+        regs_stack: stack?,
         cgroup_kn: btf.offset("cgroup", "kn")?,
         cgroup_root: btf.offset("cgroup", "root")?,
         root_hierarchy: btf.offset("cgroup_root", "hierarchy_id")?,
         kn_id: btf.offset("kernfs_node", "id")?,
         kn_parent: btf.offset_of_any("kernfs_node", &["parent", "__parent"])?,
+        _pad: 0,
     })
 }
 
-/// Reads where files, folders, mounts and sockets keep what operations are about.
+/// Reads where files, folders, mounts and sockets keep what calls and operations are about, and signals what
+/// happens by them.
 pub fn objects(btf: &KernelBtf) -> Result<ObjectOffsets, BtfError> {
     let name = btf.offset("dentry", "d_name")?;
     let common = btf.offset("sock", "__sk_common")?;
+    let action = btf.offset("k_sigaction", "sa")?;
     let of_socket = |field| btf.offset("sock_common", field).map(|offset| common + offset);
     Ok(ObjectOffsets {
         task_fs: btf.offset("task_struct", "fs")?,
@@ -116,5 +122,7 @@ pub fn objects(btf: &KernelBtf) -> Result<ObjectOffsets, BtfError> {
         file_inode: btf.offset("file", "f_inode")?,
         inode_mode: btf.offset("inode", "i_mode")?,
         file_private: btf.offset("file", "private_data")?,
+        action_handler: action + btf.offset("sigaction", "sa_handler")?,
+        action_flags: action + btf.offset("sigaction", "sa_flags")?,
     })
 }

@@ -175,3 +175,40 @@ fn a_delay_is_refused_until_it_can_be_had() -> Result<()> {
     }
     Ok(())
 }
+
+/// A call that a signal interrupts and that the kernel starts again is one call. Where the program makes it anew
+/// itself, it is another one.
+#[test]
+fn a_call_that_starts_again_counts_once() -> Result<()> {
+    let script = |restarts: &str| {
+        script(&format!(
+            "
+import signal, threading, time
+caught = []
+def handler(*_): caught.append(1); os.getppid(); os.read(other, 1)
+signal.signal(signal.SIGUSR1, handler)
+signal.siginterrupt(signal.SIGUSR1, {restarts})
+pipe, write = os.pipe(); other = os.open('/dev/zero', 0)
+os.dup2(pipe, 99)
+def disturb():
+    time.sleep(0.5); os.kill(os.getpid(), signal.SIGUSR1)
+    time.sleep(0.5); os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(0.5); os.write(write, b'ab')
+subprocess_pid = os.fork()
+if subprocess_pid == 0:
+    time.sleep(1.2); os.kill(os.getppid(), signal.SIGCONT); os._exit(0)
+thread = threading.Thread(target=disturb); thread.start()
+print(*each(lambda n: os.read(99, 1), range(2)), len(caught))
+thread.join(); os.waitpid(subprocess_pid, 0)
+"
+        ))
+    };
+    let rule = ["read:error=EIO:fd=99:when=2"];
+    let finished = python(&rule, &script("False"))?.expect(0)?;
+    ensure!(printed(&finished).starts_with("0 5 1"), "{} {}", finished.stdout, finished.stderr);
+    assert_eq!(finished.report()?.rules[0].matched, 2);
+    let finished = python(&rule, &script("True"))?.expect(0)?;
+    ensure!(printed(&finished).starts_with("5 0 1"), "{} {}", finished.stdout, finished.stderr);
+    assert_eq!(finished.report()?.rules[0].matched, 3);
+    Ok(())
+}

@@ -5,6 +5,7 @@
 mod every;
 mod exit;
 mod filters;
+mod objects;
 
 use anyhow::Result;
 use injector_tests::{guest::Kernel, injector::Finished, injector::Injector};

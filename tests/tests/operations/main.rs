@@ -2,6 +2,7 @@
 //! rule means.
 
 mod files;
+mod postgres;
 mod roads;
 mod sockets;
 
