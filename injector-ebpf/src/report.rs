@@ -17,7 +17,7 @@ use crate::{
     atomic,
     maps::{EVENTS, SHARED, config},
     object::{Object, TEXT},
-    rules::Passage,
+    passage::Passage,
     task,
 };
 

@@ -1,30 +1,25 @@
 //! The way from "this call of this thread" to "what it returns": every rule of the call is asked, in
 //! order, and all of them count.
 
-use core::{ffi::c_void, mem::MaybeUninit, sync::atomic::AtomicU64};
+use core::{ffi::c_void, mem::MaybeUninit};
 
-use aya_ebpf::helpers::{
-    bpf_ktime_get_boot_ns,
-    generated::{bpf_loop, bpf_send_signal_thread},
-};
+use aya_ebpf::helpers::generated::{bpf_loop, bpf_send_signal_thread};
 use injector_common::{
-    call::{CallRules, Run, Slot, entry, operation_object},
-    config::{
-        USES_ARGUMENTS, USES_CHOICES, USES_NAMES, USES_OBJECTS, USES_OUTCOMES, USES_SCOPES, USES_SIGNALS,
-    },
+    call::{CallRules, Run, Slot, entry},
+    config::{USES_ARGUMENTS, USES_CHOICES, USES_NAMES, USES_OBJECTS, USES_OUTCOMES, USES_SIGNALS},
     counters::{Counters, Reason},
     decide::{Match, in_time, named, result, ticket_valid, triggered},
-    event::{BACKEND_HOOK, BACKEND_KRETPROBE},
-    rule::{Rule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD},
-    thread::{self, Restart, Thread},
+    event::BACKEND_KRETPROBE,
+    rule::Rule,
 };
 
 use crate::{
     atomic,
-    maps::{CALLS, COUNTERS, RULES, SHARED, SLOTS, Task, config, plan_alive},
-    object::{self, Seen, object_complete, object_meant, object_opened},
-    report, signal,
-    subject::{self, Subject},
+    count::identity,
+    maps::{CALLS, COUNTERS, RULES, SHARED, Task, config},
+    object::{self, Seen, object_complete},
+    passage::Passage,
+    report,
     task::{self, Call},
 };
 
@@ -35,36 +30,6 @@ pub struct Runs {
     pub calls: Run,
     /// Of the operations.
     pub operations: Run,
-}
-
-/// A call, and perhaps an operation in it, on its way past the rules.
-pub struct Passage {
-    /// The running task.
-    pub task: Task,
-    /// The call it is in.
-    pub call: Call,
-    /// Which mechanism asks, see [`injector_common::event`].
-    pub backend: u32,
-    /// The next slot of the call's rules, and their end.
-    calls: [u32; 2],
-    /// The next slot of the operations' rules, and their end.
-    operations: [u32; 2],
-    /// What a hook says is about to happen; 0 for none that says so.
-    mask: u32,
-    /// The thread's state, null when it could not be kept.
-    state: *mut Thread,
-    /// The thread's place.
-    pub place: u64,
-    /// `CLOCK_BOOTTIME`, nanoseconds.
-    pub now: u64,
-    /// What the call has come to, if it has run.
-    pub outcome: Option<i64>,
-    /// Does the plan still act?
-    alive: bool,
-    /// Has a rule decided?
-    decided: bool,
-    /// What the call returns if so.
-    pub value: i64,
 }
 
 /// The rules that `backend` asks about a call, and the call's entry, for the hooks. `None` when there are
@@ -84,7 +49,8 @@ pub fn read(word: &u64) -> Run {
 }
 
 /// Asks every rule of `runs` about the call that `task` is in, or that has just come to `outcome`, and about
-/// what can be `seen` of it, after the `mask` of what is about to happen. The value that the call is to return goes to `value`; false to leave it alone.
+/// what can be `seen` of it where a hook says by a `mask` what is about to happen. The value that the call is to
+/// return goes to `value`; false to leave it alone.
 ///
 /// Inlined into what is paid by targets only.
 #[inline(always)]
@@ -121,105 +87,6 @@ pub fn pass(
     unsafe { bpf_loop(rounds, consider as *mut c_void, core::ptr::from_mut(passage).cast(), 0) };
     *value = passage.value;
     passage.decided
-}
-
-impl Passage {
-    /// Begins the passage of `task`, the running one, in `call`; the rules are for the caller to fill in.
-    /// False if the task is no target's, if the plan has not begun, or if the call was asked about already and only
-    /// starts again; then nothing is written.
-    ///
-    /// Not inlined, for the stack's sake: what finds the thread out is done with before any rule is asked.
-    #[inline(never)]
-    fn begin(room: &mut MaybeUninit<Self>, task: Task, call: &Call, backend: u32) -> bool {
-        if atomic::get(&SHARED.armed) == 0 {
-            return false;
-        }
-        let state = match subject::identify(task) {
-            Subject::Other => return false,
-            Subject::Target(state) => state,
-            Subject::Stateless => core::ptr::null_mut(),
-        };
-        if !state.is_null() && backend != BACKEND_KRETPROBE && signal::starts(state, call) {
-            return false;
-        }
-        // SAFETY: not null, and valid while the program runs.
-        let place = if state.is_null() { 0 } else { unsafe { (*state).place } };
-        // SAFETY: no arguments.
-        let now = unsafe { bpf_ktime_get_boot_ns() };
-        room.write(Self {
-            task,
-            call: *call,
-            backend,
-            calls: [0; 2],
-            operations: [0; 2],
-            mask: 0,
-            state,
-            place,
-            now,
-            outcome: None,
-            alive: plan_alive(now),
-            decided: false,
-            value: 0,
-        });
-        true
-    }
-
-    /// The next slot, of either kind, whichever stands first in the plan. `index` counts them.
-    #[inline(always)]
-    fn next(&mut self, index: u32) -> Option<&'static Slot> {
-        if !uses(USES_OBJECTS) {
-            return SLOTS.get(self.calls[0].wrapping_add(index));
-        }
-        let of_call = if self.calls[0] < self.calls[1] { SLOTS.get(self.calls[0]) } else { None };
-        let operation =
-            if self.operations[0] < self.operations[1] { SLOTS.get(self.operations[0]) } else { None };
-        match (of_call, operation) {
-            (Some(call), operation) if operation.is_none_or(|operation| call.order < operation.order) => {
-                self.calls[0] += 1;
-                Some(call)
-            }
-            (_, operation) => {
-                self.operations[0] += 1;
-                operation
-            }
-        }
-    }
-
-    /// What the draws are about.
-    #[inline(always)]
-    fn object(&self, slot: &Slot) -> u64 {
-        if uses(USES_OBJECTS) && slot.operation != 0 {
-            operation_object(slot.operation)
-        } else {
-            u64::from(entry(self.call.abi, self.call.number).unwrap_or_default()) + 1
-        }
-    }
-
-    /// Does the rule mean the file or the socket? `None` if there is no memory to find out.
-    #[inline(always)]
-    fn object_meant(&self, slot: &Slot) -> Option<bool> {
-        if slot.mask != 0 && slot.mask & self.mask == 0 {
-            return Some(false);
-        }
-        if !slot.object.chooses() {
-            return Some(true);
-        }
-        let object = object::of_thread();
-        if object.is_null() {
-            return None;
-        }
-        let wanted = &raw const slot.object;
-        if self.backend == BACKEND_HOOK {
-            return Some(object_meant(object, wanted) != 0);
-        }
-        object_opened(object, self.call.register(slot.descriptor) as u32);
-        let meant = object_meant(object, wanted) != 0;
-        if meant || slot.other == slot.descriptor {
-            return Some(meant);
-        }
-        object_opened(object, self.call.register(slot.other) as u32);
-        Some(object_meant(object, wanted) != 0)
-    }
 }
 
 /// One rule of the loop.
@@ -296,75 +163,6 @@ fn meant(passage: &Passage, rule: &Rule, slot: &Slot) -> bool {
         all &= test.holds(passage.call.register(test.first)) | test.holds(passage.call.register(test.second));
     }
     all != 0
-}
-
-/// What this match is counted as; None when the kernel keeps no state for it. `before` is how often the
-/// rule has matched before, whoever it was.
-#[inline(always)]
-fn identity(passage: &Passage, rule: &Rule, slot: &Slot, before: u64) -> Option<Match> {
-    if passage.state.is_null() {
-        return None;
-    }
-    match if uses(USES_SCOPES) { rule.scope } else { SCOPE_THREAD } {
-        SCOPE_RULE => Some(Match { subject: 0, object: 0, number: before + 1 }),
-        SCOPE_PROCESS => {
-            let Subject::Target(state) = subject::identify(task::leader(passage.task)) else { return None };
-            let number = count_together(cell(state, slot)?, slot.rule)?;
-            // SAFETY: not null, and valid while the program runs.
-            let subject = unsafe { (*state).place };
-            Some(Match { subject, object: passage.object(slot), number })
-        }
-        _ => {
-            let cell = cell(passage.state, slot)?;
-            // SAFETY: valid while the program runs; only this thread counts here.
-            let counted = unsafe {
-                *cell = thread::count(*cell, slot.rule);
-                *cell
-            };
-            let (subject, number) = (passage.place, thread::number(counted));
-            Some(Match { subject, object: passage.object(slot), number })
-        }
-    }
-}
-
-/// Counts a match in a cell in which all threads of a process count at the same time: its number.
-#[inline(always)]
-fn count_together(cell: *mut u64, rule: u32) -> Option<u64> {
-    /// Whoever loses the cell to another thread of the same rule finds it its own the next time; more
-    /// rounds are for calls that are still under way with the rule that had the cell before.
-    const ROUNDS: u32 = 4;
-    // SAFETY: the cell of a state, aligned, and valid while the program runs.
-    let cell = unsafe { AtomicU64::from_ptr(cell) };
-    for _ in 0..ROUNDS {
-        let seen = atomic::get(cell);
-        if thread::owned(seen, rule) {
-            let before = atomic::fetch_add(cell, 1);
-            if thread::owned(before, rule) {
-                return Some(thread::number(thread::count(before, rule)));
-            }
-        } else {
-            let first = thread::count(seen, rule);
-            if atomic::compare_exchange(cell, seen, first) == seen {
-                return Some(thread::number(first));
-            }
-        }
-    }
-    None
-}
-
-/// Where a thread counts for a slot.
-#[inline(always)]
-fn cell(state: *mut Thread, slot: &Slot) -> Option<*mut u64> {
-    let mut cell = u64::from(slot.cell);
-    // Kept in a register from here on: before 6.3 the verifier forgets the bound of a value that was
-    // compared in one register and is loaded from the stack into another.
-    // SAFETY: changes nothing.
-    unsafe { core::arch::asm!("{0} = {0}", inout(reg) cell, options(nomem, nostack)) };
-    if cell >= u64::from(config!(slots)) {
-        return None;
-    }
-    // SAFETY: the loader made room for `slots` cells behind the head and what follows it.
-    Some(unsafe { state.add(1).cast::<Restart>().add(1).cast::<u64>().add(cell as usize) })
 }
 
 /// Does this match fire?

@@ -60,6 +60,25 @@ fn what_works_and_what_does_not() -> Result<()> {
     Ok(())
 }
 
+/// Without a right, what it is for is not promised. Loading would work; only attaching tells.
+#[test]
+fn what_a_right_is_missing_for() -> Result<()> {
+    let doctor = Command::new("setpriv")
+        .args(["--bounding-set", "-net_admin", "--inh-caps", "-net_admin"])
+        .arg(guest::injector()?)
+        .args(["doctor", "--json"])
+        .output()
+        .context("setpriv is needed")?;
+    let all: Value = serde_json::from_slice(&doctor.stdout)?;
+    for finding in all["mechanisms"].as_array().context("no mechanisms")? {
+        let network =
+            ["cgroup_skb", "tcx", "clsact"].contains(&finding["mechanism"].as_str().unwrap_or_default());
+        ensure!(!network || finding["available"] == false, "{finding:#}");
+    }
+    assert_eq!(all["missing_capabilities"], serde_json::json!(["CAP_NET_ADMIN"]));
+    Ok(())
+}
+
 #[test]
 fn a_table_for_a_person() -> Result<()> {
     let (_, found) = findings()?;

@@ -3,6 +3,8 @@
 
 use std::{fs, io, os::fd::AsFd};
 
+use aya_obj::generated::bpf_attach_type::BPF_CGROUP_INET_INGRESS;
+
 use super::{
     btf::KernelBtf,
     object::Kind,
@@ -161,11 +163,22 @@ fn lsm(btf: &KernelBtf) -> Result<(), Unsupported> {
     })
 }
 
+/// Loading takes fewer rights than attaching does (kernel/bpf/syscall.c, `bpf_prog_attach_check_attach_type`). So
+/// it is attached, to our own cgroup, and lets everything pass.
 fn cgroup_ingress() -> Result<(), Unsupported> {
-    tiny::load(&tiny::constant(1), Kind::CgroupIngress).map(drop).map_err(|(error, _)| {
+    let cannot = |error: io::Error| {
         let why = format!("{error}; {}", setting::without("CONFIG_CGROUP_BPF"));
         refused(Mechanism::CgroupIngress, &error, why, "use a kernel with CONFIG_CGROUP_BPF=y")
-    })
+    };
+    let program = tiny::load(&tiny::constant(1), Kind::CgroupIngress).map_err(|(error, _)| cannot(error))?;
+    let procfs = Procfs::default();
+    // Without such a cgroup there is no target either, which is what `cgroup v2` says.
+    let Ok(hierarchy) = Hierarchy::discover(&procfs) else { return Ok(()) };
+    let own = procfs.own_cgroup().ok().flatten().unwrap_or_default();
+    let own = hierarchy.mount_point().join(own.strip_prefix("/").unwrap_or(&own));
+    let Ok(directory) = fs::File::open(own) else { return Ok(()) };
+    let attach = BPF_CGROUP_INET_INGRESS as u32;
+    sys::link_to(program.as_fd(), directory.as_fd(), attach).map(drop).map_err(cannot)
 }
 
 /// Both ways to the egress of a device, each tried in a network namespace of its own.

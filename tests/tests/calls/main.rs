@@ -6,6 +6,7 @@ mod every;
 mod exit;
 mod filters;
 mod objects;
+mod traps;
 
 use anyhow::Result;
 use injector_tests::{guest::Kernel, injector::Finished, injector::Injector};

@@ -1,7 +1,12 @@
 //! No gap: while other rules come and go, a rule that goes on meets every call, once.
 
 use anyhow::{Context, Result, ensure};
-use injector_tests::{cgroup::spawn_in, guest::Kernel, injector::Counts, victim::Steady};
+use injector_tests::{
+    cgroup::spawn_in,
+    guest::{self, Kernel},
+    injector::Counts,
+    victim::Steady,
+};
 
 use crate::{EIO, EPERM, SLACK, attached, changed, operation, rule, rules_listed};
 
@@ -22,14 +27,14 @@ fn company(nth: u32, name: &str, steady: &str) -> Vec<String> {
 
 #[test]
 fn a_rule_that_goes_on_never_pauses() -> Result<()> {
-    never_pauses(&Steady::start(operation()?)?, 50)
+    never_pauses(&Steady::start(operation()?)?, if guest::full() { 50 } else { 15 })
 }
 
 /// A victim that does nothing else, as fast as it can. It has the kernel wait long for each program that is
 /// taken off, so there are fewer changes.
 #[test]
 fn a_rule_that_goes_on_never_pauses_for_a_busy_victim() -> Result<()> {
-    never_pauses(&Steady::busy(operation()?)?, 10)
+    never_pauses(&Steady::busy(operation()?)?, if guest::full() { 10 } else { 5 })
 }
 
 fn never_pauses(victim: &Steady, changes: u32) -> Result<()> {
@@ -40,7 +45,9 @@ fn never_pauses(victim: &Steady, changes: u32) -> Result<()> {
     for nth in 1..=changes {
         let rules = company(nth, operation.name, &steady);
         changed(&id, &rules.iter().map(String::as_str).collect::<Vec<_>>())?;
-        ensure!(rules_listed()? == rules, "change {nth}: {:?}", rules_listed()?);
+        if nth % 5 == 0 {
+            ensure!(rules_listed()? == rules, "change {nth}: {:?}", rules_listed()?);
+        }
         let now = victim.board.tally()?;
         ensure!(
             now.succeeded == before.succeeded,
