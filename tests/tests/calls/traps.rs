@@ -66,7 +66,7 @@ print(errno(os.read, fd, 9), errno(os.readv, fd, [room]), errno(client.recv, 9),
 fn the_text_of_a_path_need_not_be_in_memory() -> Result<()> {
     let script = format!(
         "{RAW}
-with open('/tmp/names', 'wb') as names: names.write(b'/tmp/wanted\\0')
+with open('/tmp/names', 'wb') as names: names.write(b'/tmp/wanted'.ljust(4096, b'\\0'))
 open('/tmp/wanted', 'w').close()
 names = os.open('/tmp/names', os.O_RDWR)
 page = mmap.mmap(names, 4096)
