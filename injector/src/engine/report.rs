@@ -59,8 +59,8 @@ pub struct Report {
     pub monitor: bool,
     /// The rules.
     pub rules: Vec<RuleReport>,
-    /// Runs of a program that the kernel skipped because one was under way on the same CPU, by function:
-    /// calls that met no rule.
+    /// Runs of a program that the kernel skipped, by function: calls that met no rule, because one was under way on
+    /// the same CPU, or because a kretprobe had no room for one more.
     pub skipped: std::collections::BTreeMap<String, u64>,
     /// Events that did not fit the ring buffer; the counters have them.
     pub lost_events: u64,

@@ -14,6 +14,7 @@ use std::{
 use aya_obj::generated::{
     bpf_attach_type::BPF_TRACE_KPROBE_MULTI,
     bpf_attr, bpf_cmd, bpf_insn,
+    bpf_link_type::{BPF_LINK_TYPE_KPROBE_MULTI, BPF_LINK_TYPE_PERF_EVENT},
     bpf_map_type::{BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_ARRAY_OF_MAPS},
 };
 use nix::libc;
@@ -388,6 +389,21 @@ pub(super) fn map_name(map: BorrowedFd<'_>) -> io::Result<(String, u32)> {
 /// How often the kernel skipped a program because it was running already.
 pub(super) fn program_misses(program: BorrowedFd<'_>) -> io::Result<u64> {
     info::<aya_obj::generated::bpf_prog_info>(program).map(|info| info.recursion_misses)
+}
+
+/// How often the kernel skipped the program of a kprobe or kretprobe: by the probe's own count, which is for what
+/// happened before the program was asked for. 0 before Linux 6.7, which does not tell.
+pub(super) fn link_misses(link: BorrowedFd<'_>) -> io::Result<u64> {
+    let info = info::<aya_obj::generated::bpf_link_info>(link)?;
+    let of = &info.__bindgen_anon_1;
+    // SAFETY: the type says which variant of the union the kernel has written, and all are plain data.
+    unsafe {
+        Ok(match info.type_ {
+            kind if kind == BPF_LINK_TYPE_KPROBE_MULTI as u32 => of.kprobe_multi.missed,
+            kind if kind == BPF_LINK_TYPE_PERF_EVENT as u32 => of.perf_event.__bindgen_anon_1.kprobe.missed,
+            _ => 0,
+        })
+    }
 }
 
 /// The next map's id after `id`; `None` behind the last.

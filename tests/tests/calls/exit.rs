@@ -102,3 +102,34 @@ fn refused() -> Result<()> {
     ensure!(finished.stderr.contains("CONFIG_BPF_KPROBE_OVERRIDE"), "{}", finished.stderr);
     Ok(())
 }
+
+/// A kretprobe has room for so many calls at a time. Those beyond meet no rule, and the report says how many.
+#[test]
+fn calls_beyond_a_kretprobes_room_are_told() -> Result<()> {
+    if !any_call()? {
+        return Ok(());
+    }
+    let script = "
+import os, threading
+pipe, write = os.pipe()
+os.dup2(pipe, 99)
+failed = []
+def reader():
+    try: os.read(99, 1)
+    except OSError: failed.append(1)
+threads = [threading.Thread(target=reader) for _ in range(40)]
+for thread in threads: thread.start()
+while any(open('/proc/self/task/%s/syscall' % task).read().split()[:2] != ['0', '0x63'] for task in os.listdir('/proc/self/task') if int(task) != os.getpid()): pass
+os.write(write, b'x' * 40)
+for thread in threads: thread.join()
+print(len(failed))
+";
+    let finished = python(&["read:error=EIO:fd=99:at=exit"], script)?.expect(0)?;
+    let failed: u64 = printed(&finished).lines().next().unwrap_or_default().parse()?;
+    let report = finished.report()?;
+    ensure!(failed > 0 && failed < 40, "{} {}", finished.stdout, finished.stderr);
+    assert_eq!(report.rules[0].fired, failed);
+    // Those of everybody else are among them.
+    ensure!(report.skipped >= 40 - failed, "{failed} {}: {}", report.skipped, finished.stderr);
+    Ok(())
+}

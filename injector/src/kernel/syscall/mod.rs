@@ -173,7 +173,6 @@ pub enum AttachError {
 pub struct Attached {
     /// For its misses; the link alone keeps it running.
     program: Option<OwnedFd>,
-    #[expect(dead_code, reason = "the program runs as long as this descriptor is open")]
     link: OwnedFd,
 }
 
@@ -183,9 +182,11 @@ impl Attached {
         Self { program, link }
     }
 
-    /// How often the kernel skipped the program because it was running already.
+    /// How often the kernel skipped the program: because it was running already, or because a kretprobe had no
+    /// room for one more call. A program that serves many links counts at one of them.
     pub fn misses(&self) -> u64 {
-        self.program.as_ref().and_then(|program| sys::program_misses(program.as_fd()).ok()).unwrap_or(0)
+        let of_program = self.program.as_ref().and_then(|program| sys::program_misses(program.as_fd()).ok());
+        of_program.unwrap_or(0) + sys::link_misses(self.link.as_fd()).unwrap_or(0)
     }
 }
 
