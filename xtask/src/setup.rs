@@ -106,6 +106,7 @@ const TEST: &[Need] = &[
     program("redis-cli", "redis-tools", "asks the victim"),
     program("sqlite3", "sqlite3", "is a victim"),
     program("pg_ctlcluster", "postgresql", "is a victim"),
+    program("fio", "fio", "is a victim"),
     program("curl", "curl", "is a victim"),
     program("ip", "iproute2", "makes the tests' networks"),
     program("nft", "nftables", "makes the tests' NAT"),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result, ensure};
-use injector_tests::{injector::Finished, victim};
+use injector_tests::{guest::Kernel, injector::Finished, victim};
 
 use crate::under;
 
@@ -87,5 +87,38 @@ fn a_mapping_fails() -> Result<()> {
         under(&["mmap:error=ENODEV:path=map.dat"], &[victim::ROADS, "map", "relative"], folder.path())?;
     let outcomes = outcomes(&finished.expect(0)?)?;
     assert_eq!((outcomes["map"], outcomes["relative"]), (Some(libc::ENODEV), Some(0)));
+    Ok(())
+}
+
+/// A program that does all by io_uring, through liburing: of two files, one fails.
+#[test]
+fn fio_by_io_uring() -> Result<()> {
+    let folder = victim::folder()?;
+    let words = |name: &str| {
+        let job =
+            format!("fio --name=job --filename={name} --size=256k --bs=4k --rw=read --ioengine=io_uring");
+        job.split(' ').map(str::to_owned).collect::<Vec<_>>()
+    };
+    for name in ["good.dat", "bad.dat"] {
+        std::fs::write(folder.path().join(name), vec![7; 256 * 1024])?;
+    }
+    let run = |name: &str| {
+        let words = words(name);
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        under(&["read:error=EIO:path=bad.dat"], &words, folder.path())
+    };
+    let good = run("good.dat")?;
+    // Only the kernel with error injection may have been built without.
+    if Kernel::running()?.injects_calls() && good.stderr.contains("not implemented") {
+        return Ok(());
+    }
+    let good = good.expect(0)?;
+    assert_eq!(good.report()?.rules[0].matched, 0);
+    let bad = run("bad.dat")?;
+    ensure!(bad.code != 0 && (bad.stdout + &bad.stderr).contains("Input/output error"), "{:?}", bad.log);
+    ensure!(bad.log.iter().all(|line| line["path"].as_str().is_some_and(|path| path.ends_with("/bad.dat"))));
+    // No call read: what is there is the submission.
+    ensure!(bad.log.iter().all(|line| line.get("syscall").is_none_or(|call| call == "io_uring_enter")));
+    ensure!(!bad.log.is_empty());
     Ok(())
 }
