@@ -68,8 +68,9 @@ pub struct Offsets {
     pub _pad: u32,
 }
 
-/// Offsets of what calls and operations are about: files, folders, mounts, sockets; and of signals. Kept apart from [`Offsets`], since
-/// no load is marked for them: they are read by targets only, through `bpf_probe_read_kernel`.
+/// Offsets of what calls and operations are about: files, folders, mounts, sockets; and of signals. Kept apart
+/// from [`Offsets`], since no load is marked for them: they are read by targets only, through
+/// `bpf_probe_read_kernel`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct ObjectOffsets {
@@ -130,6 +131,7 @@ pub struct ObjectOffsets {
     /// `k_sigaction.sa.sa_flags`.
     pub action_flags: u32,
 }
+
 /// [`Config::features`]: predicates on arguments.
 pub const USES_ARGUMENTS: u32 = 1;
 /// [`Config::features`]: threads' names.
@@ -144,8 +146,8 @@ pub const USES_CHOICES: u32 = 16;
 pub const USES_OUTCOMES: u32 = 32;
 /// [`Config::features`]: operations, and what calls are about.
 pub const USES_OBJECTS: u32 = 64;
-/// What programs have that are to serve any change of their plan: all but [`USES_OBJECTS`], with which the
-/// kernel takes several times as long to verify them.
+/// What programs have that are to serve any change of their plan: all but [`USES_OBJECTS`], for which every
+/// thread of a target has memory for a path, and every plan two tables of a megabyte each.
 pub const USES_MOST: u32 = 63;
 
 /// What is in `.rodata` of the BPF object.

@@ -54,6 +54,14 @@ macro_rules! config {
 }
 pub(crate) use config;
 
+/// A field behind a pointer to one of the structures of [`injector_common::config::ObjectOffsets`].
+macro_rules! field {
+    ($base:expr, $field:ident) => {
+        $crate::task::probe($base as *const core::ffi::c_void, $crate::maps::config!(objects.$field) as usize)
+    };
+}
+pub(crate) use field;
+
 /// An offset of a kernel structure's field, see [`injector_common::config::Offsets`].
 macro_rules! offset {
     ($($field:tt)+) => { $crate::maps::config!(offsets.$($field)+) as usize };

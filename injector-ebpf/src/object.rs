@@ -10,18 +10,11 @@ use injector_common::{
 };
 
 use crate::{
-    maps::{GLOBS, OBJECTS, PORTS, config, current},
+    maps::{GLOBS, OBJECTS, PORTS, current, field},
     path,
     socket::{self, Address},
     task::probe,
 };
-
-/// A field of a structure that open files are made of.
-macro_rules! field {
-    ($base:expr, $field:ident) => {
-        probe($base as *const c_void, config!(objects.$field) as usize)
-    };
-}
 
 /// Bytes of a path; longer ones are not followed to their end (`PATH_MAX`).
 pub const TEXT: usize = 4096;

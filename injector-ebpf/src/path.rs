@@ -14,20 +14,12 @@ use aya_ebpf::helpers::{
 use injector_common::glob::Glob;
 
 use crate::{
-    maps::config,
+    maps::{config, field},
     object::{NAME, NOTHING, Object, PATH, TEXT},
-    task::probe,
 };
 
 /// Components and mounts that a walk may take: every component takes two bytes of the path.
 const STEPS: u32 = 2048;
-
-/// A field of a structure that files are made of.
-macro_rules! field {
-    ($base:expr, $field:ident) => {
-        probe($base as *const c_void, config!(objects.$field) as usize)
-    };
-}
 
 /// The mount and the entry of a `struct path`.
 #[inline(always)]

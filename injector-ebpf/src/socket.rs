@@ -4,19 +4,12 @@ use core::ffi::c_void;
 
 use injector_common::{object::Socket, packet::mapped};
 
-use crate::{maps::config, object::Object, task::probe};
+use crate::{maps::field, object::Object, task::probe};
 
 /// `AF_INET` and `AF_INET6` (include/linux/socket.h).
 const INET: u16 = 2;
 /// See [`INET`].
 const INET6: u16 = 10;
-
-/// A field of a structure that sockets are made of.
-macro_rules! field {
-    ($base:expr, $field:ident) => {
-        probe($base as *const c_void, config!(objects.$field) as usize)
-    };
-}
 
 /// `S_IFMT` and `S_IFSOCK` (include/uapi/linux/stat.h).
 const KIND: u16 = 0o170_000;

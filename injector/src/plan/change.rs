@@ -160,14 +160,16 @@ impl Plan {
         &self.slots[start..start + usize::from(count)]
     }
 
-    /// Who counts where.
-    fn cells(&self) -> BTreeMap<Pair, u32> {
+    /// All slots but those of packets, with their entries of the call table.
+    fn met(&self) -> impl Iterator<Item = (u32, &Slot)> {
         let calls = self.calls.iter().filter(|&(&entry, _)| entry != PACKETS);
         let ends = calls.flat_map(|(&entry, rules)| [(entry, rules.run), (entry, rules.behind)]);
-        ends.flat_map(|(entry, run)| {
-            self.slots_of(run).iter().map(move |s| (pair(s.rule, entry, s.operation), s.cell))
-        })
-        .collect()
+        ends.flat_map(|(entry, run)| self.slots_of(run).iter().map(move |slot| (entry, slot)))
+    }
+
+    /// Who counts where.
+    fn cells(&self) -> BTreeMap<Pair, u32> {
+        self.met().map(|(entry, slot)| (pair(slot.rule, entry, slot.operation), slot.cell)).collect()
     }
 
     /// Every rule that goes on acts on the calls that it acts on now, by the same backend: another one could
@@ -178,10 +180,7 @@ impl Plan {
         caught: &BTreeMap<u32, Caught>,
         numbers: &[u32],
     ) -> Result<(), PlanError> {
-        let calls = self.calls.iter().filter(|&(&entry, _)| entry != PACKETS);
-        let ends = calls.flat_map(|(&entry, rules)| [(entry, rules.run), (entry, rules.behind)]);
-        let met = ends.flat_map(|(entry, run)| self.slots_of(run).iter().map(move |slot| (entry, slot)));
-        for (entry, slot) in met.filter(|(_, slot)| kept.contains(&slot.rule)) {
+        for (entry, slot) in self.met().filter(|(_, slot)| kept.contains(&slot.rule)) {
             let (number, operation) = (slot.rule, slot.operation);
             let text = || {
                 let rule = self.rules.iter().find(|rule| rule.number == number);

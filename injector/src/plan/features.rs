@@ -1,6 +1,6 @@
-//! What the rules of a plan need of the programs. What no rule needs is a constant zero in them, so the kernel
-//! drops it before it verifies: every attached call is ready in a third of the time. A plan that is to be
-//! changed freely has them whole.
+//! What the rules of a plan need of the programs. What no rule needs is a constant zero in them, so the
+//! verifier drops it, and no call runs it. A plan that is to be changed freely has them whole, but for what takes
+//! memory.
 
 use injector_common::{
     call::Slot,

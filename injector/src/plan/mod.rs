@@ -54,9 +54,8 @@ pub struct Options {
     pub insist: bool,
     /// How long the plan acts; `None` for as long as the injector lives.
     pub duration: Option<Duration>,
-    /// Load the programs whole, so that a change may bring any rule, but for those that ask what a call is
-    /// about. They take up to three times as long to
-    /// attach as programs with only what the rules at hand need.
+    /// Load the programs whole, so that a change may bring any rule but those that ask what a call is about. They
+    /// take longer to attach than programs with only what the rules at hand need.
     pub whole: bool,
 }
 

@@ -16,7 +16,7 @@ pub(super) enum Verdict {
     Passed,
     Failed,
     /// The test found that it cannot run here, and said why in a line that starts with `SKIP `; or
-    /// it is marked `#[ignore]`.
+    /// libtest left it out.
     Skipped(String),
     /// The output ends within the test: it hung, or took the process or the machine down.
     Unfinished,
