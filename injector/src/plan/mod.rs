@@ -24,8 +24,8 @@ use injector_common::{
     packet::{EGRESS, INGRESS},
     random::rule_seed,
     rule::{
-        AT_ENTRY, AT_EXIT, Choice, FAULT_CHOICE, FAULT_DROP, FAULT_NONE, FAULT_RETURN, MAX_CHOICES,
-        ON_FAILURE, ON_SUCCESS, Rule as KernelRule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD,
+        AT_ENTRY, AT_EXIT, Choice, FAULT_CHOICE, FAULT_NONE, FAULT_RETURN, MAX_CHOICES, ON_FAILURE,
+        ON_SUCCESS, Rule as KernelRule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD,
     },
     thread::MAX_SLOTS,
     trigger::{Threshold, When as KernelWhen},
@@ -172,21 +172,21 @@ fn check(rules: &[Rule]) -> Result<(), PlanError> {
         1..=MAX_RULES => {}
         given => return Err(PlanError::TooManyRules { given }),
     }
-    match rules.iter().find(|rule| rule.sleeps()) {
-        Some(rule) => Err(PlanError::Sleep { rule: rule.text.clone() }),
-        None => Ok(()),
+    if let Some(rule) = rules.iter().find(|rule| rule.sleeps()) {
+        return Err(PlanError::Sleep { rule: rule.text.clone() });
     }
+    rules.iter().try_for_each(packets::check)
 }
 
 /// A rule as the kernel side reads it.
 fn kernel_rule(rule: &Rule, seed: u64) -> KernelRule {
     match &rule.kind {
         RuleKind::Syscall(call) => on_calls(call, seed),
-        RuleKind::Net(net) => KernelRule {
-            fault: FAULT_DROP,
-            packets: packets::matching(net),
-            ..triggered(&net.trigger(), seed)
-        },
+        RuleKind::Net(net) => {
+            let mut rule = triggered(&Trigger::ALWAYS, seed);
+            packets::describe(net, &mut rule);
+            rule
+        }
     }
 }
 

@@ -2,19 +2,55 @@
 
 use std::net::IpAddr;
 
-use injector_common::packet::{
-    ANY_PROTOCOL, DESTINATION, EGRESS, EITHER, ICMP, INGRESS, MAX_PORTS, PacketMatch, PortRange, Prefix,
-    SOURCE, TCP, UDP, V4, V6, mapped,
+use injector_common::{
+    packet::{
+        ANY_PROTOCOL, DESTINATION, EGRESS, EITHER, ICMP, INGRESS, MAX_PORTS, PacketMatch, PortRange, Prefix,
+        SOURCE, TCP, UDP, V4, V6, mapped,
+    },
+    rule::{FAULT_DROP, Rule as KernelRule},
+    trigger::Threshold,
 };
 use ipnet::IpNet;
 
+use super::PlanError;
 use crate::spec::{
     model::{Rule, RuleKind},
-    packet::{Direction, NetRule, Protocol},
+    netem::{Loss, Netem},
+    packet::{Direction, NetFault, NetRule, Protocol},
 };
 
+/// Refuses what this version cannot do to packets.
+pub(super) fn check(rule: &Rule) -> Result<(), PlanError> {
+    let RuleKind::Net(NetRule { fault: NetFault::Netem(netem), .. }) = &rule.kind else { return Ok(()) };
+    let refused =
+        |word, why, instead| Err(PlanError::Impairment { rule: rule.text.clone(), word, why, instead });
+    if let Some(word) = netem.waits() {
+        let instead = "leave it out; a qdisc (tc-netem(8)) does it to everybody who uses the device";
+        return refused(word, "this version has no queue in which packets could wait", instead);
+    }
+    match **netem {
+        Netem { loss: Some(Loss::Random(chance)), duplicate: None, corrupt: None, .. }
+            if chance.correlation.numerator() == 0 =>
+        {
+            Ok(())
+        }
+        _ => refused("loss", "this version does `loss P%` alone", "write `loss P%`, or `partition`"),
+    }
+}
+
+/// Fills in which packets are meant and what happens to them.
+pub(super) fn describe(asked: &NetRule, rule: &mut KernelRule) {
+    rule.packets = matching(asked);
+    rule.fault = FAULT_DROP;
+    if let NetFault::Netem(netem) = &asked.fault
+        && let Some(Loss::Random(chance)) = netem.loss
+    {
+        rule.threshold = Threshold(chance.probability.numerator());
+    }
+}
+
 /// Which packets `rule` means.
-pub(super) fn matching(rule: &NetRule) -> PacketMatch {
+fn matching(rule: &NetRule) -> PacketMatch {
     let mut out = PacketMatch {
         directions: match rule.direction {
             Direction::Egress => EGRESS,

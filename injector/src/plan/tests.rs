@@ -2,7 +2,7 @@
 
 mod changes;
 
-use injector_common::call::Run;
+use injector_common::{call::Run, rule::FAULT_DROP};
 
 use super::*;
 use crate::{
@@ -188,6 +188,18 @@ fn packet_rules_need_no_calls() {
     let rule = plan.rules[0].kernel;
     assert_eq!((rule.fault, rule.threshold), (FAULT_DROP, Threshold(1 << 31)));
     assert_eq!(rule.packets.protocols, injector_common::packet::TCP);
+}
+
+#[test]
+fn what_packets_cannot_meet_yet_is_refused_with_the_reason() {
+    for (rule, word) in [
+        ("net delay 10ms", "`delay`"),
+        ("net loss 1% rate 1mbit", "`rate`"),
+        ("net limit 100", "`limit`"),
+    ] {
+        let error = plan(&["fsync:error=EIO", rule]).unwrap_err();
+        assert!(error.to_string().contains(word) && !error.hint().is_empty(), "{error}");
+    }
 }
 
 #[test]
