@@ -192,11 +192,9 @@ fn packet_rules_need_no_calls() {
 
 #[test]
 fn what_packets_cannot_meet_yet_is_refused_with_the_reason() {
-    for (rule, word) in [
-        ("net delay 10ms", "`delay`"),
-        ("net loss 1% rate 1mbit", "`rate`"),
-        ("net limit 100", "`limit`"),
-    ] {
+    for (rule, word) in
+        [("net delay 10ms", "`delay`"), ("net loss 1% rate 1mbit", "`rate`"), ("net limit 100", "`limit`")]
+    {
         let error = plan(&["fsync:error=EIO", rule]).unwrap_err();
         assert!(error.to_string().contains(word) && !error.hint().is_empty(), "{error}");
     }

@@ -27,4 +27,5 @@ mod word;
 
 pub use error::SpecError;
 pub use net::net;
+pub(crate) use quantity::nanoseconds;
 pub use syscall::{expression, syscall};

@@ -35,13 +35,16 @@ const PREFIXES: [(&str, u128); 9] = [
     ("", 1),
 ];
 
-/// Reads a time such as `100ms` or `1.5s` as nanoseconds.
+/// A time such as `100ms` or `1.5s` in nanoseconds; `None` if it is none.
+pub(crate) fn nanoseconds(text: &str) -> Option<u64> {
+    let unit = |(unit, scale)| Some((text.strip_suffix(unit)?, scale));
+    let (number, scale) = TIMES.into_iter().find_map(unit)?;
+    scaled(number, scale)
+}
+
+/// Reads a time of a rule.
 pub(super) fn time(word: Word<'_>) -> Result<u64, Located> {
-    let unit = |(unit, scale)| Some((word.text.strip_suffix(unit)?, scale));
-    let found = TIMES.into_iter().find_map(unit);
-    if let Some((number, scale)) = found
-        && let Some(value) = scaled(number, scale)
-    {
+    if let Some(value) = nanoseconds(word.text) {
         return Ok(value);
     }
     let problem = if scaled(word.text, 1).is_some() { Problem::TimeWithoutUnit } else { Problem::Time };
