@@ -7,24 +7,31 @@
 //! correlation, else a fresh one: over n packets the correlation falls as its n-th power, as netem means
 //! it, and the share of yeses stays what was asked for.
 
+use core::hint::black_box;
+
 use bytemuck::{Pod, Zeroable};
 
 /// Probabilities are numerators over 2^32.
 pub const ONE: u64 = 1 << 32;
 
-/// What follows a yes or a no.
+/// What a coin said last: [`UNASKED`], [`NO`] or [`YES`].
+pub type Said = u64;
+/// It was never tossed.
+pub const UNASKED: Said = 0;
+/// No.
+pub const NO: Said = 1;
+/// Yes.
+pub const YES: Said = 2;
+
+/// The probability of a yes, by what was said last; the last entry is never used. All of it is looked up and
+/// counted, nothing is a branch: a program that asks several coins has one way through, for the verifier.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-pub struct Coin {
-    /// The probability of a yes at the first toss.
-    pub first: u64,
-    /// After a no, and after a yes.
-    pub after: [u64; 2],
-}
+pub struct Coin(pub [u64; 4]);
 
 impl Coin {
     /// Always no.
-    pub const NEVER: Self = Self { first: 0, after: [0; 2] };
+    pub const NEVER: Self = Self([0; 4]);
 
     /// Yes with `probability`; two decisions in succession correlate by `correlation`.
     #[must_use]
@@ -32,27 +39,24 @@ impl Coin {
         // P(yes | no) = p (1 - c), P(yes | yes) = p + c (1 - p): the chain's stationary share of yeses is p.
         let after_no = scaled(probability, ONE - correlation);
         let after_yes = probability + scaled(ONE - probability, correlation);
-        Self { first: probability, after: [after_no, after_yes] }
+        Self([probability, after_no, after_yes, 0])
     }
 
-    /// Can it ever say yes?
+    /// Tosses it with a draw from `0..2^32`: [`NO`] or [`YES`].
     #[inline(always)]
     #[must_use]
-    pub const fn possible(&self) -> bool {
-        self.first | self.after[0] != 0
+    pub const fn toss(&self, before: Said, draw: u64) -> Said {
+        // The mask has to stay, see `loss`.
+        NO + below(draw, self.0[(black_box(before) & 3) as usize])
     }
+}
 
-    /// Tosses it with a draw from `0..2^32`. `before` is what it said last, `None` at the first toss.
-    #[inline(always)]
-    #[must_use]
-    pub const fn toss(&self, before: Option<bool>, draw: u64) -> bool {
-        let threshold = match before {
-            None => self.first,
-            Some(false) => self.after[0],
-            Some(true) => self.after[1],
-        };
-        draw < threshold
-    }
+/// 1 if the draw is below the threshold, else 0, without a branch: the difference of two values far below
+/// 2^63 has a sign.
+#[inline(always)]
+#[must_use]
+pub const fn below(draw: u64, threshold: u64) -> u64 {
+    draw.wrapping_sub(threshold) >> 63
 }
 
 /// `value * share`, rounded to the nearest 1/2^32; both at most [`ONE`].
@@ -79,11 +83,10 @@ mod tests {
     };
 
     fn tosses(coin: Coin, seed: u64) -> Vec<bool> {
-        let mut before = None;
+        let mut said = UNASKED;
         let toss = |n| {
-            let yes = coin.toss(before, draw(seed, 0, 0, n));
-            before = Some(yes);
-            yes
+            said = coin.toss(said, draw(seed, 0, 0, n));
+            said == YES
         };
         (1..=PACKETS).map(toss).collect()
     }
@@ -105,8 +108,7 @@ mod tests {
     #[test]
     fn the_extremes_are_exact() {
         assert!(tosses(Coin::new(ONE, percent(50)), 1).iter().all(|&yes| yes));
-        assert!(!Coin::NEVER.possible() && !Coin::new(0, percent(50)).possible());
-        assert!(Coin::new(1, ONE).possible());
+        assert!(!tosses(Coin::NEVER, 1).contains(&true));
         let stuck = tosses(Coin::new(percent(50), ONE), 3);
         assert!(stuck.iter().all(|&yes| yes == stuck[0]));
     }
@@ -115,7 +117,12 @@ mod tests {
         #[test]
         fn probabilities_stay_probabilities(p in 0..=ONE, c in 0..=ONE) {
             let coin = Coin::new(p, c);
-            prop_assert!(coin.after[0] <= p && p <= coin.after[1] && coin.after[1] <= ONE);
+            prop_assert!(coin.0[1] <= p && p <= coin.0[2] && coin.0[2] <= ONE);
+        }
+
+        #[test]
+        fn below_is_what_comparison_says(draw in 0..ONE, threshold in 0..=ONE) {
+            prop_assert_eq!(below(draw, threshold) == 1, draw < threshold);
         }
 
         #[test]

@@ -5,9 +5,11 @@
 //! general and intuitive loss model", 2009) differ only in their numbers. A flow begins in a state drawn from
 //! the stationary distribution, so that short flows lose as much as long ones; netem begins in the good one.
 
+use core::hint::black_box;
+
 use bytemuck::{Pod, Zeroable};
 
-use crate::chance::{Coin, ONE};
+use crate::chance::{Coin, ONE, below};
 
 /// States that a chain can have.
 pub const STATES: usize = 4;
@@ -16,31 +18,33 @@ pub const STATES: usize = 4;
 /// state 1, and so on; the rest to state 3. Numerators over 2^32, ascending.
 pub type Row = [u64; STATES - 1];
 
-/// See the module.
+/// Where a chain is: one of its states, from 1, or [`OUTSIDE`].
+pub type Place = u64;
+/// Before the first packet.
+pub const OUTSIDE: Place = 0;
+
+/// See the module. Tables have room for every value of three bits, so that none needs a check.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct Loss {
-    /// The state of the first packet.
-    pub first: Row,
-    /// The state of every other packet, by the state of the one before.
-    pub next: [Row; STATES],
-    /// With which probability a packet is lost, by its state.
-    pub lost: [u64; STATES],
+    /// Where a packet is, by where the one before was.
+    pub next: [Row; 8],
+    /// With which probability a packet is lost, by where it is.
+    pub lost: [u64; 8],
 }
 
-const _: () = assert!(size_of::<Loss>() == 152);
+const _: () = assert!(size_of::<Loss>() == 256);
 
 impl Loss {
     /// Nothing is lost.
-    pub const NONE: Self = Self { first: [ONE; 3], next: [[ONE; 3]; STATES], lost: [0; STATES] };
+    pub const NONE: Self = Self { next: [[ONE; 3]; 8], lost: [0; 8] };
 
-    /// Each packet with probability `p`; two losses in succession correlate by `correlation`. State 1 loses.
+    /// Each packet with probability `p`; two losses in succession correlate by `correlation`. State 2 loses.
     #[must_use]
     pub fn random(p: u64, correlation: u64) -> Self {
-        let coin = Coin::new(p, correlation);
-        let [after_no, after_yes] = coin.after.map(|yes| row([ONE - yes, yes, 0, 0]));
-        let first = row([ONE - coin.first, coin.first, 0, 0]);
-        Self { first, next: [after_no, after_yes, first, first], lost: [0, ONE, 0, 0] }
+        // Saying no is state 1, saying yes is state 2.
+        let rows = Coin::new(p, correlation).0.map(|yes| row([ONE - yes, yes, 0, 0]));
+        Self::of(&rows, [0, ONE, 0, 0])
     }
 
     /// From good to bad with `p`, back with `r`; lost with `bad` in the bad state (netem's 1-h) and with
@@ -48,8 +52,7 @@ impl Loss {
     #[must_use]
     pub fn gilbert_elliott(p: u64, r: u64, bad: u64, good: u64) -> Self {
         let first = stationary([r.into(), p.into(), 0, 0]);
-        let rows = [row([ONE - p, p, 0, 0]), row([r, ONE - r, 0, 0]), first, first];
-        Self { first, next: rows, lost: [good, bad, 0, 0] }
+        Self::of(&[first, row([ONE - p, p, 0, 0]), row([r, ONE - r, 0, 0])], [good, bad, 0, 0])
     }
 
     /// netem's states 1 (a gap between bursts, received), 2 (in a burst, received), 3 (in a burst, lost) and 4
@@ -66,33 +69,40 @@ impl Loss {
         };
         let lone = (gap * u128::from(p14)) >> 32;
         let rows = [
+            stationary([gap, quiet, burst, lone]),
             row([ONE.saturating_sub(p13 + p14), 0, p13, p14]),
             row([0, ONE - p23, p23, 0]),
             row([p31, p32, ONE.saturating_sub(p31 + p32), 0]),
             row([ONE, 0, 0, 0]),
         ];
-        Self { first: stationary([gap, quiet, burst, lone]), next: rows, lost: [0, 0, ONE, ONE] }
+        Self::of(&rows, [0, 0, ONE, ONE])
     }
 
-    /// The state of a packet after one in state `before` (`None` for a flow's first), and whether it is lost.
-    /// Two draws from `0..2^32`.
+    /// `rows` from outside, then from each state.
+    fn of(rows: &[Row], lost: [u64; STATES]) -> Self {
+        let mut this = Self::NONE;
+        this.next.iter_mut().zip(rows).for_each(|(to, from)| *to = *from);
+        this.lost.iter_mut().skip(1).zip(lost).for_each(|(to, from)| *to = from);
+        this
+    }
+
+    /// Where a packet is after one at `before`, and 1 if it is lost, else 0. Two draws from `0..2^32`. Without
+    /// a branch, see [`Coin`].
     #[inline(always)]
     #[must_use]
-    pub const fn step(&self, before: Option<u32>, transition: u64, fate: u64) -> (u32, bool) {
-        let row = match before {
-            Some(state) => &self.next[state as usize & (STATES - 1)],
-            None => &self.first,
-        };
-        let state = reached(row[0], transition) + reached(row[1], transition) + reached(row[2], transition);
-        (state, fate < self.lost[state as usize & (STATES - 1)])
+    pub const fn step(&self, before: Place, transition: u64, fate: u64) -> (Place, u64) {
+        let row = &self.next[entry(before)];
+        let passed = below(transition, row[0]) + below(transition, row[1]) + below(transition, row[2]);
+        let place = STATES as u64 - passed;
+        (place, below(fate, self.lost[entry(place)]))
     }
 }
 
-/// 1 if the draw is not below the threshold, without a branch: the difference of two values far below 2^63
-/// has a sign.
+/// Where a place stands in a table. The compiler can prove that the mask is of no use and drops it, if it sees
+/// where the place comes from; the verifiers of old kernels (6.1) cannot and need it.
 #[inline(always)]
-const fn reached(threshold: u64, draw: u64) -> u32 {
-    (threshold.wrapping_sub(1).wrapping_sub(draw) >> 63) as u32
+const fn entry(place: Place) -> usize {
+    (black_box(place) & 7) as usize
 }
 
 /// Probabilities of the four states as thresholds. What rounding leaves over goes to the first state that
@@ -131,11 +141,11 @@ mod tests {
     };
 
     fn lost(model: &Loss, seed: u64) -> Vec<bool> {
-        let mut before = None;
+        let mut place = OUTSIDE;
         let step = |n| {
-            let (state, lost) = model.step(before, draw(seed, 0, 1, n), draw(seed, 0, 2, n));
-            before = Some(state);
-            lost
+            let (next, lost) = model.step(place, draw(seed, 0, 1, n), draw(seed, 0, 2, n));
+            place = next;
+            lost == 1
         };
         (1..=PACKETS).map(step).collect()
     }
@@ -202,13 +212,13 @@ mod tests {
         let (p13, p31, p32, p23, p14) = (0.02, 0.2, 0.3, 0.4, 0.01);
         let weights = [p31 * p23, p13 * p32, p13 * p23, p31 * p23 * p14];
         let total: f64 = weights.iter().sum();
-        let mut before = None;
+        let mut place = OUTSIDE;
         let mut seen = [0.0; STATES];
         for n in 1..=PACKETS {
-            let (state, lost) = model.step(before, draw(5, 0, 1, n), draw(5, 0, 2, n));
-            assert_eq!(lost, state >= 2);
-            before = Some(state);
-            seen[state as usize] += 1.0;
+            let (next, lost) = model.step(place, draw(5, 0, 1, n), draw(5, 0, 2, n));
+            assert_eq!(lost == 1, next >= 3);
+            place = next;
+            seen[(place & 7) as usize - 1] += 1.0;
         }
         for (seen, weight) in seen.iter().zip(weights) {
             within_three_sigma(*seen, weight / total, 12.0);
@@ -232,7 +242,7 @@ mod tests {
                 Loss::four_state(p[0], p[2], p[3].min(ONE - p[2]), p[1], p[4].min(ONE - p[0])),
             ];
             for model in models {
-                for row in model.next.iter().chain([&model.first]) {
+                for row in &model.next {
                     prop_assert!(row[0] <= row[1] && row[1] <= row[2] && row[2] <= ONE, "{row:?}");
                 }
             }
@@ -240,16 +250,11 @@ mod tests {
 
         /// Only states with a probability are entered, whatever the draw.
         #[test]
-        fn impossible_states_are_never_entered(p in 0..=ONE, r in 0..=ONE, draw in 0..ONE, before in 0u32..2) {
-            let (state, _) = Loss::gilbert_elliott(p, r, ONE, 0).step(Some(before), draw, 0);
-            prop_assert!(state < 2);
-            let (start, _) = Loss::gilbert_elliott(p, r, ONE, 0).step(None, draw, 0);
-            prop_assert!(start == 0 || p > 0);
-        }
-
-        #[test]
-        fn a_threshold_is_reached_as_by_comparison(threshold in 0..=ONE, draw in 0..ONE) {
-            prop_assert_eq!(reached(threshold, draw) == 1, draw >= threshold);
+        fn impossible_states_are_never_entered(p in 0..=ONE, r in 0..=ONE, draw in 0..ONE, before in 0u64..=2) {
+            let (place, _) = Loss::gilbert_elliott(p, r, ONE, 0).step(before, draw, 0);
+            prop_assert!((1..=2).contains(&place));
+            let (start, _) = Loss::gilbert_elliott(p, r, ONE, 0).step(OUTSIDE, draw, 0);
+            prop_assert!(start == 1 || p > 0);
         }
     }
 }

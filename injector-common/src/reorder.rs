@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::chance::Coin;
+use crate::chance::{Coin, Said, YES};
 
 /// See the module.
 #[repr(C)]
@@ -21,7 +21,7 @@ pub struct Order {
     /// Packets that were delayed since the last one that overtook; stops at the gap.
     pub delayed: u64,
     /// What the coin said last.
-    pub before: Option<bool>,
+    pub said: Said,
 }
 
 impl Reorder {
@@ -39,11 +39,11 @@ impl Reorder {
             return (false, order);
         }
         if order.delayed + 1 < self.gap {
-            return (false, Order { delayed: order.delayed + 1, before: order.before });
+            return (false, Order { delayed: order.delayed + 1, said: order.said });
         }
-        let overtakes = self.coin.toss(order.before, draw);
-        let delayed = if overtakes { 0 } else { order.delayed };
-        (overtakes, Order { delayed, before: Some(overtakes) })
+        let said = self.coin.toss(order.said, draw);
+        let delayed = if said == YES { 0 } else { order.delayed };
+        (said == YES, Order { delayed, said })
     }
 }
 

@@ -20,6 +20,12 @@ mod atomic;
 #[cfg(target_arch = "bpf")]
 mod cgroup;
 #[cfg(target_arch = "bpf")]
+mod content;
+#[cfg(target_arch = "bpf")]
+mod flow;
+#[cfg(target_arch = "bpf")]
+mod header;
+#[cfg(target_arch = "bpf")]
 mod lineage;
 #[cfg(target_arch = "bpf")]
 mod maps;

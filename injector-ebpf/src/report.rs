@@ -6,6 +6,7 @@ use aya_ebpf::{
 };
 use injector_common::{
     event::{Event, SCHEMA},
+    netem::Fate,
     packet::Packet,
     rule::Rule,
 };
@@ -13,6 +14,7 @@ use injector_common::{
 use crate::{
     atomic,
     maps::{EVENTS, SHARED, config},
+    packet,
     rules::Passage,
     task,
 };
@@ -62,9 +64,9 @@ pub fn call(passage: &Passage, number: u32, rule: &Rule, decision: u64) {
     entry.submit(0);
 }
 
-/// A packet that was dropped.
+/// A packet that met something.
 #[inline(always)]
-pub fn packet(packet: &Packet, backend: u32, cgroup: u64, number: u32, decision: u64) {
+pub fn packet(passage: &packet::Passage, (number, rule): (u32, &Rule), decision: u64, fate: Fate) {
     let Some(mut entry) = reserve() else { return };
     // SAFETY: as in `call`; the clock has no arguments.
     unsafe {
@@ -75,10 +77,14 @@ pub fn packet(packet: &Packet, backend: u32, cgroup: u64, number: u32, decision:
         (*event).rule = number;
         (*event).time = bpf_ktime_get_boot_ns();
         (*event).plan = config!(plan);
-        (*event).cgroup = cgroup;
-        (*event).backend = backend;
+        (*event).cgroup = passage.cgroup;
+        (*event).backend = passage.backend;
         (*event).decision = decision;
-        (*event).packet = *packet;
+        (*event).fault = rule.fault;
+        (*event).value = i64::from(fate.effects);
+        (*event).place = passage.place;
+        (*event).args[0] = fate.number;
+        (*event).packet = passage.packet;
     }
     entry.submit(0);
 }

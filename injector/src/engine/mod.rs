@@ -16,7 +16,7 @@ pub use self::{
     error::{Blame, EngineError},
     events::{PacketRecord, Record, TaskRecord, Verdict},
     guard::{End, Guard},
-    report::{Report, RuleReport},
+    report::{PacketsReport, Report, RuleReport},
 };
 use crate::{
     kernel::{

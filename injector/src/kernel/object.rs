@@ -110,6 +110,8 @@ pub struct Sizes {
     /// Cells in each thread's state: rules of calls, all calls together, and room for changes. The slot table
     /// has twice as many slots.
     pub slots: u32,
+    /// Flows of packets that are known at a time, at least 1.
+    pub flows: u32,
     /// Bytes of the ring buffer, a power of two and a multiple of the page size.
     pub events: u32,
 }
@@ -314,6 +316,7 @@ fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, Obj
             shape.flags |= BPF_F_MMAPABLE;
             shape.max_entries = 2 * sizes.slots;
         }
+        "FLOWS" | "ORDER" => shape.max_entries = sizes.flows,
         "EVENTS" => shape.max_entries = sizes.events,
         "THREADS" => {
             shape.value_size = state_size(sizes.slots);
