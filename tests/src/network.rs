@@ -119,6 +119,7 @@ pub struct Echo {
     pub port: u16,
     seen: Arc<Mutex<Vec<(u32, SocketAddr)>>>,
     stop: Arc<AtomicBool>,
+    socket: UdpSocket,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -130,8 +131,20 @@ impl Echo {
         let (seen, stop) = (Arc::default(), Arc::new(AtomicBool::new(false)));
         let port = socket.local_addr()?.port();
         let (all, end) = (Arc::clone(&seen), Arc::clone(&stop));
-        let thread = thread::spawn(move || echo(&socket, &all, &end));
-        Ok(Self { port, seen, stop, thread: Some(thread) })
+        let shared = socket.try_clone()?;
+        let thread = thread::spawn(move || echo(&shared, &all, &end));
+        Ok(Self { port, seen, stop, socket, thread: Some(thread) })
+    }
+
+    /// Has it hold so many bytes that it did not get to yet, for senders that do not wait.
+    pub fn hold(&self, bytes: libc::c_int) -> Result<()> {
+        let value = (&raw const bytes).cast();
+        let size = libc::socklen_t::try_from(size_of_val(&bytes))?;
+        // SAFETY: a descriptor that is open, and a value that outlives the call.
+        let done = unsafe {
+            libc::setsockopt(self.socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, value, size)
+        };
+        if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().into()) }
     }
 
     /// The numbers in the datagrams that came so far, with their senders; forgets them.

@@ -5,6 +5,7 @@ mod containers;
 mod leftovers;
 mod losses;
 mod models;
+mod netem;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -55,8 +56,13 @@ fn sender(address: IpAddr, port: u16, count: usize) -> Command {
     arguments(Command::new(victim::DATAGRAMS), address, port, count)
 }
 
-fn arguments(mut command: Command, address: IpAddr, port: u16, count: usize) -> Command {
-    command.args([address.to_string(), port.to_string(), count.to_string(), "2".to_owned()]);
+fn arguments(command: Command, address: IpAddr, port: u16, count: usize) -> Command {
+    paced(command, address, port, (count, 2))
+}
+
+/// A sender that waits so many milliseconds after each datagram.
+fn paced(mut command: Command, address: IpAddr, port: u16, (count, gap): (usize, u32)) -> Command {
+    command.args([address.to_string(), port.to_string(), count.to_string(), gap.to_string()]);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     command
 }
