@@ -35,6 +35,23 @@ pub const REASON_NAMES: [(Reason, &str); REASONS] = [
     (Reason::NoState, "no-state"),
 ];
 
+/// What a rule on packets counts besides: bytes, and each effect by itself, since one packet can meet several.
+#[repr(C)]
+#[cfg_attr(
+    not(target_arch = "bpf"),
+    derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)
+)]
+pub struct Traffic {
+    /// Bytes of the packets that the rule means, from the IP header on.
+    pub bytes: Cell,
+    /// Packets that were dropped.
+    pub dropped: Cell,
+    /// Packets that went out twice.
+    pub duplicated: Cell,
+    /// Packets, or copies of them, with a bit that was turned.
+    pub corrupted: Cell,
+}
+
 #[cfg(not(target_arch = "bpf"))]
 type Cell = u64;
 #[cfg(target_arch = "bpf")]

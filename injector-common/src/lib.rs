@@ -8,17 +8,26 @@
 
 pub mod argument;
 pub mod call;
+pub mod chance;
 pub mod config;
 pub mod counters;
 pub mod decide;
+pub mod delay;
 pub mod event;
+pub mod flow;
 pub mod glob;
+pub mod loss;
+pub mod netem;
 pub mod object;
 pub mod packet;
 pub mod plan;
 pub mod random;
+pub mod rate;
+pub mod reorder;
 pub mod rule;
 pub mod shared;
+#[cfg(test)]
+mod statistics;
 pub mod thread;
 pub mod trigger;
 

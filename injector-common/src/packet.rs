@@ -123,12 +123,12 @@ impl Prefix {
 }
 
 #[inline(always)]
-const fn high(a: &[u8; 16]) -> u64 {
+pub(crate) const fn high(a: &[u8; 16]) -> u64 {
     u64::from_be_bytes([a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]])
 }
 
 #[inline(always)]
-const fn low(a: &[u8; 16]) -> u64 {
+pub(crate) const fn low(a: &[u8; 16]) -> u64 {
     u64::from_be_bytes([a[8], a[9], a[10], a[11], a[12], a[13], a[14], a[15]])
 }
 

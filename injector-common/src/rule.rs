@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
+    netem::Netem,
     packet::PacketMatch,
     trigger::{Threshold, When},
 };
@@ -15,6 +16,9 @@ pub const FAULT_RETURN: u32 = 1;
 pub const FAULT_DROP: u32 = 2;
 /// [`Rule::fault`]: the call returns one of [`Rule::choices`].
 pub const FAULT_CHOICE: u32 = 3;
+
+/// [`Rule::fault`]: packets meet what [`Rule::netem`] says.
+pub const FAULT_NETEM: u32 = 4;
 
 /// [`Rule::moment`]: before the call runs; it does not run then.
 pub const AT_ENTRY: u32 = 0;
@@ -81,10 +85,13 @@ pub struct Rule {
     pub choices: [Choice; MAX_CHOICES],
     /// For packets: which ones.
     pub packets: PacketMatch,
+    /// For [`FAULT_NETEM`]: what happens to them.
+    pub netem: Netem,
 }
 
 const _: () = assert!(
-    size_of::<Rule>() == 96 + MAX_CHOICES * size_of::<Choice>() + size_of::<PacketMatch>()
+    size_of::<Rule>()
+        == 96 + MAX_CHOICES * size_of::<Choice>() + size_of::<PacketMatch>() + size_of::<Netem>()
         && align_of::<Rule>() == 8
 );
 

@@ -11,13 +11,14 @@ use aya_ebpf::{
         generated::{bpf_task_storage_delete, bpf_task_storage_get},
     },
     macros::map,
-    maps::{Array, HashMap, ProgramArray, RingBuf},
+    maps::{Array, HashMap, LruHashMap, ProgramArray, RingBuf},
 };
 use injector_common::{
     MAX_CGROUPS, RULE_NUMBERS,
     call::{CALL_ENTRIES, CallRules, Slot},
     config::Config,
-    counters::Counters,
+    counters::{Counters, Traffic},
+    flow::{Flow, FlowClass, FlowKey},
     glob::Glob,
     object::Ports,
     rule::Rule,
@@ -75,6 +76,18 @@ pub static RULES: Array<Rule> = Array::with_max_entries(RULE_NUMBERS as u32, 0);
 /// The counters of each rule.
 #[map]
 pub static COUNTERS: Array<Counters> = Array::with_max_entries(RULE_NUMBERS as u32, 0);
+
+/// What rules on packets count besides.
+#[map]
+pub static TRAFFIC: Array<Traffic> = Array::with_max_entries(RULE_NUMBERS as u32, 0);
+
+/// Flows of packets, as each rule counts them. Those that were quiet for longest make room.
+#[map]
+pub static FLOWS: LruHashMap<FlowKey, Flow> = LruHashMap::with_max_entries(1, 0);
+
+/// How many flows of each class there have been.
+#[map]
+pub static ORDER: LruHashMap<FlowClass, u64> = LruHashMap::with_max_entries(1, 0);
 
 /// Which slots each call has, see [`injector_common::call::entry`]. User space has it mapped.
 #[map]

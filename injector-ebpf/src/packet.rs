@@ -1,28 +1,35 @@
-//! Faults on packets: what comes in is dropped at the target cgroup's own hook, what goes out at the
-//! egress of the device, silently, since a drop at the cgroup's egress hook is told to the sender.
+//! Faults on packets: what comes in is dropped at the target cgroup's own hook, what goes out is dropped,
+//! doubled or damaged at the egress of the device. A drop there is silent, one at the cgroup's egress hook is
+//! told to the sender.
 
-use core::{ffi::c_void, mem::MaybeUninit, ops::ControlFlow};
+use core::ffi::c_void;
 
 use aya_ebpf::{
     bindings::__sk_buff,
     helpers::{
         bpf_ktime_get_boot_ns,
-        generated::{bpf_loop, bpf_redirect, bpf_skb_cgroup_id, bpf_skb_load_bytes_relative, bpf_tail_call},
+        generated::{bpf_clone_redirect, bpf_loop, bpf_redirect, bpf_skb_cgroup_id, bpf_tail_call},
     },
+    macros::map,
+    maps::PerCpuArray,
 };
 use injector_common::{
     call::{PACKETS, Run},
     counters::{Counters, Reason},
     decide::{Match, ticket_valid, triggered},
     event::{BACKEND_CGROUP_SKB, BACKEND_TC},
-    packet::{EGRESS, INGRESS, Packet, mapped},
-    rule::{FAULT_DROP, Rule},
+    flow::{FlowClass, FlowKey},
+    netem::{COPY_CORRUPTED, CORRUPTED, DUPLICATED, Fate, LOST, Netem},
+    packet::{EGRESS, INGRESS, Packet},
+    rule::{FAULT_NETEM, Rule},
     shared::cgroup_entry,
 };
 
 use crate::{
     atomic,
-    maps::{CALLS, CGROUPS, COUNTERS, GATE, RULES, SHARED, SLOTS, config, plan_alive},
+    content::{self, Content},
+    flow, header,
+    maps::{CALLS, CGROUPS, COUNTERS, GATE, RULES, SHARED, SLOTS, TRAFFIC, config, plan_alive},
     report,
     rules::{read, suppress},
 };
@@ -32,18 +39,17 @@ const TC_NEXT: i64 = -1;
 /// An interface that cannot exist. A redirect to it frees the packet and tells nobody, unlike
 /// `TC_ACT_SHOT`, which the sender's TCP takes for congestion on its own host.
 const NOWHERE: u32 = 0x7fff_fffe;
-/// `bpf_skb_load_bytes_relative` from the network header.
-const HEADER_NET: u32 = 1;
 
 /// Packets that come to the cgroup this program is attached to: 1 to pass, 0 to drop.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "cgroup_skb/ingress")]
 pub extern "C" fn ingress(skb: *mut __sk_buff) -> i64 {
     // The cgroup is known by construction; its number would be that of the socket's own cgroup.
+    let passage = ask(skb, INGRESS, BACKEND_CGROUP_SKB, 0);
     // Two constants, so that the verifier sees a 0 or a 1.
-    match verdict(skb, INGRESS, BACKEND_CGROUP_SKB, 0) {
-        ControlFlow::Break(()) => 0,
-        ControlFlow::Continue(()) => 1,
+    match passage {
+        Some(Passage { effects, .. }) if effects & LOST != 0 => 0,
+        _ => 1,
     }
 }
 
@@ -60,9 +66,16 @@ pub extern "C" fn egress(skb: *mut __sk_buff) -> i64 {
     if unsafe { CGROUPS.get(cgroup) }.is_none() || met_before(skb) {
         return TC_NEXT;
     }
-    if verdict(skb, EGRESS, BACKEND_TC, cgroup).is_break() {
+    let Some(passage) = ask(skb, EGRESS, BACKEND_TC, cgroup) else { return TC_NEXT };
+    if passage.effects & DUPLICATED != 0 {
+        double(skb, passage);
+    }
+    if passage.effects & LOST != 0 {
         // SAFETY: no pointers.
         return unsafe { bpf_redirect(NOWHERE, 0) };
+    }
+    if passage.effects & CORRUPTED != 0 {
+        content::turn(skb, &passage.packet, &passage.content, passage.bit);
     }
     TC_NEXT
 }
@@ -94,161 +107,161 @@ fn met_before(skb: *mut __sk_buff) -> bool {
 }
 
 /// A packet on its way past the rules.
-struct Passage {
-    packet: Packet,
+pub struct Passage {
+    /// What is known of the packet.
+    pub packet: Packet,
+    /// Its flow, as the rule at hand counts it.
+    pub key: FlowKey,
+    /// The flow's class, while a flow is new.
+    class: FlowClass,
+    /// What of it can be damaged.
+    pub content: Content,
     /// The first slot of the rules on packets.
     base: u32,
-    backend: u32,
-    /// A whole word: the verifier does not know that a `bool` is 0 or 1, and the verdict is made of it.
-    dropped: u32,
-    alive: bool,
-    cgroup: u64,
+    /// Which mechanism asks, see [`injector_common::event`].
+    pub backend: u32,
+    /// What happens to it so far: bits of [`injector_common::netem`].
+    effects: u32,
+    /// Does the plan still act? Not 0 if so.
+    alive: u32,
+    /// The bits that are turned in it and in its copy.
+    bit: u32,
+    copy_bit: u32,
+    /// The rule that doubled it.
+    doubler: u32,
+    /// Its cgroup, where that is known.
+    pub cgroup: u64,
+    /// The flow's place, as the last rule that fired found it.
+    pub place: u64,
 }
 
-/// Asks every packet rule, in order. A break means that the packet is to be dropped.
+/// Of each CPU the packet at hand. Not on the stack: there the verifier would follow every value that the rules
+/// before may have left. Programs on packets run with softirqs off, so none finds another's here; the run for a
+/// copy ends before it gets here.
+#[map]
+static PASSAGE: PerCpuArray<Passage> = PerCpuArray::with_max_entries(1, 0);
+
+/// Asks every packet rule, in order, what is to happen. `None` where there is nothing to ask.
 #[inline(always)]
-fn verdict(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) -> ControlFlow<()> {
+fn ask(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) -> Option<&'static Passage> {
     if atomic::get(&SHARED.armed) == 0 {
-        return ControlFlow::Continue(());
+        return None;
     }
-    let Some(run) = CALLS.get(PACKETS).map(|rules| read(&rules.run)) else {
-        return ControlFlow::Continue(());
-    };
-    let Run { base, count, .. } = run;
-    let (packet, dropped) = (Packet::default(), run.zero());
-    let mut passage = Passage { packet, base, backend, dropped, alive: false, cgroup };
-    if !parse(skb, &mut passage.packet) {
-        return ControlFlow::Continue(());
-    }
+    let Run { base, count, .. } = CALLS.get(PACKETS).map(|rules| read(&rules.run))?;
+    // SAFETY: this CPU's own, see there.
+    let passage = unsafe { &mut *PASSAGE.get_ptr_mut(0)? };
     passage.packet.direction = direction;
+    let transport = header::parse(skb, &mut passage.packet)?;
+    passage.content = content::of(skb, &passage.packet, transport);
+    passage.key.set(&passage.packet, 0);
+    passage.base = base;
+    passage.backend = backend;
+    passage.effects = 0;
+    passage.place = 0;
+    passage.cgroup = cgroup;
     // SAFETY: no arguments.
-    passage.alive = plan_alive(unsafe { bpf_ktime_get_boot_ns() });
-    // SAFETY: the callback has the shape that the helper wants and gets the passage; both outlive it.
-    unsafe { bpf_loop(u32::from(count), consider as *mut c_void, (&raw mut passage).cast(), 0) };
-    if passage.dropped == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    passage.alive = u32::from(plan_alive(unsafe { bpf_ktime_get_boot_ns() }));
+    // SAFETY: the callback has the shape that the helper wants.
+    unsafe { bpf_loop(u32::from(count), consider as *mut c_void, core::ptr::null_mut(), 0) };
+    Some(passage)
 }
 
 /// One rule of the loop.
-unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
-    // SAFETY: the passage that `verdict` handed to the loop.
+unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
+    let Some(passage) = PASSAGE.get_ptr_mut(0) else { return 1 };
+    // SAFETY: this CPU's own, filled by `ask`, which does not touch it meanwhile.
     let passage = unsafe { &mut *passage };
     let Some(number) = SLOTS.get(passage.base + index as u32).map(|slot| slot.rule) else { return 1 };
     let (Some(rule), Some(counters)) = (RULES.get(number), COUNTERS.get(number)) else { return 1 };
-    if rule.fault != FAULT_DROP || !rule.packets.holds(&passage.packet) {
+    let Some(traffic) = TRAFFIC.get(number) else { return 1 };
+    if !rule.packets.holds(&passage.packet) {
         return 0;
     }
     let nth = atomic::fetch_add(&counters.matched, 1) + 1;
-    match fires(passage, rule, counters, nth) {
-        Ok(()) => {
-            passage.dropped = 1;
+    atomic::add(&traffic.bytes, u64::from(passage.packet.length));
+    match fires(passage, (number, rule), counters, nth) {
+        Ok(fate) => {
+            note(passage, (number, rule), fate);
             atomic::add(&counters.fired, 1);
-            report::packet(&passage.packet, passage.backend, passage.cgroup, number, nth);
+            for (effect, counter) in [
+                (LOST, &traffic.dropped),
+                (DUPLICATED, &traffic.duplicated),
+                (CORRUPTED | COPY_CORRUPTED, &traffic.corrupted),
+            ] {
+                if fate.effects & effect != 0 {
+                    atomic::add(counter, 1);
+                }
+            }
+            report::packet(passage, (number, rule), nth, fate);
         }
         Err(reason) => suppress(counters, reason),
     }
     0
 }
 
-/// Does match number `number` of the rule fire?
+/// What happens to match number `nth` of the rule: at least one thing.
 #[inline(always)]
-fn fires(passage: &Passage, rule: &Rule, counters: &Counters, number: u64) -> Result<(), Reason> {
-    if !passage.alive {
+fn fires(
+    passage: &mut Passage,
+    (number, rule): (u32, &Rule),
+    counters: &Counters,
+    nth: u64,
+) -> Result<Fate, Reason> {
+    if passage.alive == 0 {
         return Err(Reason::Expired);
     }
-    triggered(rule, Match { subject: 0, object: 0, number })?;
-    if passage.dropped != 0 {
+    triggered(rule, Match { subject: 0, object: 0, number: nth })?;
+    let mut fate = Fate { effects: LOST, number: 0 };
+    if rule.fault == FAULT_NETEM {
+        passage.key.rule = number;
+        let content = passage.content.length != 0;
+        (passage.place, fate) =
+            flow::next(&passage.key, &mut passage.class, rule, content).ok_or(Reason::NoState)?;
+        if fate.effects == 0 {
+            return Err(Reason::Probability);
+        }
+    }
+    fate = fate.beside(passage.effects);
+    if fate.effects == 0 {
         return Err(Reason::Overruled);
     }
     if rule.times != 0 {
         ticket_valid(rule.times, atomic::fetch_add(&counters.tickets, 1))?;
     }
-    if config!(monitor) != 0 { Err(Reason::Monitored) } else { Ok(()) }
+    if config!(monitor) != 0 { Err(Reason::Monitored) } else { Ok(fate) }
 }
 
-/// Reads `N` bytes at `offset` from the network header.
+/// Notes what is to be done when all rules were asked.
 #[inline(always)]
-fn load<const N: usize>(skb: *mut __sk_buff, offset: u32) -> Option<[u8; N]> {
-    // Not zeroed first: LLVM makes a call of that, to a memset that the verifier does not take.
-    let mut bytes = MaybeUninit::<[u8; N]>::uninit();
-    // SAFETY: the helper writes N bytes in any case, zeroes when it fails.
-    let rc = unsafe {
-        bpf_skb_load_bytes_relative(skb.cast(), offset, bytes.as_mut_ptr().cast(), N as u32, HEADER_NET)
-    };
-    // SAFETY: written just now.
-    (rc == 0).then(|| unsafe { bytes.assume_init() })
+fn note(passage: &mut Passage, (number, rule): (u32, &Rule), fate: Fate) {
+    passage.effects |= fate.effects;
+    let length = passage.content.length;
+    if fate.effects & CORRUPTED != 0 {
+        passage.bit = Netem::bit(rule.seed, passage.place, fate.number, false, length);
+    }
+    if fate.effects & COPY_CORRUPTED != 0 {
+        passage.copy_bit = Netem::bit(rule.seed, passage.place, fate.number, true, length);
+    }
+    if fate.effects & DUPLICATED != 0 {
+        passage.doubler = number;
+    }
 }
 
-/// Fills in what the headers say. False when it is no IP packet.
+/// Sends a copy ahead. It belongs to no socket, so it is nobody's when it passes here.
 #[inline(always)]
-fn parse(skb: *mut __sk_buff, packet: &mut Packet) -> bool {
-    // SAFETY: a field of the context.
-    packet.ifindex = unsafe { (*skb).ifindex };
-    let Some([first]) = load::<1>(skb, 0) else { return false };
-    let ports = match first >> 4 {
-        4 => parse_v4(skb, packet),
-        6 => parse_v6(skb, packet),
-        _ => return false,
-    };
-    if let Some(offset) = ports
-        && matches!(packet.protocol, 6 | 17 | 136)
-        && let Some([a, b, c, d]) = load::<4>(skb, offset)
+fn double(skb: *mut __sk_buff, passage: &Passage) {
+    let damaged = passage.effects & COPY_CORRUPTED != 0;
+    if damaged {
+        content::turn(skb, &passage.packet, &passage.content, passage.copy_bit);
+    }
+    // SAFETY: the program's own context and a field of it.
+    if unsafe { bpf_clone_redirect(skb, (*skb).ifindex, 0) } < 0
+        && let Some(traffic) = TRAFFIC.get(passage.doubler)
     {
-        packet.source_port = u16::from_be_bytes([a, b]);
-        packet.destination_port = u16::from_be_bytes([c, d]);
+        atomic::decrement(&traffic.duplicated);
     }
-    true
-}
-
-/// RFC 791. Where the transport header starts, `None` in a later fragment.
-#[inline(always)]
-fn parse_v4(skb: *mut __sk_buff, packet: &mut Packet) -> Option<u32> {
-    let header = load::<20>(skb, 0)?;
-    packet.family = 4;
-    packet.length = u32::from(u16::from_be_bytes([header[2], header[3]]));
-    packet.protocol = header[9];
-    packet.source = mapped([header[12], header[13], header[14], header[15]]);
-    packet.destination = mapped([header[16], header[17], header[18], header[19]]);
-    let fragment = u16::from_be_bytes([header[6], header[7]]) & 0x1fff;
-    (fragment == 0).then_some(u32::from(header[0] & 0xf) * 4)
-}
-
-/// RFC 8200. Where the transport header starts, `None` in a later fragment.
-#[inline(always)]
-fn parse_v6(skb: *mut __sk_buff, packet: &mut Packet) -> Option<u32> {
-    /// Extension headers that are walked; more are taken for a protocol of their own.
-    const EXTENSIONS: u32 = 6;
-    let header = load::<40>(skb, 0)?;
-    packet.family = 6;
-    packet.length = u32::from(u16::from_be_bytes([header[4], header[5]])) + 40;
-    let mut i = 0;
-    while i < 16 {
-        packet.source[i] = header[8 + i];
-        packet.destination[i] = header[24 + i];
-        i += 1;
+    if damaged {
+        // And back: a copy is written to only after it was taken apart from the original.
+        content::turn(skb, &passage.packet, &passage.content, passage.copy_bit);
     }
-    let mut next = header[6];
-    let mut offset = 40;
-    for _ in 0..EXTENSIONS {
-        let length = match next {
-            // Hop-by-hop, routing, destination options: in units of eight bytes, less the first.
-            0 | 43 | 60 => (u32::from(load::<2>(skb, offset)?[1]) + 1) * 8,
-            // Authentication header (RFC 4302): in units of four bytes, less two.
-            51 => (u32::from(load::<2>(skb, offset)?[1]) + 2) * 4,
-            44 => {
-                let fragment = load::<8>(skb, offset)?;
-                if u16::from_be_bytes([fragment[2], fragment[3]]) & 0xfff8 != 0 {
-                    packet.protocol = fragment[0];
-                    return None;
-                }
-                next = fragment[0];
-                offset += 8;
-                continue;
-            }
-            _ => break,
-        };
-        next = load::<2>(skb, offset)?[0];
-        offset += length;
-    }
-    packet.protocol = next;
-    Some(offset)
 }

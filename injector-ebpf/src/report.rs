@@ -9,6 +9,7 @@ use aya_ebpf::{
 };
 use injector_common::{
     event::{Event, ObjectEvent, PATH_TAIL, SCHEMA},
+    netem::Fate,
     packet::Packet,
     rule::Rule,
 };
@@ -17,6 +18,7 @@ use crate::{
     atomic,
     maps::{EVENTS, SHARED, config},
     object::{Object, TEXT},
+    packet,
     passage::Passage,
     task,
 };
@@ -102,9 +104,9 @@ unsafe fn tell(event: *mut Event, passage: &Passage, number: u32, rule: &Rule, d
     }
 }
 
-/// A packet that was dropped.
+/// A packet that met something.
 #[inline(always)]
-pub fn packet(packet: &Packet, backend: u32, cgroup: u64, number: u32, decision: u64) {
+pub fn packet(passage: &packet::Passage, (number, rule): (u32, &Rule), decision: u64, fate: Fate) {
     let Some(mut entry) = reserve::<Event>() else { return };
     // SAFETY: as in `call`; the clock has no arguments.
     unsafe {
@@ -115,10 +117,14 @@ pub fn packet(packet: &Packet, backend: u32, cgroup: u64, number: u32, decision:
         (*event).rule = number;
         (*event).time = bpf_ktime_get_boot_ns();
         (*event).plan = config!(plan);
-        (*event).cgroup = cgroup;
-        (*event).backend = backend;
+        (*event).cgroup = passage.cgroup;
+        (*event).backend = passage.backend;
         (*event).decision = decision;
-        (*event).packet = *packet;
+        (*event).fault = rule.fault;
+        (*event).value = i64::from(fate.effects);
+        (*event).place = passage.place;
+        (*event).args[0] = fate.number;
+        (*event).packet = passage.packet;
     }
     entry.submit(0);
 }

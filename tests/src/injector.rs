@@ -273,6 +273,8 @@ pub struct Counts {
     pub fired: u64,
     /// The others, by reason.
     pub suppressed: BTreeMap<String, u64>,
+    /// Of a rule on packets: what was counted besides.
+    pub packets: BTreeMap<String, u64>,
 }
 
 impl Counts {
@@ -288,6 +290,8 @@ impl Report {
         for rule in value["rules"].as_array()? {
             let suppressed = rule["suppressed"].as_object()?.iter();
             let suppressed = suppressed.map(|(reason, count)| Some((reason.clone(), count.as_u64()?)));
+            let packets = rule["packets"].as_object().into_iter().flatten();
+            let packets = packets.map(|(name, count)| Some((name.clone(), count.as_u64()?)));
             let (matched, fired) = (rule["matched"].as_u64()?, rule["fired"].as_u64()?);
             let (text, removed) = (rule["text"].as_str()?.to_owned(), rule["removed"].as_bool()?);
             rules.push(Counts {
@@ -296,6 +300,7 @@ impl Report {
                 matched,
                 fired,
                 suppressed: suppressed.collect::<Option<_>>()?,
+                packets: packets.collect::<Option<_>>()?,
             });
         }
         let skipped = value["skipped"].as_object()?.values().filter_map(Value::as_u64).sum();

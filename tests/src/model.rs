@@ -2,10 +2,15 @@
 //! the number of the call, with nothing from the kernel. The pure functions are those of injector-common,
 //! which has tests of its own; what is checked here is that the kernel side feeds them rightly.
 
+use std::net::IpAddr;
+
 use bytemuck::Zeroable;
 use injector_common::{
     call::{ABI_NATIVE, entry},
     decide::{Match, triggered},
+    flow::{EPHEMERAL, FlowClass},
+    netem::{Fate, Netem, State},
+    packet::mapped,
     random::rule_seed,
     rule::Rule,
     thread::{child_place, root_place},
@@ -70,13 +75,50 @@ impl Decider {
         triggered(&self.rule, at).is_ok()
     }
 
-    /// Is match `number` (from 1) of a rule on packets dropped?
-    pub fn drops(&self, number: usize) -> bool {
-        triggered(&self.rule, Match { subject: 0, object: 0, number: number as u64 }).is_ok()
-    }
-
     /// The numbers, from 1, of those of `calls` calls that fail.
     pub fn failures(&self, place: u64, call: libc::c_long, calls: usize) -> Vec<usize> {
         (1..=calls).filter(|&number| self.fires(place, call, number)).collect()
     }
+}
+
+/// A flow of packets as a rule counts it, told again. The port that is not ephemeral is no part of it here: the
+/// tests' servers have ports of the kernel's choice.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow {
+    seed: u64,
+    place: u64,
+}
+
+impl Flow {
+    /// The `nth` flow, from 0, in a direction, by a protocol (its number) and with a peer, that meets rule
+    /// number `rule` of a plan with that seed.
+    pub fn new(seed: u64, rule: u32, (direction, protocol): (u32, u8), peer: IpAddr, nth: u64) -> Self {
+        let peer = match peer {
+            IpAddr::V4(address) => mapped(address.octets()),
+            IpAddr::V6(address) => address.octets(),
+        };
+        let class = FlowClass { peer, protocol, direction, rule, ..FlowClass::zeroed() };
+        Self { seed: rule_seed(seed, rule), place: class.place(nth) }
+    }
+
+    /// What happens to its first `count` packets.
+    pub fn fates(&self, netem: &Netem, count: u32) -> Vec<Fate> {
+        let mut state = State::default();
+        let next = |_| {
+            let (after, fate) = netem.next(self.seed, self.place, state, true);
+            state = after;
+            fate
+        };
+        (0..count).map(next).collect()
+    }
+
+    /// Which bit of `bytes` bytes is turned in packet `number` (from 1), or in its copy.
+    pub fn bit(&self, number: u64, copy: bool, bytes: u32) -> u32 {
+        Netem::bit(self.seed, self.place, number, copy, bytes)
+    }
+}
+
+/// Is it a port that [`Flow`] leaves out?
+pub fn is_ephemeral(port: u16) -> bool {
+    port >= EPHEMERAL
 }

@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{ErrorKind, Read, Write},
     net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::fd::AsRawFd,
     process::Command,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -57,6 +58,11 @@ impl Space {
         Ok(())
     }
 
+    /// Has the kernel itself make the checksums of what leaves by `eth0`, as for a device that cannot.
+    pub fn without_offload(&self) -> Result<()> {
+        self.enter(|| make_checksums("eth0"))
+    }
+
     /// `program`, to run in it.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
@@ -83,6 +89,29 @@ impl Drop for Space {
     }
 }
 
+/// ethtool's `tx off` for a device of this thread's network namespace.
+fn make_checksums(device: &str) -> Result<()> {
+    /// From linux/ethtool.h: `ETHTOOL_STXCSUM` and its argument.
+    #[repr(C)]
+    struct Value {
+        command: u32,
+        data: u32,
+    }
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    let mut value = Value { command: 0x17, data: 0 };
+    // SAFETY: plain data, for which all zeroes is a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(device.bytes()) {
+        *to = from.cast_signed();
+    }
+    request.ifr_ifru.ifru_data = (&raw mut value).cast();
+    // SAFETY: the request and what it points to live until the call returns.
+    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) } != 0 {
+        return Err(std::io::Error::last_os_error()).context("cannot take the checksums from the device");
+    }
+    Ok(())
+}
+
 /// A UDP server that sends back what it gets, and remembers it.
 #[derive(Debug)]
 pub struct Echo {
@@ -90,6 +119,7 @@ pub struct Echo {
     pub port: u16,
     seen: Arc<Mutex<Vec<(u32, SocketAddr)>>>,
     stop: Arc<AtomicBool>,
+    socket: UdpSocket,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -101,8 +131,20 @@ impl Echo {
         let (seen, stop) = (Arc::default(), Arc::new(AtomicBool::new(false)));
         let port = socket.local_addr()?.port();
         let (all, end) = (Arc::clone(&seen), Arc::clone(&stop));
-        let thread = thread::spawn(move || echo(&socket, &all, &end));
-        Ok(Self { port, seen, stop, thread: Some(thread) })
+        let shared = socket.try_clone()?;
+        let thread = thread::spawn(move || echo(&shared, &all, &end));
+        Ok(Self { port, seen, stop, socket, thread: Some(thread) })
+    }
+
+    /// Has it hold so many bytes that it did not get to yet, for senders that do not wait.
+    pub fn hold(&self, bytes: libc::c_int) -> Result<()> {
+        let value = (&raw const bytes).cast();
+        let size = libc::socklen_t::try_from(size_of_val(&bytes))?;
+        // SAFETY: a descriptor that is open, and a value that outlives the call.
+        let done = unsafe {
+            libc::setsockopt(self.socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, value, size)
+        };
+        if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().into()) }
     }
 
     /// The numbers in the datagrams that came so far, with their senders; forgets them.

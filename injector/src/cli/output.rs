@@ -15,7 +15,7 @@ use super::{
     live,
 };
 use crate::{
-    engine::{Record, Report},
+    engine::{Record, Report, RuleReport},
     plan::Plan,
 };
 
@@ -129,13 +129,25 @@ pub(super) fn report(report: &Report, began_with: usize) {
         table.add_row([
             rule.rule.to_string(),
             rule.matched.to_string(),
-            rule.fired.to_string(),
+            fired(rule),
             if total == 0 { total.to_string() } else { format!("{total} ({})", why.join(", ")) },
             if rule.removed { format!("{} (removed)", rule.text) } else { rule.text.clone() },
         ]);
     }
     let _ = io::stderr().write_all(trimmed(&table).as_bytes());
     warnings(report, began_with);
+}
+
+/// How often a rule fired, and what that was where it was not only one thing.
+fn fired(rule: &RuleReport) -> String {
+    let Some(packets) = rule.packets.filter(|packets| packets.dropped < rule.fired) else {
+        return rule.fired.to_string();
+    };
+    let effects =
+        [("dropped", packets.dropped), ("duplicated", packets.duplicated), ("corrupted", packets.corrupted)];
+    let effects = effects.iter().filter(|(_, count)| *count > 0);
+    let told: Vec<_> = effects.map(|(name, count)| format!("{name} {count}")).collect();
+    if told.is_empty() { rule.fired.to_string() } else { format!("{} ({})", rule.fired, told.join(", ")) }
 }
 
 /// What must not be overlooked, whatever form the report has.

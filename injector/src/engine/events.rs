@@ -12,7 +12,8 @@ use injector_common::{
         BACKEND_CGROUP_SKB, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE, BACKEND_TC,
         Event, ObjectEvent, SCHEMA,
     },
-    packet::{EGRESS, Packet},
+    netem::{COPY_CORRUPTED, CORRUPTED, DUPLICATED, LOST},
+    packet::EGRESS,
     rule::{AT_ENTRY, FAULT_NONE},
 };
 use serde::Serialize;
@@ -77,10 +78,20 @@ pub enum Verdict {
         #[serde(skip_serializing_if = "Option::is_none")]
         signal: Option<String>,
     },
-    /// The packet was dropped.
-    Drop {
-        /// Always true.
+    /// What the packet met; only what it did.
+    Packet {
+        /// It was dropped.
+        #[serde(skip_serializing_if = "not")]
         drop: bool,
+        /// It went out twice.
+        #[serde(skip_serializing_if = "not")]
+        duplicate: bool,
+        /// A bit of it was turned.
+        #[serde(skip_serializing_if = "not")]
+        corrupt: bool,
+        /// A bit of its copy was turned.
+        #[serde(skip_serializing_if = "not")]
+        corrupt_copy: bool,
     },
 }
 
@@ -136,6 +147,12 @@ pub struct PacketRecord {
     pub length: u32,
     /// The number of the device.
     pub ifindex: u32,
+    /// Its flow, the same on every run, 16 hexadecimal digits; absent where none is counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
+    /// The number of the packet in that flow, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
 }
 
 impl Record {
@@ -161,10 +178,10 @@ impl Record {
             backend: backend(event.backend),
             cgroup: event.cgroup,
             decision: event.decision,
-            verdict: if call { met(&event) } else { Verdict::Drop { drop: true } },
+            verdict: if call { met(&event) } else { done(&event) },
             task: call.then(|| task(&event)),
             object: object.as_ref().map(ObjectRecord::of),
-            packet: (!call).then(|| packet(&event.packet)),
+            packet: (!call).then(|| packet(&event)),
         })
     }
 }
@@ -226,7 +243,24 @@ fn task(event: &Event) -> TaskRecord {
     }
 }
 
-fn packet(packet: &Packet) -> PacketRecord {
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde wants")]
+const fn not(value: &bool) -> bool {
+    !*value
+}
+
+fn done(event: &Event) -> Verdict {
+    let has = |effect: u32| event.value & i64::from(effect) != 0;
+    Verdict::Packet {
+        drop: has(LOST),
+        duplicate: has(DUPLICATED),
+        corrupt: has(CORRUPTED),
+        corrupt_copy: has(COPY_CORRUPTED),
+    }
+}
+
+fn packet(event: &Event) -> PacketRecord {
+    let packet = &event.packet;
+    let number = Some(event.args[0]).filter(|&number| number > 0);
     let address = |bytes: [u8; 16]| {
         let address = Ipv6Addr::from(bytes);
         if packet.family == 4 { address.to_canonical() } else { IpAddr::V6(address) }
@@ -246,6 +280,8 @@ fn packet(packet: &Packet) -> PacketRecord {
         destination_port: packet.destination_port,
         length: packet.length,
         ifindex: packet.ifindex,
+        flow: number.map(|_| format!("{:016x}", event.place)),
+        number,
     }
 }
 
@@ -253,7 +289,8 @@ fn packet(packet: &Packet) -> PacketRecord {
 mod tests {
     use bytemuck::Zeroable;
     use injector_common::{
-        packet::{INGRESS, mapped},
+        netem::{COPY_CORRUPTED, DUPLICATED, LOST},
+        packet::{INGRESS, Packet, mapped},
         rule::{AT_EXIT, FAULT_RETURN},
     };
 
@@ -320,8 +357,16 @@ mod tests {
             direction: INGRESS,
             ..Packet::default()
         };
-        let json = json(&Event { packet, ..event() });
+        let doubled = i64::from(DUPLICATED | COPY_CORRUPTED);
+        let told = json(&Event { packet, value: doubled, place: 7, args: [9; 6], ..event() });
+        assert_eq!(told["verdict"], serde_json::json!({ "duplicate": true, "corrupt_copy": true }));
+        assert_eq!(
+            (&told["packet"]["flow"], &told["packet"]["number"]),
+            (&"0000000000000007".into(), &9.into())
+        );
+        let json = json(&Event { packet, value: i64::from(LOST), ..event() });
         assert_eq!(json["verdict"], serde_json::json!({ "drop": true }));
+        assert!(json["packet"].get("flow").is_none());
         assert_eq!(json["packet"]["source"], "10.0.0.1");
         assert_eq!(json["packet"]["protocol"], "tcp");
         assert_eq!(json["packet"]["direction"], "ingress");

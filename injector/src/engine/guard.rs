@@ -215,7 +215,8 @@ impl Guard {
         let live: BTreeSet<_> = self.plan.rules.iter().map(|rule| rule.number).collect();
         let report = |(text, number): (&String, u32)| {
             let counters = self.installation.counters(number)?;
-            Ok(RuleReport::new(number, text, &counters, !live.contains(&number)))
+            let traffic = self.installation.traffic(number)?;
+            Ok(RuleReport::new(number, text, &counters, !live.contains(&number)).with(traffic))
         };
         self.texts.iter().zip(0..).map(report).collect()
     }

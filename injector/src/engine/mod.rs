@@ -18,7 +18,7 @@ pub use self::{
     events::{CallRecord, PacketRecord, Record, TaskRecord, Verdict},
     guard::{End, Guard},
     object::ObjectRecord,
-    report::{Report, RuleReport},
+    report::{PacketsReport, Report, RuleReport},
 };
 use crate::{
     kernel::{

@@ -1,6 +1,6 @@
 //! What is told at the end: every rule with its counters, and what went by unseen.
 
-use injector_common::counters::{Counters, REASON_NAMES, Reason};
+use injector_common::counters::{Counters, REASON_NAMES, Reason, Traffic};
 use serde::Serialize;
 
 /// One rule's numbers. `matched` is `fired` plus all that is suppressed.
@@ -21,6 +21,22 @@ pub struct RuleReport {
     pub monitored: u64,
     /// Matches that were no fault, by reason; only reasons that occurred.
     pub suppressed: std::collections::BTreeMap<&'static str, u64>,
+    /// Of a rule on packets that has met some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packets: Option<PacketsReport>,
+}
+
+/// What a rule on packets did. One packet can meet several things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PacketsReport {
+    /// Bytes of the packets that it means, from the IP header on.
+    pub bytes: u64,
+    /// Packets that were dropped.
+    pub dropped: u64,
+    /// Packets that went out twice.
+    pub duplicated: u64,
+    /// Packets with a bit that was turned.
+    pub corrupted: u64,
 }
 
 impl RuleReport {
@@ -37,7 +53,14 @@ impl RuleReport {
             fired: counters.fired,
             monitored: counters.suppressed[Reason::Monitored as usize],
             suppressed: suppressed.collect(),
+            packets: None,
         }
+    }
+
+    pub(crate) fn with(self, traffic: Traffic) -> Self {
+        let Traffic { bytes, dropped, duplicated, corrupted } = traffic;
+        let met = traffic != Traffic::default();
+        Self { packets: met.then_some(PacketsReport { bytes, dropped, duplicated, corrupted }), ..self }
     }
 
     /// Faults that happened, or would have in a plan that only monitors.

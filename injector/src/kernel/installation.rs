@@ -13,7 +13,7 @@ use bytemuck::Zeroable;
 use injector_common::{
     call::{ABI_COMPAT, CALLS_PER_ABI, CallRules, PACKETS, Run, Slot},
     config::{Config, Offsets, USES_OBJECTS},
-    counters::Counters,
+    counters::{Counters, Traffic},
     plan::PlanHeader,
     thread,
 };
@@ -35,6 +35,13 @@ use crate::plan::{Plan, objects::PLACES};
 
 /// Bytes of the ring buffer: some 19,000 events.
 const EVENTS: u32 = 4 << 20;
+
+/// Flows of packets that a plan knows at a time, if it has to do with packets or may get to.
+const FLOWS: u32 = 16_384;
+
+fn flows(plan: &Plan) -> u32 {
+    if plan.options.whole || plan.needs_egress() || plan.needs_ingress() { FLOWS } else { 1 }
+}
 
 /// The tracepoints that only calls need, which are decided by place in the process tree: where a thread is born,
 /// and where a signal interrupts a call.
@@ -168,7 +175,8 @@ impl Installation {
             objects: offsets::objects(btf)?,
         };
         let objects = if plan.features & USES_OBJECTS == 0 { 1 } else { PLACES };
-        let ready = Ready::prepare(&config, Sizes { slots: config.slots, events: EVENTS, objects })?;
+        let sizes = Sizes { slots: config.slots, flows: flows(plan), events: EVENTS, objects };
+        let ready = Ready::prepare(&config, sizes)?;
         let shared =
             SharedMemory::map(ready.maps().get(".bss.shared")?).map_err(system("map the shared memory"))?;
         let (calls, slots) = (ready.maps().get("CALLS")?, ready.maps().get("SLOTS")?);
@@ -415,6 +423,15 @@ impl Installation {
             bytemuck::bytes_of_mut(&mut out),
         )
         .map_err(system("read the counters"))?;
+        Ok(out)
+    }
+
+    /// What rule `number` has counted of packets.
+    pub fn traffic(&self, number: u32) -> Result<Traffic, InstallError> {
+        let mut out = Traffic::default();
+        let map = self.ready.maps().get("TRAFFIC")?;
+        sys::lookup(map, &number.to_ne_bytes(), bytemuck::bytes_of_mut(&mut out))
+            .map_err(system("read the counters"))?;
         Ok(out)
     }
 

@@ -110,6 +110,8 @@ pub struct Sizes {
     /// Cells in each thread's state: rules of calls, all calls together, and room for changes. The slot table
     /// has twice as many slots.
     pub slots: u32,
+    /// Flows of packets that are known at a time, at least 1.
+    pub flows: u32,
     /// Bytes of the ring buffer, a power of two and a multiple of the page size.
     pub events: u32,
     /// Patterns of paths, and sets of ports.
@@ -317,6 +319,7 @@ fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, Obj
             shape.max_entries = 2 * sizes.slots;
         }
         "GLOBS" | "PORTS" => shape.max_entries = sizes.objects,
+        "FLOWS" | "ORDER" => shape.max_entries = sizes.flows,
         "EVENTS" => shape.max_entries = sizes.events,
         "OBJECTS" => {
             types = state_types(shape.value_size).map_err(refused_types)?;

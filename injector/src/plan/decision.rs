@@ -3,8 +3,8 @@
 use bytemuck::Zeroable;
 use injector_common::{
     rule::{
-        AT_ENTRY, AT_EXIT, Choice, FAULT_CHOICE, FAULT_DROP, FAULT_NONE, FAULT_RETURN, MAX_CHOICES,
-        ON_FAILURE, ON_SUCCESS, Rule as KernelRule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD,
+        AT_ENTRY, AT_EXIT, Choice, FAULT_CHOICE, FAULT_NONE, FAULT_RETURN, MAX_CHOICES, ON_FAILURE,
+        ON_SUCCESS, Rule as KernelRule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD,
     },
     trigger::{Threshold, When as KernelWhen},
 };
@@ -22,11 +22,11 @@ pub(super) fn kernel_rule(rule: &Rule, seed: u64) -> KernelRule {
     match &rule.kind {
         RuleKind::Syscall(call) => on_calls(call, seed),
         RuleKind::Operation(operation) => on_operations(operation, seed),
-        RuleKind::Net(net) => KernelRule {
-            fault: FAULT_DROP,
-            packets: packets::matching(net),
-            ..triggered(&net.trigger(), seed)
-        },
+        RuleKind::Net(net) => {
+            let mut rule = triggered(&Trigger::ALWAYS, seed);
+            packets::describe(net, &mut rule);
+            rule
+        }
     }
 }
 

@@ -70,6 +70,18 @@ pub enum PlanError {
         /// The rule.
         rule: String,
     },
+    /// Something that packets cannot meet yet.
+    #[error("the rule `{rule}` asks for `{word}`, and {why}")]
+    Impairment {
+        /// The rule.
+        rule: String,
+        /// netem's word.
+        word: &'static str,
+        /// The reason.
+        why: &'static str,
+        /// What can be had.
+        instead: &'static str,
+    },
     /// More rules times calls than a thread's state holds.
     #[error("the rules name {slots} calls and operations altogether, and a plan holds {MAX_SLOTS}")]
     TooManySlots {
@@ -146,6 +158,7 @@ impl PlanError {
             Self::Sleep { .. } => {
                 "leave the delay out; strace -e inject= can do it, at the price of tracing".into()
             }
+            Self::Impairment { instead, .. } => (*instead).into(),
             Self::TooManySlots { .. } => "name fewer calls, or split the rules over two injectors".into(),
             Self::NoRoom { .. } | Self::NoNumbers => {
                 "end it and start it anew with all the rules, or start a second injector for the new ones"

@@ -174,8 +174,8 @@ fn check(rules: &[Rule]) -> Result<(), PlanError> {
         1..=MAX_RULES => {}
         given => return Err(PlanError::TooManyRules { given }),
     }
-    match rules.iter().find(|rule| rule.sleeps()) {
-        Some(rule) => Err(PlanError::Sleep { rule: rule.text.clone() }),
-        None => Ok(()),
+    if let Some(rule) = rules.iter().find(|rule| rule.sleeps()) {
+        return Err(PlanError::Sleep { rule: rule.text.clone() });
     }
+    rules.iter().try_for_each(packets::check)
 }

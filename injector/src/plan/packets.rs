@@ -2,19 +2,92 @@
 
 use std::net::IpAddr;
 
-use injector_common::packet::{
-    ANY_PROTOCOL, DESTINATION, EGRESS, EITHER, ICMP, INGRESS, MAX_PORTS, PacketMatch, PortRange, Prefix,
-    SOURCE, TCP, UDP, V4, V6, mapped,
+use injector_common::{
+    chance::Coin,
+    loss::Loss as KernelLoss,
+    netem::Netem as KernelNetem,
+    packet::{
+        ANY_PROTOCOL, DESTINATION, EGRESS, EITHER, ICMP, INGRESS, MAX_PORTS, PacketMatch, PortRange, Prefix,
+        SOURCE, TCP, UDP, V4, V6, mapped,
+    },
+    rule::{FAULT_DROP, FAULT_NETEM, Rule as KernelRule},
 };
 use ipnet::IpNet;
 
+use super::PlanError;
 use crate::spec::{
     model::{Rule, RuleKind},
-    packet::{Direction, NetRule, Protocol},
+    netem::{Chance, Loss, Netem},
+    packet::{Direction, NetFault, NetRule, Protocol},
+    units::Probability,
 };
 
+/// Refuses what this version cannot do to packets.
+pub(super) fn check(rule: &Rule) -> Result<(), PlanError> {
+    let RuleKind::Net(net) = &rule.kind else { return Ok(()) };
+    let NetFault::Netem(netem) = &net.fault else { return Ok(()) };
+    let refused =
+        |word, why, instead| Err(PlanError::Impairment { rule: rule.text.clone(), word, why, instead });
+    if let Some(word) = netem.waits() {
+        let instead = "leave it out; a qdisc (tc-netem(8)) does it to everybody who uses the device";
+        return refused(word, "this version has no queue in which packets could wait", instead);
+    }
+    if netem.corrupt.is_some_and(|corrupt| !corrupt.fixed) {
+        return refused(
+            "corrupt",
+            "a checksum that is left wrong would be made right again, or not looked at, on its way out of this \
+             machine",
+            "write `corrupt P% fixed` for damage that reaches the application, or `loss P%` for packets that the \
+             receiver throws away",
+        );
+    }
+    let incoming = net.direction != Direction::Egress;
+    let written = if netem.duplicate.is_some() { "duplicate" } else { "corrupt" };
+    if incoming && (netem.duplicate.is_some() || netem.corrupt.is_some()) {
+        let instead = "write it for `egress`, at the end that sends the packets, or `loss P%` here";
+        return refused(
+            written,
+            "packets that come in can only be dropped where a cgroup sees them",
+            instead,
+        );
+    }
+    Ok(())
+}
+
+/// Fills in which packets are meant and what happens to them.
+pub(super) fn describe(asked: &NetRule, rule: &mut KernelRule) {
+    rule.packets = matching(asked);
+    match &asked.fault {
+        NetFault::Partition => rule.fault = FAULT_DROP,
+        NetFault::Netem(netem) => (rule.fault, rule.netem) = (FAULT_NETEM, models(netem)),
+    }
+}
+
+/// netem's words as numbers.
+fn models(asked: &Netem) -> KernelNetem {
+    let coin = |chance: Chance| Coin::new(chance.probability.numerator(), chance.correlation.numerator());
+    KernelNetem {
+        loss: asked.loss.map_or(KernelLoss::NONE, chain),
+        duplicate: asked.duplicate.map_or(Coin::NEVER, coin),
+        corrupt: asked.corrupt.map_or(Coin::NEVER, |corrupt| coin(corrupt.chance)),
+    }
+}
+
+fn chain(asked: Loss) -> KernelLoss {
+    let n = Probability::numerator;
+    match asked {
+        Loss::Random(Chance { probability, correlation }) => {
+            KernelLoss::random(n(probability), n(correlation))
+        }
+        Loss::Gemodel { p, r, bad, good } => KernelLoss::gilbert_elliott(n(p), n(r), n(bad), n(good)),
+        Loss::State { p13, p31, p32, p23, p14 } => {
+            KernelLoss::four_state(n(p13), n(p31), n(p32), n(p23), n(p14))
+        }
+    }
+}
+
 /// Which packets `rule` means.
-pub(super) fn matching(rule: &NetRule) -> PacketMatch {
+fn matching(rule: &NetRule) -> PacketMatch {
     let mut out = PacketMatch {
         directions: match rule.direction {
             Direction::Egress => EGRESS,

@@ -4,8 +4,8 @@ mod changes;
 
 use injector_common::{
     call::{Run, hook_entry},
-    rule::{AT_ENTRY, FAULT_DROP},
-    trigger::Threshold,
+    loss::Loss,
+    rule::{AT_ENTRY, FAULT_NETEM},
 };
 
 use super::*;
@@ -209,8 +209,24 @@ fn packet_rules_need_no_calls() {
     let plan = plan(&["net ingress tcp dport 80 : loss 50%"]).unwrap();
     assert!(plan.needs_ingress() && !plan.needs_egress() && !plan.needs_calls());
     let rule = plan.rules[0].kernel;
-    assert_eq!((rule.fault, rule.threshold), (FAULT_DROP, Threshold(1 << 31)));
+    assert_eq!(rule.fault, FAULT_NETEM);
+    assert_eq!(rule.netem.loss, Loss::random(1 << 31, 0));
     assert_eq!(rule.packets.protocols, injector_common::packet::TCP);
+}
+
+#[test]
+fn what_packets_cannot_meet_yet_is_refused_with_the_reason() {
+    for (rule, word) in [
+        ("net delay 10ms", "`delay`"),
+        ("net loss 1% rate 1mbit", "`rate`"),
+        ("net limit 100", "`limit`"),
+        ("net corrupt 1%", "`corrupt`"),
+        ("net ingress : duplicate 1%", "`duplicate`"),
+        ("net both : loss 1% corrupt 1% fixed", "`corrupt`"),
+    ] {
+        let error = plan(&["fsync:error=EIO", rule]).unwrap_err();
+        assert!(error.to_string().contains(word) && !error.hint().is_empty(), "{error}");
+    }
 }
 
 #[test]

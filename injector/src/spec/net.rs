@@ -2,7 +2,7 @@
 //!
 //! MATCH, in any order: `egress` (the default), `ingress` or `both`; `tcp`, `udp` or `icmp`; `from NET`
 //! and `to NET`, the packet's source and destination address; `sport LIST`, `dport LIST`, and `port LIST`
-//! for either end. NETEM: `loss [random] P%` or `partition`. Without a MATCH its `:` may be left out.
+//! for either end. NETEM: see [`super::netem`]. Without a MATCH its `:` may be left out.
 
 use std::net::IpAddr;
 
@@ -20,7 +20,7 @@ use super::{
 };
 
 /// The words that describe packets.
-const MATCH_WORDS: [&str; 11] =
+pub(super) const MATCH_WORDS: [&str; 11] =
     ["egress", "ingress", "both", "tcp", "udp", "icmp", "from", "to", "port", "sport", "dport"];
 
 /// Reads `MATCH : NETEM`, what follows `--net`.

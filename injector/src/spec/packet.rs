@@ -6,7 +6,7 @@ use std::{fmt, ops::RangeInclusive};
 
 use ipnet::IpNet;
 
-use super::{model::Trigger, units::Probability};
+use super::netem::Netem;
 
 /// Packets that meet a fault. All parts have to hold for a packet to match.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,16 +23,6 @@ pub struct NetRule {
     pub ports: Ports,
     /// What happens to it.
     pub fault: NetFault,
-}
-
-impl NetRule {
-    /// Which of the packets that match meet the fault.
-    pub const fn trigger(&self) -> Trigger {
-        match self.fault {
-            NetFault::Loss(probability) => Trigger { probability, ..Trigger::ALWAYS },
-            NetFault::Partition => Trigger::ALWAYS,
-        }
-    }
 }
 
 impl fmt::Display for NetRule {
@@ -151,10 +141,10 @@ impl fmt::Display for Ports {
 }
 
 /// What happens to a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NetFault {
-    /// It is dropped with this probability.
-    Loss(Probability),
+    /// What netem's words say.
+    Netem(Box<Netem>),
     /// It is dropped: nothing passes.
     Partition,
 }
@@ -162,7 +152,7 @@ pub enum NetFault {
 impl fmt::Display for NetFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Loss(probability) => write!(f, "loss {probability}"),
+            Self::Netem(netem) => netem.fmt(f),
             Self::Partition => f.write_str("partition"),
         }
     }

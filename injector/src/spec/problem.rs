@@ -164,8 +164,52 @@ pub enum Problem {
     PortOrder(String),
     #[error("{count} ranges of ports are more than the {limit} that one rule can hold")]
     TooManyPorts { count: usize, limit: usize },
-    #[error("a loss of `{0}` has no `%`")]
-    LossWithoutPercent(String),
+    #[error("`{0}` describes packets, and stands among what happens to them")]
+    MatchBehind(String),
+    #[error("`{word}` {why}")]
+    NotHere { word: String, why: &'static str, instead: &'static str },
+
+    // What happens to packets.
+    #[error("`{name} {number}` has no `%`")]
+    NoPercent { name: String, number: String },
+    #[error("`{0}` is not a model of loss")]
+    UnknownLoss(String),
+    #[error("a correlation of `{0}` has no `%`")]
+    BareCorrelation(String),
+    #[error("`{0}` is not a correlation")]
+    Correlation(String),
+    #[error("{name} of `{number}` has no `%`")]
+    BareShare { name: &'static str, number: String },
+    #[error("`{word}` is not a percentage, which {name} is")]
+    Share { name: &'static str, word: String },
+    #[error("{0} lead out of the same state and are more than 100% together")]
+    MoreThanAll(&'static str),
+    #[error("a time of `{0}` has no unit")]
+    TimeWithoutUnit(String),
+    #[error("`{0}` is not a time")]
+    Time(String),
+    #[error("`{0}` is longer than an hour, for which a packet can be kept at most")]
+    TooLong(String),
+    #[error("a delay of `{0}` is none")]
+    NoDelay(String),
+    #[error("a rate of `{0}` has no unit")]
+    RateWithoutUnit(String),
+    #[error("`{0}` is not a rate")]
+    Rate(String),
+    #[error("at a rate of `{0}` nothing passes")]
+    NoRate(String),
+    #[error("`{0}` is not a number of bytes that a rate can add")]
+    Bytes(String),
+    #[error("`{0}` is not a number of packets")]
+    PacketCount(String),
+    #[error("`{word}` is not a distribution")]
+    UnknownDistribution { word: String, near: Option<String> },
+    #[error("a distribution says how jitter spreads, and there is no jitter")]
+    NothingToDistribute,
+    #[error("`reorder` lets packets overtake those that are delayed, and none is")]
+    NothingToOvertake,
+    #[error("`gap` says which packets may overtake others, and nothing says that any does")]
+    GapAlone,
 
     // Operations.
     #[error(transparent)]

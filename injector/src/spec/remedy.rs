@@ -109,13 +109,19 @@ impl Problem {
         const LOSS: &str = "write `loss 10%`, or `partition` where nothing is to pass";
         match self {
             Self::NoNetFault => format!("{LOSS}, behind a `:`"),
-            Self::NoColon(_) => "write `MATCH : NETEM`, such as `tcp port 80 : loss 10%`".into(),
+            Self::NoColon(_) | Self::MatchBehind(_) => {
+                "write `MATCH : NETEM`, such as `tcp port 80 : loss 10%`".into()
+            }
             Self::UnknownMatch { near, .. } => or(
                 near.as_ref(),
                 "the words are egress, ingress, both, tcp, udp, icmp, from, to, port, sport and dport",
             ),
-            Self::UnknownNetFault { near, .. } => or(near.as_ref(), LOSS),
-            Self::Surplus(_) => "one thing happens to a packet per rule; write a `--net` for each".into(),
+            Self::UnknownNetFault { near, .. } => or(
+                near.as_ref(),
+                "the words are loss, duplicate, corrupt, delay, distribution, reorder, gap, rate, limit and partition",
+            ),
+            Self::Surplus(_) => "leave it out; docs/rules.md has the values of each word".into(),
+            Self::NotHere { instead, .. } => (*instead).into(),
             Self::Address(_) => "write an address such as `10.0.0.7` or a network such as `fd00::/8`".into(),
             Self::HostBits { whole, single, .. } => {
                 format!("write `{whole}` for the network or `{single}` for the address")
@@ -124,8 +130,46 @@ impl Problem {
             Self::PortZero => "write a port from 1 to 65535".into(),
             Self::PortOrder(_) => "write the lower port first".into(),
             Self::TooManyPorts { .. } => "join neighbours into ranges, or write a second `--net`".into(),
-            Self::LossWithoutPercent(number) => format!("write `loss {number}%`"),
             Self::Operation(problem) => problem.hint(),
+            _ => self.hint_on_netem(),
+        }
+    }
+}
+
+impl Problem {
+    fn hint_on_netem(&self) -> String {
+        match self {
+            Self::NoPercent { name, number } => format!("write `{name} {number}%`"),
+            Self::UnknownLoss(_) => "write `loss 10%`, `loss gemodel 1% 10%` or `loss state 1% 20%`".into(),
+            Self::BareCorrelation(number) | Self::BareShare { number, .. } => format!("write `{number}%`"),
+            Self::Correlation(_) | Self::Share { .. } => {
+                "write a percentage from `0%` to `100%`, such as `25%`".into()
+            }
+            Self::MoreThanAll(_) => "lower one of them".into(),
+            Self::TimeWithoutUnit(number) => {
+                format!("write `{number}ms` for milliseconds, `{number}us` for microseconds")
+            }
+            Self::Time(_) => "write a number with `s`, `ms`, `us` or `ns`, such as `100ms`".into(),
+            Self::TooLong(_) => "write a shorter time, or `partition` where nothing is to pass".into(),
+            Self::NoDelay(_) => "write a time above zero, such as `delay 100ms`, or leave it out".into(),
+            Self::RateWithoutUnit(number) => {
+                format!("write `{number}kbit` for 1000 bits in a second, `{number}kbps` for 1000 bytes")
+            }
+            Self::Rate(_) => "write a number with its unit, such as `1mbit` (bits) or `125kbps` (bytes)".into(),
+            Self::NoRate(_) => "write `partition` where nothing is to pass".into(),
+            Self::Bytes(_) => {
+                "write a whole number up to 65535, as in `rate 1mbit 18 48 5`: for each packet, of a cell, for \
+                 each cell"
+                    .into()
+            }
+            Self::PacketCount(_) => "write a whole number from 1 on, such as `limit 1000` or `gap 5`".into(),
+            Self::UnknownDistribution { near, .. } => or(
+                near.as_ref(),
+                "write uniform, normal, pareto, paretonormal, or the path of a file, with a `/` in it",
+            ),
+            Self::NothingToDistribute => "write `delay 100ms 20ms distribution normal`".into(),
+            Self::NothingToOvertake => "add a delay, as in `delay 10ms reorder 25% 50%`".into(),
+            Self::GapAlone => "write `delay 10ms reorder 100% gap 5`".into(),
             _ => String::new(),
         }
     }

@@ -44,6 +44,11 @@ impl Probability {
         }
     }
 
+    /// Reads a percentage that may be zero; `None` if it is none.
+    pub(super) fn percentage(word: Word<'_>) -> Option<Self> {
+        word.text.strip_suffix('%').and_then(|percent| Self::of_decimal(percent, 2))
+    }
+
     /// `decimal / 10^shift` as a probability; `None` if it is no plain decimal from 0 to 1.
     fn of_decimal(decimal: &str, shift: u32) -> Option<Self> {
         let (whole, fraction) = decimal.split_once('.').unwrap_or((decimal, ""));

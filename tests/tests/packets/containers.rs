@@ -14,7 +14,7 @@ use injector_tests::{
     victim,
 };
 
-use crate::{Sent, arguments, attach, passing, sent};
+use crate::{OUT, Sent, arguments, attach, passing, sent};
 
 /// Two containers behind NAT, and a server far away.
 struct Containers {
@@ -73,7 +73,7 @@ fn a_container_behind_nat_is_hit_and_its_neighbour_is_not() -> Result<()> {
     let hit = containers.send(&containers.one, &target, 100)?;
     let spared = containers.send(&containers.two, &neighbour, 100)?;
     let report = injector.interrupt()?.expect(0)?.report()?;
-    assert_eq!((hit.refused, hit.received), (0, passing(0, 30, 100)));
+    assert_eq!((hit.refused, hit.received), (0, passing(0, 30, 100, OUT, FAR)));
     assert_eq!((spared.refused, spared.received.len()), (0, 100));
     assert_eq!(report.rules[0].matched, 100);
 

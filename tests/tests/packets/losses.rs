@@ -7,13 +7,14 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
+use injector_common::packet::EGRESS;
 use injector_tests::{
     injector::Injector,
     network::{Echo, Http},
     victim,
 };
 
-use crate::{LOCAL, LOCAL6, SEED, attach, inhabited, numbers, passing, send_in, sender, sent};
+use crate::{IN, LOCAL, LOCAL6, OUT, SEED, attach, inhabited, numbers, passing, send_in, sender, sent};
 
 /// Each direction by itself loses exactly the packets that the model names, without a word to the sender.
 #[test]
@@ -27,7 +28,7 @@ fn losses_agree_with_the_model() -> Result<()> {
         numbers(&echo);
         let inside = send_in(target.path(), address, echo.port, 200)?;
         let finished = injector.interrupt()?.expect(0)?;
-        let expected = passing(0, 30, 200);
+        let expected = passing(0, 30, 200, OUT, address);
         assert_eq!(inside.refused, 0, "the sender was told");
         assert_eq!(numbers(&echo), expected, "{address}");
         assert_eq!(inside.received, expected, "{address}");
@@ -47,7 +48,7 @@ fn losses_agree_with_the_model() -> Result<()> {
         let inside = send_in(target.path(), address, echo.port, 200)?;
         injector.interrupt()?.expect(0)?;
         assert_eq!(numbers(&echo).len(), 200);
-        assert_eq!(inside.received, passing(0, 30, 200), "{address}");
+        assert_eq!(inside.received, passing(0, 30, 200, IN, address), "{address}");
     }
     Ok(())
 }
@@ -59,8 +60,8 @@ fn several_rules_all_count() -> Result<()> {
     let injector = attach(target.path(), &[&first, "udp : loss 10%", "tcp : partition"])?;
     let inside = send_in(target.path(), LOCAL, echo.port, 200)?;
     let report = injector.interrupt()?.expect(0)?.report()?;
-    let one = passing(0, 20, 200);
-    let other = passing(1, 10, 200);
+    let one = passing(0, 20, 200, OUT, LOCAL);
+    let other = passing(1, 10, 200, OUT, LOCAL);
     let both: Vec<u32> = one.iter().filter(|number| other.contains(number)).copied().collect();
     assert_eq!(inside.received, both);
     assert_eq!((report.rules[0].matched, report.rules[0].fired), (200, 200 - one.len() as u64));
@@ -97,7 +98,7 @@ fn a_partition_lets_nothing_through_and_ends() -> Result<()> {
 
 #[test]
 fn icmp_of_both_families() -> Result<()> {
-    for address in ["127.0.0.1", "::1"] {
+    for (address, protocol) in [("127.0.0.1", 1), ("::1", 58)] {
         let target = inhabited()?;
         let injector = attach(target.path(), &["icmp : loss 50%"])?;
         let mut ping = Command::new("ping");
@@ -105,7 +106,8 @@ fn icmp_of_both_families() -> Result<()> {
         let output = target.spawn(&mut ping)?.wait_with_output()?;
         let said = String::from_utf8_lossy(&output.stdout);
         let report = injector.interrupt()?.expect(0)?.report()?;
-        let received = format!(" {} received", passing(0, 50, 40).len());
+        let kept = passing(0, 50, 40, (EGRESS, protocol), address.parse()?);
+        let received = format!(" {} received", kept.len());
         ensure!(said.contains(&received), "expected{received}: {said}");
         assert_eq!(report.rules[0].matched, 40, "{address}");
     }
@@ -152,7 +154,7 @@ fn packets_of_a_command() -> Result<()> {
         .word(SEED.to_string())
         .command(&[victim::DATAGRAMS, "127.0.0.1", &port, "100", "2"])
         .expect(0)?;
-    assert_eq!(numbers(&echo), passing(0, 30, 100));
+    assert_eq!(numbers(&echo), passing(0, 30, 100, OUT, LOCAL));
     ensure!(finished.stdout.starts_with("sent 100 refused 0"), "{}", finished.stdout);
     ensure!(finished.stdout.lines().count() == 1, "more than the command's own output: {}", finished.stdout);
     Ok(())

@@ -1,9 +1,11 @@
-//! Packets: lost on their way out and in, by chance and altogether, for the target and for nobody else;
+//! Packets: lost, doubled and damaged by netem's models, or altogether, for the target and for nobody else;
 //! in any network namespace, behind NAT, on devices that come later.
 
 mod containers;
 mod leftovers;
 mod losses;
+mod models;
+mod netem;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -12,10 +14,16 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use injector_common::{
+    chance::Coin,
+    loss::Loss,
+    netem::{LOST, Netem},
+    packet::{EGRESS, INGRESS},
+};
 use injector_tests::{
     cgroup::{Scratch, spawn_in},
     injector::{Injector, Running},
-    model::Decider,
+    model::Flow,
     network::Echo,
     victim,
 };
@@ -48,8 +56,13 @@ fn sender(address: IpAddr, port: u16, count: usize) -> Command {
     arguments(Command::new(victim::DATAGRAMS), address, port, count)
 }
 
-fn arguments(mut command: Command, address: IpAddr, port: u16, count: usize) -> Command {
-    command.args([address.to_string(), port.to_string(), count.to_string(), "2".to_owned()]);
+fn arguments(command: Command, address: IpAddr, port: u16, count: usize) -> Command {
+    paced(command, address, port, (count, 2))
+}
+
+/// A sender that waits so many milliseconds after each datagram.
+fn paced(mut command: Command, address: IpAddr, port: u16, (count, gap): (usize, u32)) -> Command {
+    command.args([address.to_string(), port.to_string(), count.to_string(), gap.to_string()]);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     command
 }
@@ -79,10 +92,29 @@ fn attach(cgroup: &Path, rules: &[&str]) -> Result<Running> {
     Ok(injector)
 }
 
-/// The numbers, from 0, that a rule lets through.
-fn passing(rule: u32, percent: u32, count: u32) -> Vec<u32> {
-    let model = Decider::new(SEED, rule).percent(percent);
-    (0..count).filter(|&number| !model.drops(number as usize + 1)).collect()
+/// UDP and ICMP, on their way out and in, as a flow is told.
+const OUT: (u32, u8) = (EGRESS, 17);
+const IN: (u32, u8) = (INGRESS, 17);
+
+/// A share of 2^32.
+const fn percent(value: u64) -> u64 {
+    ((value << 32) + 50) / 100
+}
+
+/// Nothing happens.
+const NOTHING: Netem = Netem { loss: Loss::NONE, duplicate: Coin::NEVER, corrupt: Coin::NEVER };
+
+/// The numbers, from 0, that a rule lets through: of the first flow that it means, each lost with `share`
+/// percent.
+fn passing(rule: u32, share: u64, count: u32, flow: (u32, u8), peer: IpAddr) -> Vec<u32> {
+    let netem = Netem { loss: Loss::random(percent(share), 0), ..NOTHING };
+    kept(&Flow::new(SEED, rule, flow, peer, 0), &netem, count)
+}
+
+/// The numbers, from 0, of a flow that are not lost.
+fn kept(flow: &Flow, netem: &Netem, count: u32) -> Vec<u32> {
+    let fates = flow.fates(netem, count).into_iter().zip(0..);
+    fates.filter(|(fate, _)| fate.effects & LOST == 0).map(|(_, number)| number).collect()
 }
 
 fn numbers(echo: &Echo) -> Vec<u32> {

@@ -20,7 +20,7 @@ use super::{
         signal::Signal,
         units::{Probability, duration},
     },
-    calls, operations, packets, read,
+    calls, impairment, operations, packets, read,
 };
 
 const SETS: &[&str] = &[
@@ -116,7 +116,10 @@ fn rule_on_packets() -> impl Strategy<Value = NetRule> {
     let addresses =
         any::<bool>().prop_flat_map(|ipv4| (option::of(network(ipv4)), option::of(network(ipv4))));
     let ports = (ranges(), ranges(), ranges());
-    let fault = prop_oneof![Just(NetFault::Partition), probability().prop_map(NetFault::Loss)];
+    let fault = prop_oneof![
+        Just(NetFault::Partition),
+        impairment::netem().prop_map(|netem| NetFault::Netem(netem.into()))
+    ];
     (direction, protocol, addresses, ports, fault).prop_map(
         |(direction, protocol, (from, to), ports, fault)| {
             let (source, destination, either) = ports;
@@ -213,6 +216,18 @@ fn nearly_a_rule() -> impl Strategy<Value = String> {
         "-90",
         "loss",
         "random",
+        "gemodel",
+        "state",
+        "duplicate",
+        "corrupt",
+        "fixed",
+        "reorder",
+        "gap",
+        "rate",
+        "mbit",
+        "distribution",
+        "limit",
+        "connect=",
         "partition",
         "delay",
         "path=",

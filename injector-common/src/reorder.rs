@@ -1,0 +1,90 @@
+//! Packets that overtake: netem's `reorder P [CORRELATION] [gap N]`. All packets are delayed but those that
+//! are sent at once: of a flow's packets, at most every N-th, and that with the given probability.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::chance::{Coin, Said, YES};
+
+/// See the module.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Reorder {
+    /// Does a packet that may overtake do so?
+    pub coin: Coin,
+    /// The distance of two packets that may overtake, from 1; 0 for no reordering.
+    pub gap: u64,
+}
+
+/// What is known of the packets before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Order {
+    /// Packets that were delayed since the last one that overtook; stops at the gap.
+    pub delayed: u64,
+    /// What the coin said last.
+    pub said: Said,
+}
+
+impl Reorder {
+    /// Every packet keeps its place.
+    pub const NONE: Self = Self { coin: Coin::NEVER, gap: 0 };
+
+    /// Does the next packet overtake, and what is known then? One draw from `0..2^32`.
+    ///
+    /// As in net/sched/sch_netem.c, `netem_enqueue`: the coin is not even tossed inside a gap, and one that
+    /// says no leaves the next packet free to overtake.
+    #[inline(always)]
+    #[must_use]
+    pub const fn overtakes(&self, order: Order, draw: u64) -> (bool, Order) {
+        if self.gap == 0 {
+            return (false, order);
+        }
+        if order.delayed + 1 < self.gap {
+            return (false, Order { delayed: order.delayed + 1, said: order.said });
+        }
+        let said = self.coin.toss(order.said, draw);
+        let delayed = if said == YES { 0 } else { order.delayed };
+        (said == YES, Order { delayed, said })
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+mod tests {
+    use super::*;
+    use crate::{
+        chance::ONE,
+        random::draw,
+        statistics::{PACKETS, percent, runs, within_three_sigma},
+    };
+
+    fn overtaking(reorder: Reorder) -> Vec<bool> {
+        let mut order = Order::default();
+        let next = |n| {
+            let (overtakes, after) = reorder.overtakes(order, draw(3, 0, 0, n));
+            order = after;
+            overtakes
+        };
+        (1..=PACKETS).map(next).collect()
+    }
+
+    #[test]
+    fn tc_netems_example_sends_every_fifth_at_once() {
+        let all = overtaking(Reorder { coin: Coin::new(ONE, 0), gap: 5 });
+        assert!(all.iter().zip(1..).all(|(&overtakes, n)| overtakes == (n % 5 == 0)));
+    }
+
+    #[test]
+    fn a_quarter_overtakes() {
+        let all = overtaking(Reorder { coin: Coin::new(percent(25), 0), gap: 1 });
+        within_three_sigma(all.iter().filter(|&&yes| yes).count() as f64, 0.25, 1.0);
+    }
+
+    /// Four are delayed for sure, then 1/p - 1 more on average: one in 4 + 1/p overtakes.
+    #[test]
+    fn a_gap_is_kept() {
+        let all = overtaking(Reorder { coin: Coin::new(percent(25), 0), gap: 5 });
+        assert!(runs(&all[..all.len() - 5], false).iter().all(|&length| length >= 4.0));
+        within_three_sigma(all.iter().filter(|&&yes| yes).count() as f64, 1.0 / 8.0, 1.0);
+        assert!(overtaking(Reorder::NONE).iter().all(|&yes| !yes));
+    }
+}

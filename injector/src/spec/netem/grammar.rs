@@ -1,0 +1,176 @@
+//! Reads the second half of a rule on packets: what happens to them.
+
+use super::{
+    Chance, Corrupt, Delay, Distribution, Loss, Netem, Rate, Reorder,
+    reader::{Reader, looks_like_a_number},
+};
+use crate::spec::{
+    error::{Located, Problem},
+    nearest::nearest,
+    net::MATCH_WORDS,
+    packet::NetFault,
+    word::Word,
+};
+
+/// What a NETEM can begin with.
+const WORDS: [&str; 11] = [
+    "loss",
+    "duplicate",
+    "corrupt",
+    "delay",
+    "latency",
+    "distribution",
+    "reorder",
+    "gap",
+    "rate",
+    "limit",
+    "partition",
+];
+
+/// Words of the design that this version does not do yet.
+const LATER: [&str; 3] = ["connect", "dns", "reject"];
+
+/// netem's words that make no sense here, with the reason and what to do.
+const REFUSED: [(&str, &str, &str); 3] = [
+    (
+        "slot",
+        "lets packets out in bursts, for which a queue has to be opened and shut; ours gives each packet a time",
+        "write a `delay` with jitter, or a `rate`",
+    ),
+    (
+        "ecn",
+        "marks packets that it would lose, and only where both ends agreed on it, so the loss would not be the \
+         one that was asked for",
+        "leave it out: what is to be lost is lost",
+    ),
+    ("seed", "belongs to the whole plan, whose draws it makes repeatable", "give the option --seed"),
+];
+
+const THE_MOST: &str = "`partition` lets nothing pass: leave the rest out, or write `loss 100%`";
+
+/// Does a NETEM begin with this word, in this version or another?
+pub(in crate::spec) fn is_fault(word: &str) -> bool {
+    WORDS.contains(&word) || LATER.contains(&word) || REFUSED.iter().any(|(refused, ..)| *refused == word)
+}
+
+/// Reads it.
+pub(in crate::spec) fn fault(text: Word<'_>) -> Result<NetFault, Located> {
+    let mut words = Reader::new(text);
+    let mut netem = Netem::default();
+    let mut extra = Extra::default();
+    let mut seen: Vec<Word<'_>> = Vec::new();
+    while let Some(word) = words.next() {
+        let known = if word.text == "latency" { "delay" } else { word.text };
+        if seen.iter().any(|seen| seen.text == known || seen.text == word.text) {
+            return Err(word.problem(Problem::Twice(word.text.into())));
+        }
+        take(word, &mut words, &mut netem, &mut extra)?;
+        seen.push(word);
+    }
+    let partition = seen.iter().find(|word| word.text == "partition");
+    if let Some(partition) = partition {
+        let Some(other) = seen.iter().find(|word| word.text != "partition") else {
+            return Ok(NetFault::Partition);
+        };
+        let (first, second) = (partition.text.into(), other.text.into());
+        return Err(other.problem(Problem::Contradiction { first, second, remedy: THE_MOST.into() }));
+    }
+    if seen.is_empty() {
+        return Err(text.problem(Problem::NoNetFault));
+    }
+    extra.finish(&mut netem)?;
+    Ok(NetFault::Netem(netem.into()))
+}
+
+/// What belongs to another word, which may come later.
+#[derive(Default)]
+struct Extra<'a> {
+    distribution: Option<(Word<'a>, Distribution)>,
+    reorder: Option<(Word<'a>, Chance)>,
+    gap: Option<(Word<'a>, u32)>,
+}
+
+/// One word with its values.
+fn take<'a>(
+    word: Word<'a>,
+    words: &mut Reader<'a>,
+    netem: &mut Netem,
+    extra: &mut Extra<'a>,
+) -> Result<(), Located> {
+    match word.text {
+        "partition" => {}
+        "loss" => netem.loss = Some(Loss::read(word, words)?),
+        "duplicate" => netem.duplicate = Some(Chance::read(word, words, "duplicate 1%")?),
+        "corrupt" => {
+            let chance = Chance::read(word, words, "corrupt 0.1%")?;
+            netem.corrupt = Some(Corrupt { chance, fixed: words.exactly("fixed").is_some() });
+        }
+        "delay" | "latency" => netem.delay = Some(Delay::read(word, words)?),
+        "distribution" => {
+            let name = words.value(word, "delay 100ms 20ms distribution normal")?;
+            extra.distribution = Some((word, Distribution::read(name)?));
+        }
+        "reorder" => extra.reorder = Some((word, Chance::read(word, words, "delay 10ms reorder 25%")?)),
+        "gap" => {
+            let number = words.value(word, "reorder 25% gap 5")?;
+            extra.gap = Some((word, packets(number)?));
+        }
+        "rate" => netem.rate = Some(Rate::read(word, words)?),
+        "limit" => netem.limit = Some(packets(words.value(word, "limit 1000")?)?),
+        other => return Err(stranger(word, other)),
+    }
+    Ok(())
+}
+
+/// A number of packets, from 1.
+fn packets(word: Word<'_>) -> Result<u32, Located> {
+    let number = word.decimal::<u32>().filter(|&number| number > 0);
+    number.ok_or_else(|| word.problem(Problem::PacketCount(word.text.into())))
+}
+
+/// A word that is none of netem's, or none that is done here.
+fn stranger(word: Word<'_>, text: &str) -> Located {
+    if let Some((_, why, instead)) = REFUSED.iter().find(|(refused, ..)| *refused == text) {
+        return word.problem(Problem::NotHere { word: text.into(), why, instead });
+    }
+    if LATER.contains(&text) || text.starts_with("connect=") {
+        let instead = "this version does netem's words and `partition`";
+        return word.problem(Problem::NotYet { word: text.into(), instead });
+    }
+    if looks_like_a_number(word) {
+        return word.problem(Problem::Surplus(text.into()));
+    }
+    if MATCH_WORDS.contains(&text) {
+        return word.problem(Problem::MatchBehind(text.into()));
+    }
+    // tc takes `drop` for `loss`.
+    let near = match text {
+        "drop" => Some("loss".into()),
+        "normal" | "pareto" | "paretonormal" => Some(format!("distribution {text}")),
+        _ => nearest(text, WORDS),
+    };
+    word.problem(Problem::UnknownNetFault { word: text.into(), near })
+}
+
+impl Extra<'_> {
+    /// Puts each to what it belongs to.
+    fn finish(self, netem: &mut Netem) -> Result<(), Located> {
+        if let Some((word, distribution)) = self.distribution {
+            match &mut netem.delay {
+                Some(delay) if delay.jitter > 0 => delay.distribution = distribution,
+                _ => return Err(word.problem(Problem::NothingToDistribute)),
+            }
+        }
+        match (self.reorder, self.gap) {
+            (Some((word, _)), _) if netem.delay.is_none() => {
+                return Err(word.problem(Problem::NothingToOvertake));
+            }
+            (None, Some((word, _))) => return Err(word.problem(Problem::GapAlone)),
+            (Some((_, chance)), gap) => {
+                netem.reorder = Some(Reorder { chance, gap: gap.map_or(1, |(_, gap)| gap) });
+            }
+            (None, None) => {}
+        }
+        Ok(())
+    }
+}
