@@ -59,6 +59,13 @@ pub const fn below(draw: u64, threshold: u64) -> u64 {
     draw.wrapping_sub(threshold) >> 63
 }
 
+/// One of two, by a truth of 0 or 1, without a branch.
+#[inline(always)]
+#[must_use]
+pub const fn choose(truth: u64, yes: u64, no: u64) -> u64 {
+    no ^ ((yes ^ no) & truth.wrapping_neg())
+}
+
 /// `value * share`, rounded to the nearest 1/2^32; both at most [`ONE`].
 #[must_use]
 pub const fn scaled(value: u64, share: u64) -> u64 {

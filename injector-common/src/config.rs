@@ -166,8 +166,8 @@ pub struct Config {
     pub slots: u32,
     /// Bits of the `USES_` constants: what the plan's rules on calls need.
     pub features: u32,
-    /// Explicit padding.
-    pub _pad: u32,
+    /// The number of the delay line's device in each network namespace; 0 for no delay line.
+    pub line: u32,
     /// Where the kernel keeps what the programs read.
     pub offsets: Offsets,
     /// The same of files, mounts and sockets.

@@ -19,10 +19,12 @@ pub enum Reason {
     Monitored = 5,
     /// The kernel could not give the thread its state (memory, or a nested update).
     NoState = 6,
+    /// The packet could not be sent through the delay line.
+    NoLine = 7,
 }
 
 /// How many reasons there are.
-pub const REASONS: usize = 7;
+pub const REASONS: usize = 8;
 
 /// Every reason with the word that the table and the log use for it.
 pub const REASON_NAMES: [(Reason, &str); REASONS] = [
@@ -33,6 +35,7 @@ pub const REASON_NAMES: [(Reason, &str); REASONS] = [
     (Reason::Expired, "expired"),
     (Reason::Monitored, "monitored"),
     (Reason::NoState, "no-state"),
+    (Reason::NoLine, "no-line"),
 ];
 
 /// What a rule on packets counts besides: bytes, and each effect by itself, since one packet can meet several.
@@ -50,6 +53,12 @@ pub struct Traffic {
     pub duplicated: Cell,
     /// Packets, or copies of them, with a bit that was turned.
     pub corrupted: Cell,
+    /// Packets that waited.
+    pub delayed: Cell,
+    /// Packets that overtook those that wait.
+    pub reordered: Cell,
+    /// Packets that were dropped since too many waited; [`Self::dropped`] has them, too.
+    pub overflowed: Cell,
 }
 
 #[cfg(not(target_arch = "bpf"))]

@@ -4,7 +4,7 @@
 //! A distribution other than the uniform one is a table of its inverse cumulative distribution function,
 //! in netem's scale: a value of 8192 is one jitter above the delay (include/uapi/linux/pkt_sched.h,
 //! `NETEM_DIST_SCALE`). Correlation as in [`crate::chance`]: a delay is the last one again with that
-//! probability, so that the distribution stays what was asked for.
+//! probability, so that the distribution stays what was asked for; see [`crate::timing`].
 
 use bytemuck::{Pod, Zeroable};
 
@@ -40,15 +40,13 @@ pub struct Delay {
 }
 
 impl Delay {
-    /// The draw that counts: the one before, or the fresh one. Both draws are from `0..2^32`, `again` decides.
-    /// `before` is what this gave the last time, `None` at the first time.
-    #[inline(always)]
+    /// Nothing is late.
+    pub const NONE: Self = Self { base: 0, jitter: 0, repeat: 0, table: UNIFORM, _pad: 0 };
+
+    /// The latest that a draw can make it, and the earliest is not below 0: a table ends at four jitters.
     #[must_use]
-    pub const fn correlated(&self, before: Option<u64>, fresh: u64, again: u64) -> u64 {
-        match before {
-            Some(before) if again < self.repeat => before,
-            _ => fresh,
-        }
+    pub const fn latest(&self) -> u64 {
+        self.base + if self.table == UNIFORM { self.jitter } else { 4 * self.jitter }
     }
 
     /// The delay for a draw from `0..2^32`, by `table` if the distribution is not the uniform one. What would
@@ -85,55 +83,31 @@ mod tests {
     use super::*;
     use crate::{
         random::draw,
-        statistics::{PACKETS, correlation, kolmogorov_smirnov, percent},
+        statistics::{PACKETS, correlation, kolmogorov_smirnov},
     };
 
     const MILLISECOND: u64 = 1_000_000;
 
-    fn delay(repeat: u32) -> Delay {
-        let (base, jitter) = (100 * MILLISECOND, 20 * MILLISECOND);
-        Delay { base, jitter, repeat: percent(repeat), table: UNIFORM, _pad: 0 }
-    }
+    const DELAY: Delay = Delay { base: 100 * MILLISECOND, jitter: 20 * MILLISECOND, ..Delay::NONE };
 
     fn times(delay: &Delay, table: Option<&Table>) -> Vec<f64> {
-        let mut before = None;
-        let time = |n| {
-            let counted = delay.correlated(before, draw(11, 0, 0, n), draw(11, 0, 1, n));
-            before = Some(counted);
-            delay.time(table, counted) as f64 / MILLISECOND as f64
-        };
+        let time = |n| delay.time(table, draw(11, 0, 0, n)) as f64 / MILLISECOND as f64;
         (1..=PACKETS).map(time).collect()
     }
 
     #[test]
     fn without_jitter_it_is_constant() {
-        let constant = Delay { jitter: 0, ..delay(0) };
+        let constant = Delay { jitter: 0, ..DELAY };
         assert!(times(&constant, None).iter().all(|&time| time == 100.0));
     }
 
     #[test]
     fn uniform_jitter_is_uniform() {
-        let times = times(&delay(0), None);
+        let times = times(&DELAY, None);
         assert!(times.iter().all(|time| (80.0..120.0).contains(time)));
         assert!(correlation(&times, 1).abs() < 0.01);
         let distance = kolmogorov_smirnov(times, |time| (time - 80.0) / 40.0);
         assert!(distance < 1.95, "{distance}");
-    }
-
-    /// With netem's way of correlating, the distribution would shrink towards its middle.
-    #[test]
-    fn correlation_leaves_the_distribution_alone() {
-        for given in [25, 50, 80] {
-            let times = times(&delay(given), None);
-            let c = f64::from(given) / 100.0;
-            for (lag, expected) in [(1, c), (2, c * c)] {
-                let measured = correlation(&times, lag);
-                assert!((measured - expected).abs() < 0.02, "{given}%: {measured} at {lag}");
-            }
-            // Of n correlated draws, n (1 - c) are fresh; the repeated ones weigh by their number.
-            let distance = kolmogorov_smirnov(times, |time| (time - 80.0) / 40.0);
-            assert!(distance < 1.95 * ((1.0 + c) / (1.0 - c)).sqrt(), "{given}%: {distance}");
-        }
     }
 
     #[test]
@@ -142,20 +116,20 @@ mod tests {
         table[0] = -16384;
         table[1] = 4096;
         table[TABLE_SIZE - 1] = 32767;
-        let at = |entry: u64| delay(0).time(Some(&table), entry << 20);
+        let at = |entry: u64| DELAY.time(Some(&table), entry << 20);
         assert_eq!(at(0), 60 * MILLISECOND);
         assert_eq!(at(1), 110 * MILLISECOND);
         assert_eq!(at(2), 100 * MILLISECOND);
         // 100 ms + 20 ms * 32767 / 8192, rounded.
         assert_eq!(at(TABLE_SIZE as u64 - 1), 179_997_559);
-        let short = Delay { base: 10 * MILLISECOND, ..delay(0) };
+        let short = Delay { base: 10 * MILLISECOND, ..DELAY };
         assert_eq!(short.time(Some(&table), 0), 0);
     }
 
     proptest! {
         #[test]
         fn nothing_overflows(base in 0..=LONGEST, jitter in 0..=LONGEST, value: i16, draw in 0u64..1 << 32) {
-            let delay = Delay { base, jitter, ..delay(0) };
+            let delay = Delay { base, jitter, ..DELAY };
             let wide = i128::from(base) + ((i128::from(jitter) * i128::from(value) + 4096) >> 13);
             prop_assert_eq!(i128::from(delay.time(Some(&[value; TABLE_SIZE]), draw)), wide.max(0));
             let wide = i128::from(base) + ((i128::from(jitter) * 2 * i128::from(draw)) >> 32) - i128::from(jitter);

@@ -20,6 +20,8 @@ pub const BACKEND_HOOK: u32 = 3;
 pub const BACKEND_CGROUP_SKB: u32 = 4;
 /// [`Event::backend`]: traffic control at a device's egress.
 pub const BACKEND_TC: u32 = 5;
+/// [`Event::backend`]: the far end of the delay line.
+pub const BACKEND_LINE: u32 = 7;
 
 /// One injection.
 #[repr(C)]

@@ -70,6 +70,8 @@ pub struct Flow {
     pub place: u64,
     /// How far it is, see [`crate::netem::State`]. One word, so that packets on several CPUs take turns.
     pub state: u64,
+    /// When the last of its packets that wait leaves: `CLOCK_MONOTONIC`, nanoseconds.
+    pub last: u64,
 }
 
 impl FlowKey {

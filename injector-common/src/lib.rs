@@ -21,6 +21,7 @@ pub mod netem;
 pub mod object;
 pub mod packet;
 pub mod plan;
+pub mod queue;
 pub mod random;
 pub mod rate;
 pub mod reorder;
@@ -29,6 +30,7 @@ pub mod shared;
 #[cfg(test)]
 mod statistics;
 pub mod thread;
+pub mod timing;
 pub mod trigger;
 
 /// Rules that one plan can hold at a time.

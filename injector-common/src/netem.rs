@@ -5,7 +5,12 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{chance::Coin, loss::Loss, random::draw};
+use crate::{
+    chance::{Coin, choose},
+    loss::Loss,
+    random::Draws,
+    timing::{STATE_BITS, Timing, WAITS},
+};
 
 /// [`Fate::effects`]: the packet itself does not arrive.
 pub const LOST: u32 = 1;
@@ -15,6 +20,12 @@ pub const DUPLICATED: u32 = 2;
 pub const CORRUPTED: u32 = 4;
 /// [`Fate::effects`]: one bit of its copy is turned.
 pub const COPY_CORRUPTED: u32 = 8;
+/// [`Fate::effects`]: the packet waits, and its copy with it.
+pub const DELAYED: u32 = 16;
+/// [`Fate::effects`]: the packet does not wait, as others of its rule do.
+pub const OVERTOOK: u32 = 32;
+/// [`Fate::effects`]: it is lost because too many wait.
+pub const OVERFLOWED: u32 = 64;
 
 /// What is drawn for a packet; a copy's draws are others.
 const TRANSITION: u64 = 1;
@@ -34,7 +45,18 @@ pub struct Netem {
     pub duplicate: Coin,
     /// Which are damaged.
     pub corrupt: Coin,
+    /// When they leave.
+    pub timing: Timing,
+    /// How they get there: bits of [`CARRIED`], [`SPLIT`] and [`UNFIXED`].
+    pub road: u64,
 }
+
+/// [`Netem::road`]: all packets go through the delay line.
+pub const CARRIED: u64 = 1;
+/// [`Netem::road`]: those that are several on the wire go through it, and are taken apart there.
+pub const SPLIT: u64 = 2;
+/// [`Netem::road`]: damage leaves the checksum as it was.
+pub const UNFIXED: u64 = 4;
 
 /// How far a flow is: the number of its last packet and what came of it, in one word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,10 +65,11 @@ pub struct State(pub u64);
 /// Where the parts of the state are.
 const DUPLICATE_SHIFT: u32 = 3;
 const CORRUPT_SHIFT: u32 = 5;
-const NUMBER_SHIFT: u32 = 8;
+const TIMING_SHIFT: u32 = 7;
+const NUMBER_SHIFT: u32 = TIMING_SHIFT + STATE_BITS;
 
 impl State {
-    /// The number of the last packet, from 1; 0 before the first.
+    /// The number of the last packet, from 1; 0 before the first. After 2^35 packets it begins again.
     #[inline(always)]
     #[must_use]
     pub const fn number(self) -> u64 {
@@ -57,10 +80,12 @@ impl State {
 /// What happens to a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fate {
-    /// Bits of [`LOST`], [`DUPLICATED`], [`CORRUPTED`], [`COPY_CORRUPTED`].
+    /// Bits of [`LOST`] and its like.
     pub effects: u32,
     /// Its number in its flow, from 1.
     pub number: u64,
+    /// The number of the packet whose draw says how late it is.
+    pub drawn: u64,
 }
 
 impl Fate {
@@ -74,26 +99,21 @@ impl Fate {
             DUPLICATED => before | COPY_CORRUPTED,
             _ => u32::MAX,
         };
-        Self { effects: self.effects & !taken, number: self.number }
-    }
-}
-
-/// The draws of packet number `number` of the flow at `place`.
-#[derive(Clone, Copy)]
-struct Draws {
-    seed: u64,
-    place: u64,
-    number: u64,
-}
-
-impl Draws {
-    #[inline(always)]
-    const fn of(self, kind: u64) -> u64 {
-        draw(self.seed, self.place, kind, self.number)
+        let moved = if before & (DELAYED | OVERTOOK) == 0 { 0 } else { DELAYED | OVERTOOK };
+        Self { effects: self.effects & !(taken | moved), ..self }
     }
 }
 
 impl Netem {
+    /// Nothing happens to any.
+    pub const NONE: Self = Self {
+        loss: Loss::NONE,
+        duplicate: Coin::NEVER,
+        corrupt: Coin::NEVER,
+        timing: Timing::NONE,
+        road: 0,
+    };
+
     /// What happens to the next packet of a flow, and how far the flow is then. `content`: are there bytes
     /// that can be damaged?
     ///
@@ -124,9 +144,20 @@ impl Netem {
         let damage = choose(asked, self.corrupt.toss(copy_damage, draws.of(DAMAGE)), copy_damage);
         let corrupted = asked & damage >> 1;
 
-        let effects = lost | doubled << 1 | corrupted << 2 | copy_corrupted << 3;
-        let after = number << NUMBER_SHIFT | damage << CORRUPT_SHIFT | said << DUPLICATE_SHIFT | chain;
-        (State(after), Fate { effects: (effects & 0xf) as u32, number })
+        let arrives = lost ^ 1;
+        let (timing, moment) = self.timing.next(draws, state.0 >> TIMING_SHIFT, arrives);
+        let waits = arrives & (self.timing.flags & WAITS) as u64;
+        let delayed = waits & (moment.overtakes ^ 1);
+        let overtook = waits & moment.overtakes;
+
+        let effects =
+            lost | doubled << 1 | corrupted << 2 | copy_corrupted << 3 | delayed << 4 | overtook << 5;
+        let after = number << NUMBER_SHIFT
+            | timing << TIMING_SHIFT
+            | damage << CORRUPT_SHIFT
+            | said << DUPLICATE_SHIFT
+            | chain;
+        (State(after), Fate { effects: (effects & 0x3f) as u32, number, drawn: moment.drawn })
     }
 
     /// The bit of `bytes` bytes that is turned in that packet, or in its copy. `bytes` is not 0 and below 2^29.
@@ -134,14 +165,8 @@ impl Netem {
     #[must_use]
     pub const fn bit(seed: u64, place: u64, number: u64, copy: bool, bytes: u32) -> u32 {
         let kind = if copy { COPY | WHICH_BIT } else { WHICH_BIT };
-        ((draw(seed, place, kind, number) * (bytes as u64 * 8)) >> 32) as u32
+        ((Draws { seed, place, number }.of(kind) * (bytes as u64 * 8)) >> 32) as u32
     }
-}
-
-/// One of two, by a truth of 0 or 1.
-#[inline(always)]
-const fn choose(truth: u64, yes: u64, no: u64) -> u64 {
-    no ^ ((yes ^ no) & truth.wrapping_neg())
 }
 
 #[cfg(test)]
@@ -156,7 +181,7 @@ mod tests {
     };
 
     fn netem() -> Netem {
-        Netem { loss: Loss::NONE, duplicate: Coin::NEVER, corrupt: Coin::NEVER }
+        Netem::NONE
     }
 
     fn losing(loss: Loss) -> Netem {
@@ -228,7 +253,7 @@ mod tests {
 
     #[test]
     fn rules_add_up_and_the_first_decides() {
-        let of = |effects| Fate { effects, number: 1 };
+        let of = |effects| Fate { effects, number: 1, drawn: 1 };
         let left = |before, effects| of(effects).beside(before).effects;
         assert_eq!(left(0, DUPLICATED | COPY_CORRUPTED), DUPLICATED | COPY_CORRUPTED);
         assert_eq!(left(LOST, DUPLICATED), 0);
@@ -265,6 +290,7 @@ mod tests {
                 loss: Loss::four_state(p / 2, c / 2, p / 2, c, c / 2),
                 duplicate: Coin::new(p, c),
                 corrupt: Coin::new(c, p),
+                ..Netem::NONE
             };
             let state = State(state & (u64::MAX >> 1));
             let (after, fate) = model.next(seed, place, state, content);

@@ -36,6 +36,26 @@ pub const fn draw(seed: u64, subject: u64, object: u64, n: u64) -> u64 {
     combine(combine(combine(seed, subject), object), n) >> 32
 }
 
+/// The draws for one packet: number `number` of the flow at `place`.
+#[derive(Clone, Copy, Debug)]
+pub struct Draws {
+    /// The rule's.
+    pub seed: u64,
+    /// Who the flow is.
+    pub place: u64,
+    /// From 1.
+    pub number: u64,
+}
+
+impl Draws {
+    /// The one for `kind`, from `0..2^32`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(self, kind: u64) -> u64 {
+        draw(self.seed, self.place, kind, self.number)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -19,6 +19,9 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// The wire takes no time.
+    pub const NONE: Self = Self { bytes: 0, packet_overhead: 0, cell: 0, cell_overhead: 0, _pad: 0 };
+
     /// Nanoseconds that a packet of `length` bytes takes. The last cell is sent whole.
     #[inline(always)]
     #[must_use]

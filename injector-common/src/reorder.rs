@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::chance::{Coin, Said, YES};
+use crate::chance::{Coin, Said, below, choose};
 
 /// See the module.
 #[repr(C)]
@@ -11,14 +11,17 @@ use crate::chance::{Coin, Said, YES};
 pub struct Reorder {
     /// Does a packet that may overtake do so?
     pub coin: Coin,
-    /// The distance of two packets that may overtake, from 1; 0 for no reordering.
+    /// The distance of two packets that may overtake, from 1 to [`MOST_GAP`]; 0 for no reordering.
     pub gap: u64,
 }
+
+/// The largest gap: what [`crate::timing`] has bits for.
+pub const MOST_GAP: u32 = 1023;
 
 /// What is known of the packets before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Order {
-    /// Packets that were delayed since the last one that overtook; stops at the gap.
+    /// Packets that were delayed since the last one that overtook; stops before the gap.
     pub delayed: u64,
     /// What the coin said last.
     pub said: Said,
@@ -28,22 +31,19 @@ impl Reorder {
     /// Every packet keeps its place.
     pub const NONE: Self = Self { coin: Coin::NEVER, gap: 0 };
 
-    /// Does the next packet overtake, and what is known then? One draw from `0..2^32`.
+    /// Does the next packet overtake (0 or 1), and what is known then? One draw from `0..2^32`.
     ///
     /// As in net/sched/sch_netem.c, `netem_enqueue`: the coin is not even tossed inside a gap, and one that
-    /// says no leaves the next packet free to overtake.
+    /// says no leaves the next packet free to overtake. Nothing is a branch, see [`Coin`].
     #[inline(always)]
     #[must_use]
-    pub const fn overtakes(&self, order: Order, draw: u64) -> (bool, Order) {
-        if self.gap == 0 {
-            return (false, order);
-        }
-        if order.delayed + 1 < self.gap {
-            return (false, Order { delayed: order.delayed + 1, said: order.said });
-        }
-        let said = self.coin.toss(order.said, draw);
-        let delayed = if said == YES { 0 } else { order.delayed };
-        (said == YES, Order { delayed, said })
+    pub const fn overtakes(&self, order: Order, draw: u64) -> (u64, Order) {
+        let reorders = (self.gap | self.gap.wrapping_neg()) >> 63;
+        let inside = reorders & below(order.delayed + 1, self.gap);
+        let free = reorders & (inside ^ 1);
+        let said = choose(free, self.coin.toss(order.said, draw), order.said);
+        let overtakes = free & (said >> 1);
+        (overtakes, Order { delayed: choose(overtakes, 0, order.delayed + inside), said })
     }
 }
 
@@ -62,7 +62,7 @@ mod tests {
         let next = |n| {
             let (overtakes, after) = reorder.overtakes(order, draw(3, 0, 0, n));
             order = after;
-            overtakes
+            overtakes == 1
         };
         (1..=PACKETS).map(next).collect()
     }

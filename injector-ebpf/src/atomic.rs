@@ -51,6 +51,18 @@ pub fn compare_exchange(cell: &AtomicU64, old: u64, new: u64) -> u64 {
     before
 }
 
+/// Puts `value` there if it is more than what is there; says what is there then. Two that are at it at the same
+/// time may both have theirs.
+#[inline(always)]
+pub fn raise(cell: &AtomicU64, value: u64) -> u64 {
+    let there = get(cell);
+    if there >= value {
+        return there;
+    }
+    compare_exchange(cell, there, value);
+    value
+}
+
 /// Adds `value`.
 #[inline(always)]
 pub fn add(cell: &AtomicU64, value: u64) {

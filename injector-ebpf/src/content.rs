@@ -13,12 +13,21 @@ use crate::header::load;
 pub struct Content {
     /// The transport header.
     transport: u32,
-    /// The checksum.
+    /// The checksum; 0 for none, or where it is to be left wrong.
     checksum: u32,
     /// What is behind the headers.
     start: u32,
     /// How many bytes; 0 where nothing can be damaged.
     pub length: u32,
+}
+
+impl Content {
+    /// All that is behind the IP header, for damage that leaves the checksum wrong.
+    #[inline(always)]
+    pub fn on_the_wire(packet: &Packet, transport: u32) -> Self {
+        let length = if transport == 0 { 0 } else { packet.length.saturating_sub(transport) };
+        Self { transport, start: transport, length, checksum: 0 }
+    }
 }
 
 /// Finds it. In a later fragment, in UDP-Lite, whose checksum may cover a part, and in what has no length
@@ -41,7 +50,7 @@ pub fn of(skb: *mut __sk_buff, packet: &Packet, transport: u32) -> Content {
     Content { transport, checksum: transport + checksum, start, length: packet.length - start }
 }
 
-/// Turns bit number `bit` of the content, and keeps the checksum right.
+/// Turns bit number `bit` of the content, and keeps the checksum right, if it has one.
 #[inline(always)]
 pub fn turn(skb: *mut __sk_buff, packet: &Packet, content: &Content, bit: u32) {
     /// The size of what is replaced in the sum; a UDP checksum of zero means none (`BPF_F_MARK_MANGLED_0`).
@@ -67,6 +76,8 @@ pub fn turn(skb: *mut __sk_buff, packet: &Packet, content: &Content, bit: u32) {
             let bytes = if (place - content.transport) & 1 == 0 { [byte, 0] } else { [0, byte] };
             u64::from(u16::from_ne_bytes(bytes))
         };
-        bpf_l4_csum_replace(skb, network + content.checksum, word(byte), word(turned), FLAGS);
+        if content.checksum != 0 {
+            bpf_l4_csum_replace(skb, network + content.checksum, word(byte), word(turned), FLAGS);
+        }
     }
 }

@@ -40,6 +40,14 @@ pub fn next(key: &FlowKey, class: &mut FlowClass, rule: &Rule, content: bool) ->
     None
 }
 
+/// When a packet leaves that would leave at `due`, if none of its flow is to overtake another.
+#[inline(always)]
+pub fn behind(key: &FlowKey, due: u64) -> u64 {
+    let Some(flow) = FLOWS.get_ptr_mut(key) else { return due };
+    // SAFETY: a value of the map, aligned, and valid while the program runs.
+    atomic::raise(unsafe { AtomicU64::from_ptr(&raw mut (*flow).last) }, due)
+}
+
 /// Makes a flow that is seen for the first time.
 #[inline(always)]
 fn meet(key: &FlowKey, class: &mut FlowClass) {
@@ -47,7 +55,7 @@ fn meet(key: &FlowKey, class: &mut FlowClass) {
     let Some(counter) = counter(class) else { return };
     // SAFETY: a value of the map, aligned, and valid while the program runs.
     let nth = atomic::fetch_add(unsafe { AtomicU64::from_ptr(counter) }, 1);
-    let flow = Flow { place: class.place(nth), state: 0 };
+    let flow = Flow { place: class.place(nth), state: 0, last: 0 };
     // If another packet was faster, its flow is the one.
     let _ = FLOWS.insert(key, flow, NOEXIST);
 }

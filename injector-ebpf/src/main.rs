@@ -30,6 +30,8 @@ mod header;
 #[cfg(target_arch = "bpf")]
 mod hook;
 #[cfg(target_arch = "bpf")]
+mod line;
+#[cfg(target_arch = "bpf")]
 mod lineage;
 #[cfg(target_arch = "bpf")]
 mod maps;

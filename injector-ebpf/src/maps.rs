@@ -18,9 +18,11 @@ use injector_common::{
     call::{CALL_ENTRIES, CallRules, Slot},
     config::Config,
     counters::{Counters, Traffic},
+    delay::Table,
     flow::{Flow, FlowClass, FlowKey},
     glob::Glob,
     object::Ports,
+    queue::Queue,
     rule::Rule,
     shared::{Shared, alive},
     thread::Thread,
@@ -88,6 +90,14 @@ pub static FLOWS: LruHashMap<FlowKey, Flow> = LruHashMap::with_max_entries(1, 0)
 /// How many flows of each class there have been.
 #[map]
 pub static ORDER: LruHashMap<FlowClass, u64> = LruHashMap::with_max_entries(1, 0);
+
+/// What of each rule waits.
+#[map]
+pub static QUEUES: Array<Queue> = Array::with_max_entries(1, 0);
+
+/// Distributions of delays.
+#[map]
+pub static DISTRIBUTIONS: Array<Table> = Array::with_max_entries(1, 0);
 
 /// Which slots each call has, see [`injector_common::call::entry`]. User space has it mapped.
 #[map]

@@ -19,7 +19,9 @@ use injector_common::{
     decide::{Match, ticket_valid, triggered},
     event::{BACKEND_CGROUP_SKB, BACKEND_TC},
     flow::{FlowClass, FlowKey},
-    netem::{COPY_CORRUPTED, CORRUPTED, DUPLICATED, Fate, LOST, Netem},
+    netem::{
+        COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, Fate, LOST, Netem, OVERFLOWED, OVERTOOK, UNFIXED,
+    },
     packet::{EGRESS, INGRESS, Packet},
     rule::{FAULT_NETEM, Rule},
     shared::cgroup_entry,
@@ -28,29 +30,30 @@ use injector_common::{
 use crate::{
     atomic,
     content::{self, Content},
-    flow, header,
+    flow, header, line,
     maps::{CALLS, CGROUPS, COUNTERS, GATE, RULES, SHARED, SLOTS, TRAFFIC, config, plan_alive},
     report,
     rules::{read, suppress},
 };
 
 /// Let the packet go on to the next program, or on its way.
-const TC_NEXT: i64 = -1;
+pub const TC_NEXT: i64 = -1;
+/// Free the packet (`TC_ACT_SHOT`).
+pub const TC_DROP: i64 = 2;
 /// An interface that cannot exist. A redirect to it frees the packet and tells nobody, unlike
 /// `TC_ACT_SHOT`, which the sender's TCP takes for congestion on its own host.
-const NOWHERE: u32 = 0x7fff_fffe;
+pub const NOWHERE: u32 = 0x7fff_fffe;
 
 /// Packets that come to the cgroup this program is attached to: 1 to pass, 0 to drop.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "cgroup_skb/ingress")]
 pub extern "C" fn ingress(skb: *mut __sk_buff) -> i64 {
     // The cgroup is known by construction; its number would be that of the socket's own cgroup.
-    let passage = ask(skb, INGRESS, BACKEND_CGROUP_SKB, 0);
-    // Two constants, so that the verifier sees a 0 or a 1.
-    match passage {
-        Some(Passage { effects, .. }) if effects & LOST != 0 => 0,
-        _ => 1,
+    if !gather(skb, INGRESS, BACKEND_CGROUP_SKB, 0) {
+        return 1;
     }
+    // Two constants, so that the verifier sees a 0 or a 1.
+    i64::from(ask().is_none_or(|passage| passage.effects & LOST == 0))
 }
 
 /// Packets that leave by the device this program is attached to.
@@ -66,7 +69,13 @@ pub extern "C" fn egress(skb: *mut __sk_buff) -> i64 {
     if unsafe { CGROUPS.get(cgroup) }.is_none() || met_before(skb) {
         return TC_NEXT;
     }
-    let Some(passage) = ask(skb, EGRESS, BACKEND_TC, cgroup) else { return TC_NEXT };
+    if !gather(skb, EGRESS, BACKEND_TC, cgroup) {
+        return TC_NEXT;
+    }
+    if let Some(passage) = line::wanted(skb) {
+        return line::enter(skb, passage);
+    }
+    let Some(passage) = ask() else { return TC_NEXT };
     if passage.effects & DUPLICATED != 0 {
         double(skb, passage);
     }
@@ -75,9 +84,16 @@ pub extern "C" fn egress(skb: *mut __sk_buff) -> i64 {
         return unsafe { bpf_redirect(NOWHERE, 0) };
     }
     if passage.effects & CORRUPTED != 0 {
-        content::turn(skb, &passage.packet, &passage.content, passage.bit);
+        damage(skb, passage);
     }
     TC_NEXT
+}
+
+/// Turns the bit of the packet itself that is to be turned.
+#[inline(always)]
+pub fn damage(skb: *mut __sk_buff, passage: &Passage) {
+    let content = if passage.unfixed == 0 { &passage.content } else { &passage.wire };
+    content::turn(skb, &passage.packet, content, passage.bit);
 }
 
 /// The only program that a clsact filter holds, where the kernel has no tcx. It is all that survives a
@@ -114,25 +130,52 @@ pub struct Passage {
     pub key: FlowKey,
     /// The flow's class, while a flow is new.
     class: FlowClass,
-    /// What of it can be damaged.
+    /// What of it can be damaged so that its receiver does not see it, and so that it does.
     pub content: Content,
-    /// The first slot of the rules on packets.
-    base: u32,
+    /// See `content`.
+    pub wire: Content,
+    /// The first slot of the rules on packets, and how many there are.
+    pub base: u32,
+    /// See `base`.
+    pub count: u32,
     /// Which mechanism asks, see [`injector_common::event`].
     pub backend: u32,
     /// What happens to it so far: bits of [`injector_common::netem`].
-    effects: u32,
+    pub effects: u32,
     /// Does the plan still act? Not 0 if so.
-    alive: u32,
+    pub alive: u32,
     /// The bits that are turned in it and in its copy.
     bit: u32,
     copy_bit: u32,
+    /// Is the damage to leave the checksum wrong? Not 0 if so.
+    unfixed: u32,
+    copy_unfixed: u32,
     /// The rule that doubled it.
     doubler: u32,
     /// Its cgroup, where that is known.
     pub cgroup: u64,
     /// The flow's place, as the last rule that fired found it.
     pub place: u64,
+    /// When the packet and its copy are due; 0 for at once.
+    pub due: u64,
+    /// See `due`.
+    pub copy_due: u64,
+    /// How long that is from now.
+    pub late: u64,
+    /// The number of the rule that it waits for, from 1; 0 for none.
+    pub queue: u32,
+    /// The number, from 1, of the rule for which it goes through the delay line; 0 for none.
+    pub carrier: u32,
+    /// Which roads of rules are this packet's, see [`Netem::road`].
+    pub road: u64,
+}
+
+impl Passage {
+    /// Bytes that the rule can damage.
+    #[inline(always)]
+    fn damageable(&self, rule: &Rule) -> u32 {
+        if rule.netem.road & UNFIXED == 0 { self.content.length } else { self.wire.length }
+    }
 }
 
 /// Of each CPU the packet at hand. Not on the stack: there the verifier would follow every value that the rules
@@ -141,36 +184,52 @@ pub struct Passage {
 #[map]
 static PASSAGE: PerCpuArray<Passage> = PerCpuArray::with_max_entries(1, 0);
 
-/// Asks every packet rule, in order, what is to happen. `None` where there is nothing to ask.
+/// This CPU's own. Not to be held across a loop, whose callback asks for it, too.
 #[inline(always)]
-fn ask(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) -> Option<&'static Passage> {
+pub fn passage() -> Option<&'static mut Passage> {
+    // SAFETY: nobody else uses it while a program on packets runs, see there.
+    PASSAGE.get_ptr_mut(0).map(|passage| unsafe { &mut *passage })
+}
+
+/// Notes what is known of a packet before any rule is asked. False where there is nothing to ask. Not inlined: what
+/// it takes of the stack is free again when the rules are asked.
+#[inline(never)]
+pub fn gather(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) -> bool {
     if atomic::get(&SHARED.armed) == 0 {
-        return None;
+        return false;
     }
-    let Run { base, count, .. } = CALLS.get(PACKETS).map(|rules| read(&rules.run))?;
-    // SAFETY: this CPU's own, see there.
-    let passage = unsafe { &mut *PASSAGE.get_ptr_mut(0)? };
+    let Some(Run { base, count, .. }) = CALLS.get(PACKETS).map(|rules| read(&rules.run)) else {
+        return false;
+    };
+    let Some(passage) = passage() else { return false };
     passage.packet.direction = direction;
-    let transport = header::parse(skb, &mut passage.packet)?;
+    let Some(transport) = header::parse(skb, &mut passage.packet) else { return false };
     passage.content = content::of(skb, &passage.packet, transport);
+    passage.wire = Content::on_the_wire(&passage.packet, transport);
     passage.key.set(&passage.packet, 0);
-    passage.base = base;
+    (passage.base, passage.count) = (base, u32::from(count));
     passage.backend = backend;
     passage.effects = 0;
     passage.place = 0;
+    (passage.due, passage.copy_due, passage.late, passage.queue) = (0, 0, 0, 0);
     passage.cgroup = cgroup;
     // SAFETY: no arguments.
     passage.alive = u32::from(plan_alive(unsafe { bpf_ktime_get_boot_ns() }));
+    true
+}
+
+/// Asks every packet rule, in order, what is to happen to the packet that was gathered.
+#[inline(always)]
+pub fn ask() -> Option<&'static mut Passage> {
+    let count = passage()?.count;
     // SAFETY: the callback has the shape that the helper wants.
-    unsafe { bpf_loop(u32::from(count), consider as *mut c_void, core::ptr::null_mut(), 0) };
-    Some(passage)
+    unsafe { bpf_loop(count, consider as *mut c_void, core::ptr::null_mut(), 0) };
+    passage()
 }
 
 /// One rule of the loop.
 unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
-    let Some(passage) = PASSAGE.get_ptr_mut(0) else { return 1 };
-    // SAFETY: this CPU's own, filled by `ask`, which does not touch it meanwhile.
-    let passage = unsafe { &mut *passage };
+    let Some(passage) = passage() else { return 1 };
     let Some(number) = SLOTS.get(passage.base + index as u32).map(|slot| slot.rule) else { return 1 };
     let (Some(rule), Some(counters)) = (RULES.get(number), COUNTERS.get(number)) else { return 1 };
     let Some(traffic) = TRAFFIC.get(number) else { return 1 };
@@ -187,6 +246,9 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
                 (LOST, &traffic.dropped),
                 (DUPLICATED, &traffic.duplicated),
                 (CORRUPTED | COPY_CORRUPTED, &traffic.corrupted),
+                (DELAYED, &traffic.delayed),
+                (OVERTOOK, &traffic.reordered),
+                (OVERFLOWED, &traffic.overflowed),
             ] {
                 if fate.effects & effect != 0 {
                     atomic::add(counter, 1);
@@ -211,10 +273,10 @@ fn fires(
         return Err(Reason::Expired);
     }
     triggered(rule, Match { subject: 0, object: 0, number: nth })?;
-    let mut fate = Fate { effects: LOST, number: 0 };
+    let mut fate = Fate { effects: LOST, number: 0, drawn: 0 };
     if rule.fault == FAULT_NETEM {
         passage.key.rule = number;
-        let content = passage.content.length != 0;
+        let content = passage.damageable(rule) != 0;
         (passage.place, fate) =
             flow::next(&passage.key, &mut passage.class, rule, content).ok_or(Reason::NoState)?;
         if fate.effects == 0 {
@@ -222,6 +284,9 @@ fn fires(
         }
     }
     fate = fate.beside(passage.effects);
+    if config!(line) != 0 && fate.effects & DELAYED != 0 && !line::has_room(number, rule) {
+        fate.effects = LOST | OVERFLOWED;
+    }
     if fate.effects == 0 {
         return Err(Reason::Overruled);
     }
@@ -235,11 +300,18 @@ fn fires(
 #[inline(always)]
 fn note(passage: &mut Passage, (number, rule): (u32, &Rule), fate: Fate) {
     passage.effects |= fate.effects;
-    let length = passage.content.length;
+    passage.late = 0;
+    if config!(line) != 0 && fate.effects & DELAYED != 0 {
+        line::schedule(passage, (number, rule), fate);
+    }
+    let length = passage.damageable(rule);
+    let unfixed = (rule.netem.road & UNFIXED) as u32;
     if fate.effects & CORRUPTED != 0 {
+        passage.unfixed = unfixed;
         passage.bit = Netem::bit(rule.seed, passage.place, fate.number, false, length);
     }
     if fate.effects & COPY_CORRUPTED != 0 {
+        passage.copy_unfixed = unfixed;
         passage.copy_bit = Netem::bit(rule.seed, passage.place, fate.number, true, length);
     }
     if fate.effects & DUPLICATED != 0 {
@@ -249,10 +321,11 @@ fn note(passage: &mut Passage, (number, rule): (u32, &Rule), fate: Fate) {
 
 /// Sends a copy ahead. It belongs to no socket, so it is nobody's when it passes here.
 #[inline(always)]
-fn double(skb: *mut __sk_buff, passage: &Passage) {
+pub fn double(skb: *mut __sk_buff, passage: &Passage) {
     let damaged = passage.effects & COPY_CORRUPTED != 0;
+    let content = if passage.copy_unfixed == 0 { &passage.content } else { &passage.wire };
     if damaged {
-        content::turn(skb, &passage.packet, &passage.content, passage.copy_bit);
+        content::turn(skb, &passage.packet, content, passage.copy_bit);
     }
     // SAFETY: the program's own context and a field of it.
     if unsafe { bpf_clone_redirect(skb, (*skb).ifindex, 0) } < 0
@@ -262,6 +335,6 @@ fn double(skb: *mut __sk_buff, passage: &Passage) {
     }
     if damaged {
         // And back: a copy is written to only after it was taken apart from the original.
-        content::turn(skb, &passage.packet, &passage.content, passage.copy_bit);
+        content::turn(skb, &passage.packet, content, passage.copy_bit);
     }
 }

@@ -124,6 +124,7 @@ pub fn packet(passage: &packet::Passage, (number, rule): (u32, &Rule), decision:
         (*event).value = i64::from(fate.effects);
         (*event).place = passage.place;
         (*event).args[0] = fate.number;
+        (*event).args[1] = passage.late;
         (*event).packet = passage.packet;
     }
     entry.submit(0);

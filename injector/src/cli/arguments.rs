@@ -121,6 +121,9 @@ pub(super) struct Behaviour {
     /// Fail (exit code 1) if a rule never fired
     #[arg(long)]
     pub(super) expect_fired: bool,
+    /// Refuse rules that could delay a packet for longer than this
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub(super) max_delay: String,
     /// Allow dangerous calls and wide targets: close, futex, …; the root cgroup, process 1
     #[arg(long = "unsafe")]
     pub(super) insist: bool,
@@ -143,7 +146,8 @@ impl Behaviour {
             // Short enough to be typed again.
             None => engine::random_u64()? >> 32,
         };
-        Ok(Options { seed, monitor: self.monitor, insist: self.insist, duration, whole })
+        let longest_delay = units::duration(&self.max_delay)?;
+        Ok(Options { seed, longest_delay, monitor: self.monitor, insist: self.insist, duration, whole })
     }
 }
 

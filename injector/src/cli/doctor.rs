@@ -28,7 +28,7 @@ pub(super) struct Doctor {
     json: bool,
 }
 
-const ALL: [Mechanism; 11] = [
+const ALL: [Mechanism; 12] = [
     Mechanism::Btf,
     Mechanism::Lineage,
     Mechanism::CgroupV2,
@@ -40,6 +40,7 @@ const ALL: [Mechanism; 11] = [
     Mechanism::CgroupIngress,
     Mechanism::Tcx,
     Mechanism::Clsact,
+    Mechanism::DelayLine,
 ];
 
 #[derive(Debug, Serialize)]

@@ -10,6 +10,7 @@ use injector_common::delay::{SCALE_BITS, TABLE_SIZE, Table};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 pub use self::file::{DistributionError, read};
+use crate::spec::netem::Distribution;
 
 /// A value of a table that stands for one jitter.
 const SCALE: f64 = (1_u32 << SCALE_BITS) as f64;
@@ -17,6 +18,20 @@ const SCALE: f64 = (1_u32 << SCALE_BITS) as f64;
 /// Steps of the probability in a table.
 #[expect(clippy::cast_precision_loss, reason = "a small power of two")]
 const STEPS: f64 = TABLE_SIZE as f64;
+
+/// The table of a distribution; `None` for the uniform one, which needs none.
+///
+/// # Errors
+/// A file that is no distribution.
+pub fn table_of(named: &Distribution) -> Result<Option<Box<Table>>, DistributionError> {
+    Ok(match named {
+        Distribution::Uniform => None,
+        Distribution::Normal => Some(normal()),
+        Distribution::Pareto => Some(pareto()),
+        Distribution::ParetoNormal => Some(pareto_normal()),
+        Distribution::File(path) => Some(read(path)?),
+    })
+}
 
 /// The jitter is the standard deviation.
 pub fn normal() -> Box<Table> {

@@ -9,10 +9,10 @@ use std::{
 use injector_common::{
     call::{ABI_COMPAT, ABI_NONE},
     event::{
-        BACKEND_CGROUP_SKB, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE, BACKEND_TC,
-        Event, ObjectEvent, SCHEMA,
+        BACKEND_CGROUP_SKB, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE, BACKEND_LINE,
+        BACKEND_TC, Event, ObjectEvent, SCHEMA,
     },
-    netem::{COPY_CORRUPTED, CORRUPTED, DUPLICATED, LOST},
+    netem::{COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, LOST, OVERFLOWED, OVERTOOK},
     packet::EGRESS,
     rule::{AT_ENTRY, FAULT_NONE},
 };
@@ -92,6 +92,15 @@ pub enum Verdict {
         /// A bit of its copy was turned.
         #[serde(skip_serializing_if = "not")]
         corrupt_copy: bool,
+        /// How long it waits, in nanoseconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        delay_ns: Option<u64>,
+        /// It does not wait, as others do.
+        #[serde(skip_serializing_if = "not")]
+        reorder: bool,
+        /// It was dropped since too many waited.
+        #[serde(skip_serializing_if = "not")]
+        overflow: bool,
     },
 }
 
@@ -200,6 +209,7 @@ fn backend(number: u32) -> &'static str {
         BACKEND_HOOK => "hook",
         BACKEND_CGROUP_SKB => "cgroup_skb",
         BACKEND_TC => "tc",
+        BACKEND_LINE => "line",
         _ => "unknown",
     }
 }
@@ -255,6 +265,9 @@ fn done(event: &Event) -> Verdict {
         duplicate: has(DUPLICATED),
         corrupt: has(CORRUPTED),
         corrupt_copy: has(COPY_CORRUPTED),
+        delay_ns: has(DELAYED).then_some(event.args[1]),
+        reorder: has(OVERTOOK),
+        overflow: has(OVERFLOWED),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use aya::maps::{MapData, RingBuf};
-use injector_common::shared::LEASE_NS;
+use injector_common::{queue::Queue, shared::LEASE_NS};
 use tokio::{
     io::unix::AsyncFd,
     time::{Interval, MissedTickBehavior, interval},
@@ -216,7 +216,11 @@ impl Guard {
         let report = |(text, number): (&String, u32)| {
             let counters = self.installation.counters(number)?;
             let traffic = self.installation.traffic(number)?;
-            Ok(RuleReport::new(number, text, &counters, !live.contains(&number)).with(traffic))
+            let queue = match self.plan.line.and_then(|line| line.queue) {
+                Some(_) => self.installation.queue(number)?,
+                None => Queue::default(),
+            };
+            Ok(RuleReport::new(number, text, &counters, !live.contains(&number)).with(traffic, &queue))
         };
         self.texts.iter().zip(0..).map(report).collect()
     }
@@ -229,11 +233,12 @@ impl Guard {
         self.installation.shared().deadline.store(0, Relaxed);
         let skipped = self.installation.misses().into_iter().collect();
         let mut clean = true;
-        if let Some(coverage) = self.coverage.take()
-            && let Err(error) = coverage.remove()
-        {
-            clean = false;
-            self.notes.push(format!("clean-up is incomplete: {error}"));
+        match self.coverage.take().map(Coverage::remove).transpose() {
+            Ok(left) => self.notes.extend(left.filter(|&left| left > 0).map(lost_at_the_end)),
+            Err(error) => {
+                clean = false;
+                self.notes.push(format!("clean-up is incomplete: {error}"));
+            }
         }
         self.installation.detach();
         while let Some(item) = self.ring.next() {
@@ -254,6 +259,10 @@ impl Guard {
             notes: std::mem::take(&mut self.notes),
         })
     }
+}
+
+pub(super) fn lost_at_the_end(packets: u32) -> String {
+    format!("{packets} packets were still in the delay line at the end, and are lost")
 }
 
 async fn changes(coverage: Option<&mut Coverage>) -> Vec<DeviceEvent> {

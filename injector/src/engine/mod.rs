@@ -18,13 +18,13 @@ pub use self::{
     events::{CallRecord, PacketRecord, Record, TaskRecord, Verdict},
     guard::{End, Guard},
     object::ObjectRecord,
-    report::{PacketsReport, Report, RuleReport},
+    report::{DelayReport, DelayStep, PacketsReport, Report, RuleReport},
 };
 use crate::{
     kernel::{
         btf::KernelBtf,
         installation::{Installation, Subjects},
-        packet::{self, Classifier, Coverage},
+        packet::{self, Classifier, Coverage, Lines},
         probe, registry, setting,
         syscall::{Backend, backends},
         unsupported::{Mechanism, Unsupported},
@@ -104,6 +104,7 @@ impl Injector {
             );
         }
         self.check_packets(&plan, &self.targets)?;
+        self.check_line(&mut plan)?;
         Ok(plan)
     }
 
@@ -119,6 +120,21 @@ impl Injector {
         if plan.needs_egress() {
             self.egress_mechanism()?;
         }
+        Ok(())
+    }
+
+    /// Can packets make their detour? Where they do so only to be taken apart, it goes without.
+    fn check_line(&self, plan: &mut Plan) -> Result<(), EngineError> {
+        let Some(line) = plan.line else { return Ok(()) };
+        let Err(cause) = probe::probe(Mechanism::DelayLine, &self.btf) else { return Ok(()) };
+        if line.queue.is_some() || line.checksums {
+            return Err(cause.into());
+        }
+        plan.notes.push(format!(
+            "packets that are several on the wire are lost, doubled and damaged as one: {cause}; {}",
+            cause.remedy
+        ));
+        plan.line = None;
         Ok(())
     }
 
@@ -187,7 +203,11 @@ impl Injector {
         let mechanism = self.egress_mechanism()?;
         let program = installation.egress_program(mechanism == packet::Mechanism::Clsact)?;
         let classifier = Classifier { program, mechanism, plan: u64::from(plan.id) };
-        Ok(Some(Coverage::new(classifier, self.procfs.clone())))
+        let lines = match plan.line {
+            Some(needs) => Some(Lines::new(plan.id, needs, mechanism, installation.line_programs()?)?),
+            None => None,
+        };
+        Ok(Some(Coverage::new(classifier, lines, self.procfs.clone())))
     }
 }
 

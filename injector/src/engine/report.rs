@@ -1,6 +1,9 @@
 //! What is told at the end: every rule with its counters, and what went by unseen.
 
-use injector_common::counters::{Counters, REASON_NAMES, Reason, Traffic};
+use injector_common::{
+    counters::{Counters, REASON_NAMES, Reason, Traffic},
+    queue::{Queue, least},
+};
 use serde::Serialize;
 
 /// One rule's numbers. `matched` is `fired` plus all that is suppressed.
@@ -24,6 +27,44 @@ pub struct RuleReport {
     /// Of a rule on packets that has met some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packets: Option<PacketsReport>,
+    /// Of a rule that has delayed some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay: Option<DelayReport>,
+}
+
+/// How late a rule made packets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DelayReport {
+    /// Packets that wait now.
+    pub waiting: u64,
+    /// The mean of all, in nanoseconds.
+    pub mean_ns: u64,
+    /// How many were how late, in ascending order; only steps in which there are any.
+    pub steps: Vec<DelayStep>,
+}
+
+/// Packets by their delay: from this one up to twice as much, the first step from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DelayStep {
+    /// The least, in nanoseconds.
+    pub from_ns: u64,
+    /// How many.
+    pub packets: u64,
+}
+
+impl DelayReport {
+    fn new(queue: &Queue) -> Option<Self> {
+        let packets: u64 = queue.delays.iter().sum();
+        let all = queue.delays.iter().enumerate();
+        let steps = all
+            .filter(|&(_, &packets)| packets > 0)
+            .map(|(step, &packets)| DelayStep { from_ns: least(step), packets });
+        Some(Self {
+            waiting: queue.waiting,
+            mean_ns: queue.added.checked_div(packets)?,
+            steps: steps.collect(),
+        })
+    }
 }
 
 /// What a rule on packets did. One packet can meet several things.
@@ -37,6 +78,12 @@ pub struct PacketsReport {
     pub duplicated: u64,
     /// Packets with a bit that was turned.
     pub corrupted: u64,
+    /// Packets that waited.
+    pub delayed: u64,
+    /// Packets that overtook those that wait.
+    pub reordered: u64,
+    /// Packets that were dropped since too many waited; `dropped` has them, too.
+    pub overflowed: u64,
 }
 
 impl RuleReport {
@@ -54,13 +101,15 @@ impl RuleReport {
             monitored: counters.suppressed[Reason::Monitored as usize],
             suppressed: suppressed.collect(),
             packets: None,
+            delay: None,
         }
     }
 
-    pub(crate) fn with(self, traffic: Traffic) -> Self {
-        let Traffic { bytes, dropped, duplicated, corrupted } = traffic;
+    pub(crate) fn with(self, traffic: Traffic, queue: &Queue) -> Self {
+        let Traffic { bytes, dropped, duplicated, corrupted, delayed, reordered, overflowed } = traffic;
         let met = traffic != Traffic::default();
-        Self { packets: met.then_some(PacketsReport { bytes, dropped, duplicated, corrupted }), ..self }
+        let report = PacketsReport { bytes, dropped, duplicated, corrupted, delayed, reordered, overflowed };
+        Self { packets: met.then_some(report), delay: DelayReport::new(queue), ..self }
     }
 
     /// Faults that happened, or would have in a plan that only monitors.

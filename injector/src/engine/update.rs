@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
-use super::{EngineError, Guard, Injector, attach_ingress};
+use super::{EngineError, Guard, Injector, attach_ingress, guard::lost_at_the_end};
 use crate::{
-    kernel::{clock, installation::Installation},
+    kernel::{clock, installation::Installation, packet::Coverage},
     plan::{Change, Plan},
     spec::model::Rule,
 };
@@ -107,11 +107,12 @@ impl Guard {
     pub(super) fn give_up_unneeded(&mut self) -> Result<(), EngineError> {
         let _lease = self.installation.keep_lease()?;
         self.installation.detach_unneeded(&self.plan);
-        if !self.plan.needs_egress()
-            && let Some(coverage) = self.coverage.take()
-            && let Err(error) = coverage.remove()
-        {
-            self.notes.push(format!("clean-up is incomplete: {error}"));
+        if self.plan.needs_egress() {
+            return Ok(());
+        }
+        match self.coverage.take().map(Coverage::remove).transpose() {
+            Ok(left) => self.notes.extend(left.filter(|&left| left > 0).map(lost_at_the_end)),
+            Err(error) => self.notes.push(format!("clean-up is incomplete: {error}")),
         }
         Ok(())
     }

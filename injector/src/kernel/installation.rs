@@ -15,6 +15,7 @@ use injector_common::{
     config::{Config, Offsets, USES_OBJECTS},
     counters::{Counters, Traffic},
     plan::PlanHeader,
+    queue::Queue,
     thread,
 };
 use nix::libc;
@@ -26,12 +27,13 @@ use super::{
     memory::SharedMemory,
     object::{Kind, ObjectError, Ready, Sizes},
     offsets,
+    packet::LinePrograms,
     registry::Listing,
     sys,
     syscall::{AttachError, Attached, Backend, Site},
     tables::Tables,
 };
-use crate::plan::{Plan, objects::PLACES};
+use crate::plan::{Plan, line, objects::PLACES};
 
 /// Bytes of the ring buffer: some 19,000 events.
 const EVENTS: u32 = 4 << 20;
@@ -170,12 +172,13 @@ impl Installation {
             monitor: u32::from(plan.options.monitor),
             slots: plan.room,
             features: plan.features,
-            _pad: 0,
+            line: if plan.line.is_some() { line::device(plan.id) } else { 0 },
             offsets: offsets::read(btf)?,
             objects: offsets::objects(btf)?,
         };
         let objects = if plan.features & USES_OBJECTS == 0 { 1 } else { PLACES };
-        let sizes = Sizes { slots: config.slots, flows: flows(plan), events: EVENTS, objects };
+        let queues = plan.line.and_then(|line| line.queue).is_some();
+        let sizes = Sizes { slots: config.slots, flows: flows(plan), events: EVENTS, objects, queues };
         let ready = Ready::prepare(&config, sizes)?;
         let shared =
             SharedMemory::map(ready.maps().get(".bss.shared")?).map_err(system("map the shared memory"))?;
@@ -231,6 +234,16 @@ impl Installation {
         Ok(())
     }
 
+    /// The programs of the delay line.
+    pub fn line_programs(&self) -> Result<LinePrograms, InstallError> {
+        let load = |name| self.ready.load(name, name, Kind::Classifier);
+        Ok(LinePrograms {
+            decide: load("line_decide")?,
+            stamp: load("line_stamp")?,
+            back: load("line_return")?,
+        })
+    }
+
     /// Writes the plan where no call looks yet: rules under their numbers, slots from its base on.
     pub fn fill(&self, plan: &Plan) -> Result<(), InstallError> {
         let rules = self.ready.maps().get("RULES")?;
@@ -249,6 +262,13 @@ impl Installation {
             (
                 "PORTS",
                 plan.objects.ports().map(|(place, ports)| (place, bytemuck::bytes_of(ports))).collect(),
+            ),
+            (
+                "DISTRIBUTIONS",
+                plan.distributions
+                    .tables()
+                    .map(|(place, table)| (place, bytemuck::bytes_of(table)))
+                    .collect(),
             ),
         ];
         for (name, entries) in tables {
@@ -432,6 +452,15 @@ impl Installation {
         let map = self.ready.maps().get("TRAFFIC")?;
         sys::lookup(map, &number.to_ne_bytes(), bytemuck::bytes_of_mut(&mut out))
             .map_err(system("read the counters"))?;
+        Ok(out)
+    }
+
+    /// What of rule number `number` waits, in a plan with a queue.
+    pub fn queue(&self, number: u32) -> Result<Queue, InstallError> {
+        let mut out = Queue::default();
+        let map = self.ready.maps().get("QUEUES")?;
+        sys::lookup(map, &number.to_ne_bytes(), bytemuck::bytes_of_mut(&mut out))
+            .map_err(system("read a queue"))?;
         Ok(out)
     }
 

@@ -16,11 +16,13 @@ use aya_obj::{
     generated::{bpf_attach_type, bpf_insn, bpf_map_type, bpf_prog_type},
 };
 use injector_common::{
+    RULE_NUMBERS,
     config::{Config, FIELD_MARK, Offsets},
     thread::state_size,
 };
 
 use super::sys;
+use crate::plan::MOST_DISTRIBUTIONS;
 
 static BYTES: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/injector.bpf.o"));
 
@@ -116,6 +118,8 @@ pub struct Sizes {
     pub events: u32,
     /// Patterns of paths, and sets of ports.
     pub objects: u32,
+    /// Do packets wait?
+    pub queues: bool,
 }
 
 /// The maps of a plan, by their names in the object.
@@ -217,7 +221,6 @@ impl Ready {
         object.relocate_maps(fds, &text).map_err(|error| damaged(&error))?;
         object.relocate_calls(&text).map_err(|error| damaged(&error))?;
 
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let programs = object.programs.iter().map(|(name, program)| {
             let function = &object.functions[&program.function_key()];
             let mut instructions = function.instructions.clone();
@@ -299,6 +302,10 @@ fn place_fields(instructions: &mut [bpf_insn], offsets: &Offsets) {
     }
 }
 
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
 /// Makes one map of the object, with the sizes of this plan.
 fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, ObjectError> {
     let visible = format!("injector_{}", name.trim_start_matches('.').to_lowercase());
@@ -319,6 +326,8 @@ fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, Obj
             shape.max_entries = 2 * sizes.slots;
         }
         "GLOBS" | "PORTS" => shape.max_entries = sizes.objects,
+        "QUEUES" if sizes.queues => shape.max_entries = count(RULE_NUMBERS),
+        "DISTRIBUTIONS" if sizes.queues => shape.max_entries = count(MOST_DISTRIBUTIONS),
         "FLOWS" | "ORDER" => shape.max_entries = sizes.flows,
         "EVENTS" => shape.max_entries = sizes.events,
         "OBJECTS" => {

@@ -58,6 +58,7 @@ pub fn probe(mechanism: Mechanism, btf: &KernelBtf) -> Result<(), Unsupported> {
         Mechanism::CgroupIngress => cgroup_ingress(),
         Mechanism::Tcx => egress(mechanism, packet::Mechanism::Tcx),
         Mechanism::Clsact => egress(mechanism, packet::Mechanism::Clsact),
+        Mechanism::DelayLine => delay_line(),
         Mechanism::CgroupV2 => cgroup_v2(),
     }
 }
@@ -204,6 +205,21 @@ fn egress(mechanism: Mechanism, way: packet::Mechanism) -> Result<(), Unsupporte
         packet::Mechanism::Clsact => format!("{error}; {}", setting::without("CONFIG_NET_SCH_INGRESS")),
     };
     Err(refused(mechanism, &error, why, remedy))
+}
+
+/// Makes one in a network namespace of its own, without programs: those are tried for tcx and clsact.
+fn delay_line() -> Result<(), Unsupported> {
+    const MECHANISM: Mechanism = Mechanism::DelayLine;
+    const REMEDY: &str = "use a kernel with CONFIG_VETH and CONFIG_NET_SCH_FQ (modules veth and sch_fq)";
+    match packet::line_works() {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(refused(MECHANISM, &error, error.to_string(), REMEDY)),
+        Err(error) if error.is_permission() => {
+            let (why, remedy) = setting::permission();
+            Err(Unsupported::forbidden(MECHANISM, format!("{error}: {why}"), remedy))
+        }
+        Err(error) => Err(Unsupported::missing(MECHANISM, error.to_string(), error.hint())),
+    }
 }
 
 fn cgroup_v2() -> Result<(), Unsupported> {

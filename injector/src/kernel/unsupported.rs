@@ -27,6 +27,8 @@ pub enum Mechanism {
     Tcx,
     /// A program at a device's egress, by a clsact filter.
     Clsact,
+    /// A pair of devices with a queue, through which packets make a detour.
+    DelayLine,
     /// The unified cgroup hierarchy.
     CgroupV2,
 }
@@ -45,6 +47,7 @@ impl Mechanism {
             Self::CgroupIngress => "cgroup_skb",
             Self::Tcx => "tcx",
             Self::Clsact => "clsact",
+            Self::DelayLine => "delay_line",
             Self::CgroupV2 => "cgroup2",
         }
     }
@@ -62,6 +65,7 @@ impl Mechanism {
             Self::CgroupIngress => "losing packets that come in (cgroup_skb)",
             Self::Tcx => "losing packets that go out, nothing left behind (tcx link)",
             Self::Clsact => "losing packets that go out, where there is no tcx (clsact filter)",
+            Self::DelayLine => "delaying packets; loss by the packets of the wire (veth, fq)",
             Self::CgroupV2 => "cgroup targets, and `run` (the unified hierarchy)",
         }
     }

@@ -12,7 +12,7 @@ use injector_common::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Plan, PlanError, PlannedRule,
+    Distributions, Line, Plan, PlanError, PlannedRule,
     calls::{self, Asked, Caught, End, call_name},
     check, features, kernel_rule,
     objects::Objects,
@@ -74,9 +74,11 @@ impl Plan {
         live: &BTreeSet<Site>,
         backends: &[Box<dyn Backend + '_>],
     ) -> Result<(Self, Change), PlanError> {
-        check(rules)?;
+        check(rules, self.options.longest_delay)?;
+        let mut distributions = self.distributions.clone();
+        distributions.add(rules)?;
         let insist = insist || self.options.insist;
-        let (planned, next_number) = self.numbered(rules)?;
+        let (planned, next_number) = self.numbered(rules, &distributions)?;
         let numbers: Vec<_> = planned.iter().map(|rule| rule.number).collect();
         let kept: BTreeSet<_> = numbers.iter().copied().filter(|number| *number < self.next_number).collect();
         let resolved = calls::resolve(rules, insist, backends, live)?;
@@ -99,6 +101,7 @@ impl Plan {
             .map(|(rule, calls)| PlannedRule { calls, ..rule })
             .collect();
         features::check(self.features, &rules, &tables.slots)?;
+        self.check_line(&rules)?;
         let notes: Vec<_> = resolved.notes.into_iter().filter(|note| !self.notes.contains(note)).collect();
         let (going_on, new): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| kept.contains(&rule.number));
         let gone = self.rules.iter().filter(|rule| !kept.contains(&rule.number));
@@ -121,6 +124,8 @@ impl Plan {
             room: self.room,
             features: self.features,
             objects,
+            distributions,
+            line: self.line,
             next_number,
             notes: self.notes.iter().cloned().chain(notes).collect(),
         };
@@ -129,7 +134,11 @@ impl Plan {
 
     /// The rules with their numbers: those that mean the same as one of ours have its number, and its text.
     /// And the number of the next new one.
-    fn numbered(&self, rules: &[Rule]) -> Result<(Vec<PlannedRule>, u32), PlanError> {
+    fn numbered(
+        &self,
+        rules: &[Rule],
+        distributions: &Distributions,
+    ) -> Result<(Vec<PlannedRule>, u32), PlanError> {
         let mut ours: Vec<&PlannedRule> = self.rules.iter().collect();
         let mut next = self.next_number;
         let mut planned = Vec::new();
@@ -145,12 +154,26 @@ impl Plan {
                 number: next,
                 asked: rule.kind.clone(),
                 text: rule.text.clone(),
-                kernel: kernel_rule(rule, rule_seed(self.options.seed, next)),
+                kernel: kernel_rule(rule, rule_seed(self.options.seed, next), distributions),
                 calls: 0,
             });
             next += 1;
         }
         Ok((planned, next))
+    }
+
+    /// Refuses the first of `rules` with which the delay line would have to be another one.
+    fn check_line(&self, rules: &[PlannedRule]) -> Result<(), PlanError> {
+        let serves = |rules: &[PlannedRule]| {
+            let needed = Line::of(rules.iter().map(|rule| &rule.kernel));
+            self.options.monitor
+                || needed.is_none_or(|needed| self.line.is_some_and(|line| line.serves(needed)))
+        };
+        let refused = (1..=rules.len()).find(|&count| !serves(&rules[..count]));
+        match refused.and_then(|count| rules.get(count - 1)) {
+            Some(rule) => Err(PlanError::NotLoaded { rule: rule.text.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Which rules are asked at one end of a call, with their cells.

@@ -9,7 +9,7 @@ use injector_common::{
     trigger::{Threshold, When as KernelWhen},
 };
 
-use super::packets;
+use super::{Distributions, packets};
 use crate::spec::{
     effect::{CallResult, Moment},
     filter::Comm,
@@ -18,13 +18,13 @@ use crate::spec::{
 };
 
 /// A rule as the kernel side reads it.
-pub(super) fn kernel_rule(rule: &Rule, seed: u64) -> KernelRule {
+pub(super) fn kernel_rule(rule: &Rule, seed: u64, distributions: &Distributions) -> KernelRule {
     match &rule.kind {
         RuleKind::Syscall(call) => on_calls(call, seed),
         RuleKind::Operation(operation) => on_operations(operation, seed),
         RuleKind::Net(net) => {
             let mut rule = triggered(&Trigger::ALWAYS, seed);
-            packets::describe(net, &mut rule);
+            packets::describe(net, &mut rule, distributions);
             rule
         }
     }

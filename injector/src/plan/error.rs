@@ -1,7 +1,11 @@
 //! Why a set of rules cannot become a plan on this kernel.
 
+use std::time::Duration;
+
 use injector_common::{MAX_RULES, RULE_NUMBERS, packet::MAX_PORTS, thread::MAX_SLOTS};
 
+use super::distributions::MOST;
+use crate::distribution::DistributionError;
 use crate::kernel::{Unsupported, syscall::BackendKind};
 
 /// Refused before anything is attached.
@@ -82,6 +86,32 @@ pub enum PlanError {
         /// What can be had.
         instead: &'static str,
     },
+    /// A delay that is longer than allowed.
+    #[error(
+        "the rule `{rule}` delays packets by up to {latest:?}, and the longest delay allowed is {longest:?}"
+    )]
+    TooLate {
+        /// The rule.
+        rule: String,
+        /// The longest that it can come to.
+        latest: Duration,
+        /// What is allowed.
+        longest: Duration,
+    },
+    /// A file that is no distribution.
+    #[error("the rule `{rule}` needs a distribution: {source}")]
+    Distribution {
+        /// The rule.
+        rule: String,
+        /// What is wrong with the file.
+        source: DistributionError,
+    },
+    /// More distributions than a plan holds.
+    #[error("the rule `{rule}` needs one distribution more than the {MOST} that a plan holds")]
+    TooManyDistributions {
+        /// The rule.
+        rule: String,
+    },
     /// More rules times calls than a thread's state holds.
     #[error("the rules name {slots} calls and operations altogether, and a plan holds {MAX_SLOTS}")]
     TooManySlots {
@@ -159,6 +189,11 @@ impl PlanError {
                 "leave the delay out; strace -e inject= can do it, at the price of tracing".into()
             }
             Self::Impairment { instead, .. } => (*instead).into(),
+            Self::TooLate { latest, .. } => {
+                format!("allow it with --max-delay {}s, or ask for less", latest.as_secs() + 1)
+            }
+            Self::Distribution { source, .. } => source.hint().into(),
+            Self::TooManyDistributions { .. } => "split the rules over two injectors".into(),
             Self::TooManySlots { .. } => "name fewer calls, or split the rules over two injectors".into(),
             Self::NoRoom { .. } | Self::NoNumbers => {
                 "end it and start it anew with all the rules, or start a second injector for the new ones"

@@ -4,8 +4,10 @@
 mod calls;
 mod change;
 mod decision;
+mod distributions;
 mod error;
 mod features;
+pub(crate) mod line;
 pub mod objects;
 mod operations;
 mod packets;
@@ -31,7 +33,9 @@ use injector_common::{
 
 pub use self::{
     change::{Change, Numbered},
+    distributions::{Distributions, MOST as MOST_DISTRIBUTIONS},
     error::PlanError,
+    line::{Line, Queue},
 };
 use self::{
     decision::kernel_rule,
@@ -52,6 +56,8 @@ pub struct Options {
     pub monitor: bool,
     /// Allow what is dangerous.
     pub insist: bool,
+    /// No packet waits for longer; a rule that could ask for more is refused.
+    pub longest_delay: Duration,
     /// How long the plan acts; `None` for as long as the injector lives.
     pub duration: Option<Duration>,
     /// Load the programs whole, so that a change may bring any rule but those that ask what a call is about. They
@@ -90,6 +96,10 @@ pub struct Plan {
     pub calls: BTreeMap<u32, CallRules>,
     /// Patterns of paths and sets of ports.
     pub objects: Objects,
+    /// Distributions of delays.
+    pub distributions: Distributions,
+    /// What the delay line has to do; `None` where no packet goes through one.
+    pub line: Option<Line>,
     /// The slot table from `base` on: which rules each call meets at its ends.
     pub slots: Vec<Slot>,
     /// Where `slots` begins: 0 or `room`. A change goes to the other half of the table.
@@ -115,7 +125,9 @@ impl Plan {
         id: u32,
         backends: &[Box<dyn Backend + '_>],
     ) -> Result<Self, PlanError> {
-        check(rules)?;
+        check(rules, options.longest_delay)?;
+        let mut distributions = Distributions::default();
+        distributions.add(rules)?;
         let resolved = calls::resolve(rules, options.insist, backends, &BTreeSet::new())?;
         let numbers: Vec<_> = (0..).take(rules.len()).collect();
         let objects = Objects::of(numbers.iter().copied().zip(rules.iter().map(|rule| &rule.kind)), None);
@@ -130,16 +142,19 @@ impl Plan {
             number,
             asked: rule.kind.clone(),
             text: rule.text.clone(),
-            kernel: kernel_rule(rule, rule_seed(options.seed, number)),
+            kernel: kernel_rule(rule, rule_seed(options.seed, number), &distributions),
             calls,
         });
         let rules: Vec<_> = planned.collect();
+        let line = if options.monitor { None } else { Line::of(rules.iter().map(|rule| &rule.kernel)) };
         let needed = features::needed(rules.iter().map(|rule| &rule.kernel), &tables.slots);
         Ok(Self {
             id,
             rules,
             features: if options.whole { needed | USES_MOST } else { needed },
             objects,
+            distributions,
+            line,
             options,
             sites: resolved.sites,
             calls: tables.calls,
@@ -168,7 +183,7 @@ impl Plan {
 }
 
 /// Is there a rule, do all fit, and are all of a kind that is known here?
-fn check(rules: &[Rule]) -> Result<(), PlanError> {
+fn check(rules: &[Rule], longest: Duration) -> Result<(), PlanError> {
     match rules.len() {
         0 => return Err(PlanError::NoRules),
         1..=MAX_RULES => {}
@@ -177,5 +192,5 @@ fn check(rules: &[Rule]) -> Result<(), PlanError> {
     if let Some(rule) = rules.iter().find(|rule| rule.sleeps()) {
         return Err(PlanError::Sleep { rule: rule.text.clone() });
     }
-    rules.iter().try_for_each(packets::check)
+    rules.iter().try_for_each(|rule| packets::check(rule, longest))
 }

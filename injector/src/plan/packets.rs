@@ -1,47 +1,57 @@
 //! Packet rules: words and networks to what the kernel side compares.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use injector_common::{
     chance::Coin,
+    delay::{Delay as KernelDelay, UNIFORM},
     loss::Loss as KernelLoss,
-    netem::Netem as KernelNetem,
+    netem::{CARRIED, Netem as KernelNetem, SPLIT, UNFIXED},
     packet::{
         ANY_PROTOCOL, DESTINATION, EGRESS, EITHER, ICMP, INGRESS, MAX_PORTS, PacketMatch, PortRange, Prefix,
         SOURCE, TCP, UDP, V4, V6, mapped,
     },
+    rate::Rate as KernelRate,
+    reorder::{MOST_GAP, Reorder as KernelReorder},
     rule::{FAULT_DROP, FAULT_NETEM, Rule as KernelRule},
+    timing::{ORDERED, Timing, WAITS},
 };
 use ipnet::IpNet;
 
-use super::PlanError;
+use super::{Distributions, PlanError};
 use crate::spec::{
     model::{Rule, RuleKind},
-    netem::{Chance, Loss, Netem},
+    netem::{Chance, DEFAULT_LIMIT, Delay, Distribution, Loss, Netem},
     packet::{Direction, NetFault, NetRule, Protocol},
     units::Probability,
 };
 
 /// Refuses what this version cannot do to packets.
-pub(super) fn check(rule: &Rule) -> Result<(), PlanError> {
+pub(super) fn check(rule: &Rule, longest: Duration) -> Result<(), PlanError> {
     let RuleKind::Net(net) = &rule.kind else { return Ok(()) };
     let NetFault::Netem(netem) = &net.fault else { return Ok(()) };
     let refused =
         |word, why, instead| Err(PlanError::Impairment { rule: rule.text.clone(), word, why, instead });
-    if let Some(word) = netem.waits() {
-        let instead = "leave it out; a qdisc (tc-netem(8)) does it to everybody who uses the device";
-        return refused(word, "this version has no queue in which packets could wait", instead);
+    let latest = netem.delay.as_ref().map_or(0, latest);
+    let latest = Duration::from_nanos(latest);
+    if latest > longest {
+        return Err(PlanError::TooLate { rule: rule.text.clone(), latest, longest });
     }
-    if netem.corrupt.is_some_and(|corrupt| !corrupt.fixed) {
+    if netem.reorder.is_some_and(|reorder| reorder.gap > MOST_GAP) {
         return refused(
-            "corrupt",
-            "a checksum that is left wrong would be made right again, or not looked at, on its way out of this \
-             machine",
-            "write `corrupt P% fixed` for damage that reaches the application, or `loss P%` for packets that the \
-             receiver throws away",
+            "gap",
+            "no more than 1023 packets are counted between two that overtake",
+            "write a smaller gap, or `reorder` with a small probability",
         );
     }
     let incoming = net.direction != Direction::Egress;
+    if incoming && let Some(word) = netem.waits() {
+        return refused(
+            word,
+            "packets that come in cannot wait where a cgroup sees them",
+            "write it for `egress`, at the end that sends the packets",
+        );
+    }
     let written = if netem.duplicate.is_some() { "duplicate" } else { "corrupt" };
     if incoming && (netem.duplicate.is_some() || netem.corrupt.is_some()) {
         let instead = "write it for `egress`, at the end that sends the packets, or `loss P%` here";
@@ -55,22 +65,87 @@ pub(super) fn check(rule: &Rule) -> Result<(), PlanError> {
 }
 
 /// Fills in which packets are meant and what happens to them.
-pub(super) fn describe(asked: &NetRule, rule: &mut KernelRule) {
+pub(super) fn describe(asked: &NetRule, rule: &mut KernelRule, distributions: &Distributions) {
     rule.packets = matching(asked);
     match &asked.fault {
         NetFault::Partition => rule.fault = FAULT_DROP,
-        NetFault::Netem(netem) => (rule.fault, rule.netem) = (FAULT_NETEM, models(netem)),
+        NetFault::Netem(netem) => {
+            rule.fault = FAULT_NETEM;
+            rule.netem = models(netem, distributions);
+            rule.netem.road = road(asked, netem);
+        }
     }
 }
 
+/// How the packets get there.
+fn road(asked: &NetRule, netem: &Netem) -> u64 {
+    if asked.direction == Direction::Ingress {
+        return 0;
+    }
+    let unfixed = netem.corrupt.is_some_and(|corrupt| !corrupt.fixed);
+    let mut road = if unfixed { CARRIED | UNFIXED } else { 0 };
+    if netem.waits().is_some() {
+        road |= CARRIED;
+    }
+    // What is sent by ICMP is one packet each.
+    let several = asked.protocol != Protocol::Icmp;
+    if several && (netem.loss.is_some() || netem.duplicate.is_some() || netem.corrupt.is_some()) {
+        road |= SPLIT;
+    }
+    road
+}
+
 /// netem's words as numbers.
-fn models(asked: &Netem) -> KernelNetem {
+fn models(asked: &Netem, distributions: &Distributions) -> KernelNetem {
     let coin = |chance: Chance| Coin::new(chance.probability.numerator(), chance.correlation.numerator());
     KernelNetem {
         loss: asked.loss.map_or(KernelLoss::NONE, chain),
         duplicate: asked.duplicate.map_or(Coin::NEVER, coin),
         corrupt: asked.corrupt.map_or(Coin::NEVER, |corrupt| coin(corrupt.chance)),
+        timing: timing(asked, distributions),
+        road: 0,
     }
+}
+
+/// When packets leave.
+fn timing(asked: &Netem, distributions: &Distributions) -> Timing {
+    if asked.waits().is_none() {
+        return Timing::NONE;
+    }
+    let delay = asked.delay.as_ref().map_or(KernelDelay::NONE, |delay| KernelDelay {
+        base: delay.time,
+        jitter: delay.jitter,
+        repeat: delay.correlation.numerator(),
+        table: distributions.number(&delay.distribution),
+        _pad: 0,
+    });
+    let reorder = asked.reorder.map_or(KernelReorder::NONE, |reorder| KernelReorder {
+        coin: Coin::new(reorder.chance.probability.numerator(), reorder.chance.correlation.numerator()),
+        gap: u64::from(reorder.gap),
+    });
+    let rate = asked.rate.map_or(KernelRate::NONE, |rate| KernelRate {
+        bytes: (rate.bits / 8).max(1),
+        packet_overhead: rate.packet_overhead,
+        cell: rate.cell,
+        cell_overhead: rate.cell_overhead,
+        _pad: 0,
+    });
+    let ordered = asked.delay.as_ref().is_some_and(|delay| delay.ordered);
+    Timing {
+        delay,
+        reorder,
+        rate,
+        longest: delay.latest(),
+        limit: u64::from(asked.limit.unwrap_or(DEFAULT_LIMIT)),
+        flags: WAITS | if ordered { ORDERED } else { 0 },
+        _pad: 0,
+    }
+}
+
+/// The longest that a delay can come to.
+fn latest(asked: &Delay) -> u64 {
+    let table = if asked.distribution == Distribution::Uniform { UNIFORM } else { 0 };
+    KernelDelay { base: asked.time, jitter: asked.jitter, table, ..KernelDelay::NONE }.latest()
 }
 
 fn chain(asked: Loss) -> KernelLoss {

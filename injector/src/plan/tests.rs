@@ -74,7 +74,14 @@ impl Backend for Known {
 }
 
 fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> Result<Plan, PlanError> {
-    let options = Options { seed: 1, monitor: false, insist, duration: None, whole: true };
+    let options = Options {
+        seed: 1,
+        monitor: false,
+        longest_delay: Duration::from_mins(1),
+        insist,
+        duration: None,
+        whole: true,
+    };
     Plan::new(&parsed(rules), options, 7, &backends(cannot))
 }
 

@@ -206,6 +206,8 @@ pub enum Problem {
     UnknownDistribution { word: String, near: Option<String> },
     #[error("a distribution says how jitter spreads, and there is no jitter")]
     NothingToDistribute,
+    #[error("`ordered` keeps jitter from letting packets overtake each other, and there is no jitter")]
+    NothingToOrder,
     #[error("`reorder` lets packets overtake those that are delayed, and none is")]
     NothingToOvertake,
     #[error("`gap` says which packets may overtake others, and nothing says that any does")]

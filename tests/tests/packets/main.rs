@@ -102,7 +102,7 @@ const fn percent(value: u64) -> u64 {
 }
 
 /// Nothing happens.
-const NOTHING: Netem = Netem { loss: Loss::NONE, duplicate: Coin::NEVER, corrupt: Coin::NEVER };
+const NOTHING: Netem = Netem::NONE;
 
 /// The numbers, from 0, that a rule lets through: of the first flow that it means, each lost with `share`
 /// percent.

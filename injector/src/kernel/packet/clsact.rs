@@ -10,13 +10,16 @@ use std::{
 
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 
-use super::rtnetlink::{Message, Rtnetlink, attribute, nest, text};
+use super::{
+    rtnetlink::{Message, Rtnetlink, attribute, nest, text, zero_ended},
+    tcx::Side,
+};
 
 /// Names of our filters start with this, then comes the plan in hexadecimal.
 const PREFIX: &str = "injector-";
 
 /// `struct tcmsg` (include/uapi/linux/rtnetlink.h): family, device, handle, parent, info.
-const TC_HEADER: usize = 20;
+pub(super) const TC_HEADER: usize = 20;
 const DEVICE: usize = 4;
 const HANDLE: usize = 8;
 const PARENT: usize = 12;
@@ -72,10 +75,11 @@ impl From<io::Error> for Refusal {
     }
 }
 
-/// Puts a program at the egress of a device, with the qdisc that it needs.
+/// Puts a program at a side of a device, with the qdisc that it needs.
 pub(crate) fn attach(
     socket: &mut Rtnetlink,
     device: u32,
+    side: Side,
     program: BorrowedFd<'_>,
     plan: u64,
 ) -> Result<(), Refusal> {
@@ -84,13 +88,15 @@ pub(crate) fn attach(
         Some(_) => {}
         None => add_qdisc(socket, device)?,
     }
-    let added = match add_filter(socket, device, program, plan, FIRST) {
+    let parent = match side {
+        Side::Ingress => INGRESS_FILTERS,
+        Side::Egress => EGRESS_FILTERS,
+    };
+    let added = match add_filter(socket, (device, parent), program, plan, FIRST) {
         // That priority belongs to filters of another kind or protocol (net/sched/cls_api.c).
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-            tracing::warn!(
-                "device {device}: others' filters come first at its egress and may decide before ours"
-            );
-            add_filter(socket, device, program, plan, ANY)
+            tracing::warn!("device {device}: others' filters come first and may decide before ours");
+            add_filter(socket, (device, parent), program, plan, ANY)
         }
         added => added,
     };
@@ -151,14 +157,14 @@ fn add_qdisc(socket: &mut Rtnetlink, device: u32) -> io::Result<()> {
 
 fn add_filter(
     socket: &mut Rtnetlink,
-    device: u32,
+    (device, parent): (u32, u32),
     program: BorrowedFd<'_>,
     plan: u64,
     priority: u32,
 ) -> io::Result<()> {
     // Handle 0: the kernel chooses one. Protocol: all, in network byte order.
     let protocol = u16::try_from(libc::ETH_P_ALL).unwrap_or_default().to_be();
-    let fixed = header(device, 0, EGRESS_FILTERS, priority << 16 | u32::from(protocol));
+    let fixed = header(device, 0, parent, priority << 16 | u32::from(protocol));
     let options = nest(&[
         DefaultNla::new(TCA_BPF_FD, program.as_raw_fd().to_ne_bytes().to_vec()),
         DefaultNla::new(TCA_BPF_NAME, zero_ended(&filter_name(plan))),
@@ -210,21 +216,15 @@ fn name_of(filter: &Message) -> Option<String> {
     attribute(filter.attribute(TC_HEADER, libc::TCA_OPTIONS)?, TCA_BPF_NAME).map(text)
 }
 
-fn kind_of(message: &Message) -> String {
+pub(super) fn kind_of(message: &Message) -> String {
     message.attribute(TC_HEADER, libc::TCA_KIND).map(text).unwrap_or_default()
 }
 
-fn kind(name: &str) -> DefaultNla {
+pub(super) fn kind(name: &str) -> DefaultNla {
     DefaultNla::new(libc::TCA_KIND, zero_ended(name))
 }
 
-fn zero_ended(text: &str) -> Vec<u8> {
-    let mut bytes = text.as_bytes().to_vec();
-    bytes.push(0);
-    bytes
-}
-
-fn header(device: u32, handle: u32, parent: u32, info: u32) -> [u8; TC_HEADER] {
+pub(super) fn header(device: u32, handle: u32, parent: u32, info: u32) -> [u8; TC_HEADER] {
     let mut bytes = [0; TC_HEADER];
     for (offset, value) in [(DEVICE, device), (HANDLE, handle), (PARENT, parent), (INFO, info)] {
         bytes[offset..offset + 4].copy_from_slice(&value.to_ne_bytes());

@@ -5,20 +5,30 @@ use std::{
     collections::BTreeMap,
     sync::Arc,
     task::{Context, Poll},
+    thread,
+    time::{Duration, Instant},
 };
 
 use super::{
     device::{Change, Device, Devices},
     egress::{Attachment, Classifier},
     error::PacketError,
+    fq::Fill,
+    line::{Laid, Lines},
     namespace::{NetNs, namespaces_of},
 };
 use crate::target::Procfs;
+
+/// How long the end waits for packets that are still to come out.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it looks whether they have left.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The devices that a classifier is on. Dropping it takes the classifier off all of them.
 #[derive(Debug)]
 pub struct Coverage {
     classifier: Classifier,
+    lines: Option<Lines>,
     procfs: Procfs,
     places: BTreeMap<u64, Place>,
 }
@@ -29,6 +39,7 @@ struct Place {
     namespace: Arc<NetNs>,
     devices: Devices,
     attached: BTreeMap<u32, Attachment>,
+    line: Option<Laid>,
 }
 
 /// What changed.
@@ -59,8 +70,8 @@ pub enum Event {
 
 impl Coverage {
     /// Covers nothing yet.
-    pub fn new(classifier: Classifier, procfs: Procfs) -> Self {
-        Self { classifier, procfs, places: BTreeMap::new() }
+    pub fn new(classifier: Classifier, lines: Option<Lines>, procfs: Procfs) -> Self {
+        Self { classifier, lines, procfs, places: BTreeMap::new() }
     }
 
     /// Covers the network namespaces of these processes and no others. To be called in a tokio runtime, and
@@ -80,7 +91,15 @@ impl Coverage {
                     continue;
                 }
             };
-            let mut place = Place { namespace: Arc::new(namespace), devices, attached: BTreeMap::new() };
+            let namespace = Arc::new(namespace);
+            let line = match self.lines.as_ref().map(|lines| lines.lay(&namespace)).transpose() {
+                Ok(line) => line,
+                Err(error) => {
+                    events.push(Event::Failed(error));
+                    None
+                }
+            };
+            let mut place = Place { namespace, devices, attached: BTreeMap::new(), line };
             for device in place.devices.present().collect::<Vec<_>>() {
                 events.extend(place.attach(&self.classifier, device));
             }
@@ -138,21 +157,45 @@ impl Coverage {
         })
     }
 
-    /// Takes the classifier off all devices; the first failure is told, after all was tried.
-    pub fn remove(mut self) -> Result<(), PacketError> {
+    /// Takes the classifier off all devices; the first failure is told, after all was tried. Then waits until
+    /// every packet that is still in a delay line has left it, and says how many had not when it was too late.
+    pub fn remove(mut self) -> Result<u32, PacketError> {
         let mut result = Ok(());
-        for (_, place) in std::mem::take(&mut self.places) {
-            for (_, attachment) in place.attached {
+        for place in self.places.values_mut() {
+            for (_, attachment) in std::mem::take(&mut place.attached) {
                 result = result.and(attachment.remove());
             }
         }
-        result
+        let left = self.drain();
+        result.map(|()| left)
+    }
+
+    /// Waits for the packets in all lines.
+    fn drain(&mut self) -> u32 {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let left: u32 = self.fills().map(|fill| fill.packets).sum();
+            if left == 0 || Instant::now() >= end {
+                return left;
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// How full each delay line is.
+    pub fn fills(&mut self) -> impl Iterator<Item = Fill> {
+        let lines = self.places.values_mut().filter_map(|place| place.line.as_mut());
+        lines.filter_map(|line| line.fill().ok())
     }
 }
 
 impl Place {
     fn attach(&mut self, classifier: &Classifier, device: Device) -> Option<Event> {
         let namespace = self.namespace.inode();
+        // What leaves by the line itself has been asked about.
+        if self.line.as_ref().is_some_and(|line| line.near() == device.index) {
+            return None;
+        }
         match classifier.attach(&self.namespace, &device) {
             Ok(Some(attachment)) => {
                 self.attached.insert(device.index, attachment);

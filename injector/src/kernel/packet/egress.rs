@@ -12,7 +12,7 @@ use super::{
     error::PacketError,
     namespace::{NetNs, in_a_fresh_one, namespaces_of},
     rtnetlink::Rtnetlink,
-    tcx,
+    tcx::{self, Side},
 };
 use crate::target::Procfs;
 
@@ -76,12 +76,15 @@ impl Mechanism {
         in_a_fresh_one(|| {
             let program = tcx::passing_program()?;
             match self {
-                Self::Tcx => tcx::attach(program.as_fd(), LOOPBACK).map(drop),
-                Self::Clsact => match clsact::attach(&mut Rtnetlink::open()?, LOOPBACK, program.as_fd(), 0) {
-                    Ok(()) => Ok(()),
-                    Err(Refusal::System(error)) => Err(error),
-                    Err(Refusal::Occupied(_)) => Err(std::io::ErrorKind::ResourceBusy.into()),
-                },
+                Self::Tcx => tcx::attach(program.as_fd(), LOOPBACK, Side::Egress).map(drop),
+                Self::Clsact => {
+                    match clsact::attach(&mut Rtnetlink::open()?, LOOPBACK, Side::Egress, program.as_fd(), 0)
+                    {
+                        Ok(()) => Ok(()),
+                        Err(Refusal::System(error)) => Err(error),
+                        Err(Refusal::Occupied(_)) => Err(std::io::ErrorKind::ResourceBusy.into()),
+                    }
+                }
             }
         })
     }
@@ -101,9 +104,9 @@ impl Classifier {
     pub fn attach(&self, namespace: &Arc<NetNs>, device: &Device) -> Result<Option<Attachment>, PacketError> {
         let program = self.program.as_fd();
         let attached = namespace.run(|| match self.mechanism {
-            Mechanism::Tcx => Ok(Place::Link(tcx::attach(program, device.index)?)),
+            Mechanism::Tcx => Ok(Place::Link(tcx::attach(program, device.index, Side::Egress)?)),
             Mechanism::Clsact => {
-                clsact::attach(&mut Rtnetlink::open()?, device.index, program, self.plan)?;
+                clsact::attach(&mut Rtnetlink::open()?, device.index, Side::Egress, program, self.plan)?;
                 Ok(Place::Filter {
                     namespace: Arc::clone(namespace),
                     device: device.clone(),

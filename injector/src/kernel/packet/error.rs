@@ -63,6 +63,16 @@ pub enum PacketError {
         /// The cause.
         source: io::Error,
     },
+    /// A delay line cannot be laid.
+    #[error("cannot lay a delay line in network namespace {inode}: cannot {what}: {source}")]
+    Line {
+        /// The step that failed.
+        what: &'static str,
+        /// The namespace.
+        inode: u64,
+        /// The cause.
+        source: io::Error,
+    },
     /// The kernel has neither tcx nor clsact.
     #[error("cannot reach outgoing packets: this kernel has neither tcx nor clsact ({source})")]
     Unsupported {
@@ -89,12 +99,16 @@ impl PacketError {
             | Self::Enter { source, .. }
             | Self::List { source, .. }
             | Self::Attach { source, .. }
+            | Self::Line { source, .. }
             | Self::Remove { source, .. }
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {
                 "run as root, or with CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN (to enter network \
                  namespaces) and CAP_SYS_PTRACE (to find those of others)"
                     .into()
+            }
+            Self::Line { .. } => {
+                "use a kernel with CONFIG_VETH and CONFIG_NET_SCH_FQ (modules veth and sch_fq)".into()
             }
             Self::Open { .. } => "check that the process is still there".into(),
             Self::Remove { device, .. } => format!("see `tc filter show dev {device} egress`"),
@@ -110,6 +124,7 @@ impl PacketError {
             | Self::Enter { source, .. }
             | Self::List { source, .. }
             | Self::Attach { source, .. }
+            | Self::Line { source, .. }
             | Self::Remove { source, .. }
             | Self::Unsupported { source } => source.kind() == io::ErrorKind::PermissionDenied,
             Self::Occupied { .. } => false,

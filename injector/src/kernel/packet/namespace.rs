@@ -35,6 +35,14 @@ impl NetNs {
         Ok(Self { inode, file })
     }
 
+    /// A new one, with nothing but a loopback device that is down. It ends with this.
+    pub fn fresh() -> Result<Self, PacketError> {
+        let failed = |source| PacketError::Enter { inode: 0, source };
+        let file = in_a_fresh_one(|| File::open("/proc/thread-self/ns/net"))?.map_err(failed)?;
+        let inode = file.metadata().map_err(failed)?.ino();
+        Ok(Self { inode, file })
+    }
+
     /// Its inode number, by which `readlink /proc/PID/ns/net` and `lsns` name it.
     pub fn inode(&self) -> u64 {
         self.inode

@@ -163,6 +163,13 @@ pub(crate) fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(&value[..end]).into_owned()
 }
 
+/// A text as the value of an attribute.
+pub(crate) fn zero_ended(text: &str) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    bytes.push(0);
+    bytes
+}
+
 /// Attributes one after another, as the value of one that nests them.
 pub(crate) fn nest(attributes: &[DefaultNla]) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -9,10 +9,23 @@ use aya_obj::generated::{bpf_attach_type, bpf_insn, bpf_prog_type};
 
 use crate::kernel::sys::{self, Program};
 
-/// Puts a program of type `SCHED_CLS` before all others at the egress of a device of this thread's
-/// network namespace. EINVAL where the kernel has no tcx.
-pub(crate) fn attach(program: BorrowedFd<'_>, device: u32) -> io::Result<OwnedFd> {
-    sys::link_device(program, device, bpf_attach_type::BPF_TCX_EGRESS as u32)
+/// Which packets of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Those that come in by it.
+    Ingress,
+    /// Those that leave by it.
+    Egress,
+}
+
+/// Puts a program of type `SCHED_CLS` before all others at a side of a device of this thread's network
+/// namespace. EINVAL where the kernel has no tcx.
+pub(crate) fn attach(program: BorrowedFd<'_>, device: u32, side: Side) -> io::Result<OwnedFd> {
+    let attach = match side {
+        Side::Ingress => bpf_attach_type::BPF_TCX_INGRESS,
+        Side::Egress => bpf_attach_type::BPF_TCX_EGRESS,
+    };
+    sys::link_device(program, device, attach as u32)
 }
 
 /// The smallest classifier: lets every packet go on to whoever comes next. To probe with.

@@ -136,7 +136,14 @@ fn a_rule_that_goes_on_loses_no_call() {
     let with =
         |cannot| -> Vec<Box<dyn Backend>> { vec![Box::new(Known { kind: BackendKind::FmodRet, cannot })] };
     let rules = parsed(&["/^f(data)?sync$:error=EIO"]);
-    let options = Options { seed: 1, monitor: false, insist: false, duration: None, whole: true };
+    let options = Options {
+        seed: 1,
+        monitor: false,
+        longest_delay: Duration::from_mins(1),
+        insist: false,
+        duration: None,
+        whole: true,
+    };
     let old = Plan::new(&rules, options, 7, &with(&[])).unwrap();
     let more = parsed(&["/^f(data)?sync$:error=EIO", "/^(fsync|read)$:retval=0:times=1", "read:error=EIO"]);
     let error = old.change(&more, false, &old.sites, &with(&["fsync"])).unwrap_err();

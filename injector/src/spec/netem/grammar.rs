@@ -13,13 +13,14 @@ use crate::spec::{
 };
 
 /// What a NETEM can begin with.
-const WORDS: [&str; 11] = [
+const WORDS: [&str; 12] = [
     "loss",
     "duplicate",
     "corrupt",
     "delay",
     "latency",
     "distribution",
+    "ordered",
     "reorder",
     "gap",
     "rate",
@@ -47,6 +48,8 @@ const REFUSED: [(&str, &str, &str); 3] = [
 ];
 
 const THE_MOST: &str = "`partition` lets nothing pass: leave the rest out, or write `loss 100%`";
+
+const ONE: &str = "leave one of them out";
 
 /// Does a NETEM begin with this word, in this version or another?
 pub(in crate::spec) fn is_fault(word: &str) -> bool {
@@ -86,6 +89,7 @@ pub(in crate::spec) fn fault(text: Word<'_>) -> Result<NetFault, Located> {
 #[derive(Default)]
 struct Extra<'a> {
     distribution: Option<(Word<'a>, Distribution)>,
+    ordered: Option<Word<'a>>,
     reorder: Option<(Word<'a>, Chance)>,
     gap: Option<(Word<'a>, u32)>,
 }
@@ -110,6 +114,7 @@ fn take<'a>(
             let name = words.value(word, "delay 100ms 20ms distribution normal")?;
             extra.distribution = Some((word, Distribution::read(name)?));
         }
+        "ordered" => extra.ordered = Some(word),
         "reorder" => extra.reorder = Some((word, Chance::read(word, words, "delay 10ms reorder 25%")?)),
         "gap" => {
             let number = words.value(word, "reorder 25% gap 5")?;
@@ -159,6 +164,16 @@ impl Extra<'_> {
             match &mut netem.delay {
                 Some(delay) if delay.jitter > 0 => delay.distribution = distribution,
                 _ => return Err(word.problem(Problem::NothingToDistribute)),
+            }
+        }
+        if let Some(word) = self.ordered {
+            if let Some((reorder, _)) = self.reorder {
+                let (first, second) = (word.text.into(), reorder.text.into());
+                return Err(reorder.problem(Problem::Contradiction { first, second, remedy: ONE.into() }));
+            }
+            match &mut netem.delay {
+                Some(delay) if delay.jitter > 0 => delay.ordered = true,
+                _ => return Err(word.problem(Problem::NothingToOrder)),
             }
         }
         match (self.reorder, self.gap) {

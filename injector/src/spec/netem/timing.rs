@@ -28,6 +28,8 @@ pub struct Delay {
     pub correlation: Probability,
     /// How delays spread about the middle.
     pub distribution: Distribution,
+    /// Does no packet overtake another of its flow?
+    pub ordered: bool,
 }
 
 /// How delays spread.
@@ -56,7 +58,7 @@ impl Delay {
         if middle == 0 && jitter == 0 {
             return Err(first.problem(Problem::NoDelay(first.text.into())));
         }
-        Ok(Self { time: middle, jitter, correlation, distribution: Distribution::Uniform })
+        Ok(Self { time: middle, jitter, correlation, distribution: Distribution::Uniform, ordered: false })
     }
 }
 
@@ -99,7 +101,8 @@ impl fmt::Display for Delay {
             Distribution::Pareto => f.write_str(" distribution pareto"),
             Distribution::ParetoNormal => f.write_str(" distribution paretonormal"),
             Distribution::File(path) => write!(f, " distribution {}", path.display()),
-        }
+        }?;
+        if self.ordered { f.write_str(" ordered") } else { Ok(()) }
     }
 }
 

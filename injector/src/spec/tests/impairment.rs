@@ -47,6 +47,7 @@ fn every_word_by_itself() {
         ("distribution pareto delay 100ms 20ms", "delay 100ms 20ms distribution pareto"),
         ("delay 1s 1s distribution uniform", "delay 1s 1s"),
         ("delay 1s 1s distribution ./my.dist", "delay 1s 1s distribution ./my.dist"),
+        ("ordered delay 10ms 1ms distribution normal", "delay 10ms 1ms distribution normal ordered"),
         ("delay 10ms reorder 25% 50% gap 5", "delay 10ms reorder 25% 50% gap 5"),
         ("gap 5 reorder 100% delay 10ms", "delay 10ms reorder 100% gap 5"),
         ("rate 1mbit", "rate 1mbit"),
@@ -107,10 +108,10 @@ fn loss() -> impl Strategy<Value = Loss> {
 fn delay() -> impl Strategy<Value = Delay> {
     use Distribution::{File, Normal, Pareto, ParetoNormal, Uniform};
     let distribution = select(vec![Uniform, Normal, Pareto, ParetoNormal, File("a/b".into())]);
-    (1_u64..=3_600_000_000_000, 0_u64..=3_600_000_000_000, share(), distribution).prop_map(
-        |(time, jitter, correlation, distribution)| {
+    (1_u64..=3_600_000_000_000, 0_u64..=3_600_000_000_000, share(), distribution, any::<bool>()).prop_map(
+        |(time, jitter, correlation, distribution, ordered)| {
             let distribution = if jitter == 0 { Uniform } else { distribution };
-            Delay { time, jitter, correlation, distribution }
+            Delay { time, jitter, correlation, distribution, ordered: ordered && jitter > 0 }
         },
     )
 }
@@ -128,7 +129,9 @@ pub(super) fn netem() -> impl Strategy<Value = Netem> {
     let fate = (option::of(loss()), option::of(chance()), option::of((chance(), any::<bool>())));
     (timing, fate).prop_filter_map("something happens", |((delay, reorder, rate, limit), fate)| {
         let (loss, duplicate, corrupt) = fate;
-        let reorder = reorder.filter(|_| delay.is_some()).map(|(chance, gap)| Reorder { chance, gap });
+        let reorder = reorder
+            .filter(|_| delay.as_ref().is_some_and(|delay| !delay.ordered))
+            .map(|(chance, gap)| Reorder { chance, gap });
         let corrupt = corrupt.map(|(chance, fixed)| Corrupt { chance, fixed });
         let netem = Netem { delay, reorder, rate, limit, loss, duplicate, corrupt };
         (netem != Netem::default()).then_some(netem)

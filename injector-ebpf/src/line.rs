@@ -1,0 +1,240 @@
+//! The delay line: a pair of devices that a packet of a target makes a detour through when its rules want time, or
+//! what it is on the wire. One end (near) is in the target's network namespace, the other (far) in one of the
+//! injector's own, where a queue (fq) keeps each packet until it is due.
+//!
+//! device's egress → [`enter`] clones into near → … far: [`line_decide`] → far's egress: [`line_stamp`] → queue → …
+//! near: [`line_return`] → the device that it was about to leave by, or lo.
+//!
+//! What goes in is a clone, which belongs to no socket: TCP would not send on while a socket's own packets wait
+//! (net/ipv4/tcp_output.c, `tcp_small_queue_check`). The original is freed in silence.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    bindings::__sk_buff,
+    helpers::{
+        bpf_ktime_get_ns,
+        generated::{bpf_clone_redirect, bpf_loop, bpf_redirect, bpf_redirect_neigh, bpf_skb_change_type},
+    },
+};
+use injector_common::{
+    counters::Reason,
+    delay::UNIFORM,
+    event::BACKEND_LINE,
+    netem::{CARRIED, CORRUPTED, DUPLICATED, Fate, LOST, SPLIT},
+    packet::EGRESS,
+    queue::{Queue, step},
+    random::Draws,
+    rule::Rule,
+    timing::ORDERED,
+};
+
+use crate::{
+    atomic, flow,
+    maps::{COUNTERS, DISTRIBUTIONS, QUEUES, RULES, SLOTS, config},
+    packet::{self, NOWHERE, Passage, TC_DROP, TC_NEXT},
+    rules::suppress,
+};
+
+/// The number of the loopback device in every network namespace (`LOOPBACK_IFINDEX`).
+const LOOPBACK: u32 = 1;
+
+/// Words of a packet's `cb` on its way. The queue writes into the first twelve bytes (net/sched/sch_fq.c,
+/// `fq_skb_cb`), so what has to come back is behind them. In the first two words: the cgroup on the way to
+/// [`line_decide`], then the time at which the packet is due.
+const LOW: usize = 0;
+const HIGH: usize = 1;
+const DEVICE: usize = 3;
+const MARK: usize = 4;
+
+/// Does a rule want the packet that was gathered to go through the line?
+#[inline(always)]
+pub fn wanted(skb: *mut __sk_buff) -> Option<&'static mut Passage> {
+    if config!(line) == 0 {
+        return None;
+    }
+    let passage = packet::passage().filter(|passage| passage.alive != 0)?;
+    // SAFETY: a field of the context.
+    let several = passage.packet.protocol == 6 || unsafe { (*skb).gso_segs } > 1;
+    passage.road = if several { CARRIED | SPLIT } else { CARRIED };
+    passage.carrier = 0;
+    let count = passage.count;
+    // SAFETY: the callback has the shape that the helper wants.
+    unsafe { bpf_loop(count, seek as *mut c_void, core::ptr::null_mut(), 0) };
+    packet::passage().filter(|passage| passage.carrier != 0)
+}
+
+/// One rule of the loop: ends it where the packet has to be carried.
+unsafe extern "C" fn seek(index: u64, _: *mut c_void) -> i64 {
+    let Some(passage) = packet::passage() else { return 1 };
+    let Some(number) = SLOTS.get(passage.base + index as u32).map(|slot| slot.rule) else { return 1 };
+    let Some(rule) = RULES.get(number) else { return 1 };
+    if rule.netem.road & passage.road == 0 || !rule.packets.holds(&passage.packet) {
+        return 0;
+    }
+    passage.carrier = number + 1;
+    1
+}
+
+/// Sends the packet into the line: the verdict on the original.
+#[inline(always)]
+pub fn enter(skb: *mut __sk_buff, passage: &Passage) -> i64 {
+    // SAFETY: fields of the context that a classifier may read and write; its own context.
+    unsafe {
+        set(skb, passage.cgroup);
+        (*skb).cb[DEVICE] = (*skb).ifindex;
+        (*skb).cb[MARK] = (*skb).mark;
+        if bpf_clone_redirect(skb, config!(line), 0) >= 0 {
+            return bpf_redirect(NOWHERE, 0);
+        }
+    }
+    // A device without Ethernet's header, or no memory: it goes its way.
+    let number = passage.carrier.wrapping_sub(1);
+    if let Some(counters) = COUNTERS.get(number) {
+        atomic::add(&counters.matched, 1);
+        suppress(counters, Reason::NoLine);
+    }
+    TC_NEXT
+}
+
+/// Packets that come to the far end, each as it is on the wire: what happens to them, and when.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "classifier/line_decide")]
+pub extern "C" fn line_decide(skb: *mut __sk_buff) -> i64 {
+    let cgroup = get(skb);
+    set(skb, 0);
+    // SAFETY: fields of the context that a classifier may read and write.
+    let (device, far) = unsafe {
+        (*skb).tc_index = 0;
+        ((*skb).cb[DEVICE], (*skb).ifindex)
+    };
+    if packet::gather(skb, EGRESS, BACKEND_LINE, cgroup)
+        && let Some(passage) = packet::passage()
+    {
+        passage.packet.ifindex = device;
+        let Some(passage) = packet::ask() else { return TC_DROP };
+        if passage.effects & DUPLICATED != 0 {
+            send_off(skb, passage.queue, passage.copy_due);
+            packet::double(skb, passage);
+            set(skb, 0);
+        }
+        if passage.effects & LOST != 0 {
+            return TC_DROP;
+        }
+        if passage.effects & CORRUPTED != 0 {
+            packet::damage(skb, passage);
+        }
+        send_off(skb, passage.queue, passage.due);
+    }
+    // SAFETY: no pointers.
+    unsafe { bpf_redirect(far, 0) }
+}
+
+/// Notes when the packet is due, and whose it is.
+#[inline(always)]
+fn send_off(skb: *mut __sk_buff, queue: u32, due: u64) {
+    set(skb, due);
+    // SAFETY: a field of the context that a classifier may write.
+    unsafe { (*skb).tc_index = queue };
+    if let Some(queue) = QUEUES.get(queue.wrapping_sub(1)) {
+        atomic::add(&queue.waiting, 1);
+    }
+}
+
+/// Packets that leave the far end: the queue behind it wants their time in the packet itself.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "classifier/line_stamp")]
+pub extern "C" fn line_stamp(skb: *mut __sk_buff) -> i64 {
+    let due = get(skb);
+    if due != 0 {
+        // SAFETY: a field of the context that a classifier may write.
+        unsafe { (*skb).tstamp = due };
+    }
+    TC_NEXT
+}
+
+/// Packets that are back at the near end: they go where they were about to go.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "classifier/line_return")]
+pub extern "C" fn line_return(skb: *mut __sk_buff) -> i64 {
+    // SAFETY: fields of the context that a classifier may read and write; its own context.
+    unsafe {
+        if let Some(queue) = QUEUES.get((*skb).tc_index.wrapping_sub(1)) {
+            atomic::decrement(&queue.waiting);
+        }
+        (*skb).tc_index = 0;
+        let device = (*skb).cb[DEVICE];
+        (*skb).mark = (*skb).cb[MARK];
+        // To the near end's own address it is a stranger's.
+        bpf_skb_change_type(skb, 0);
+        if device == LOOPBACK {
+            // What comes in by lo has to know its route already, which the way through the line has cost it.
+            return bpf_redirect_neigh(LOOPBACK, core::ptr::null_mut(), 0, 0);
+        }
+        bpf_redirect(device, 0)
+    }
+}
+
+/// Is there room for one more packet of the rule?
+#[inline(always)]
+pub fn has_room(number: u32, rule: &Rule) -> bool {
+    QUEUES.get(number).is_some_and(|queue| atomic::get(&queue.waiting) < rule.netem.timing.limit)
+}
+
+/// When the packet of that fate is due by the rule, and its copy; notes it in the passage.
+#[inline(always)]
+pub fn schedule(passage: &mut Passage, (number, rule): (u32, &Rule), fate: Fate) {
+    let Some(queue) = QUEUES.get(number) else { return };
+    let timing = &rule.netem.timing;
+    // SAFETY: no arguments.
+    let now = unsafe { bpf_ktime_get_ns() };
+    let table = if timing.delay.table == UNIFORM { None } else { DISTRIBUTIONS.get(timing.delay.table) };
+    let draws = |number| Draws { seed: rule.seed, place: passage.place, number };
+    let late = timing.late(draws(fate.drawn), table, false);
+    let copy_late = timing.late(draws(fate.number), table, true);
+    if fate.effects & DUPLICATED != 0 {
+        passage.copy_due = departure(passage, queue, rule, now, copy_late);
+    }
+    passage.due = departure(passage, queue, rule, now, late);
+    passage.late = passage.due - now;
+    passage.queue = number + 1;
+    atomic::add(&queue.added, passage.late);
+    if let Some(cell) = queue.delays.get(step(passage.late)) {
+        atomic::add(cell, 1);
+    }
+}
+
+/// When a packet leaves the rule's wire that comes `now` and is to be so late.
+#[inline(always)]
+fn departure(passage: &Passage, queue: &Queue, rule: &Rule, now: u64, late: u64) -> u64 {
+    /// Whoever fails has seen another packet of the rule succeed; the last one goes as if it were alone.
+    const ROUNDS: u32 = 4;
+    let timing = &rule.netem.timing;
+    let mut due = now + late;
+    if timing.rate.bytes != 0 {
+        for _ in 0..ROUNDS {
+            let busy = atomic::get(&queue.busy);
+            due = timing.rate.departure(now, busy, late, passage.packet.length);
+            if atomic::compare_exchange(&queue.busy, busy, due) == busy {
+                break;
+            }
+        }
+    }
+    if timing.flags & ORDERED != 0 { flow::behind(&passage.key, due) } else { due }
+}
+
+/// The two words in front.
+#[inline(always)]
+fn get(skb: *mut __sk_buff) -> u64 {
+    // SAFETY: fields of the context.
+    unsafe { u64::from((*skb).cb[LOW]) | u64::from((*skb).cb[HIGH]) << 32 }
+}
+
+#[inline(always)]
+fn set(skb: *mut __sk_buff, value: u64) {
+    // SAFETY: fields of the context that a classifier may write.
+    unsafe {
+        (*skb).cb[LOW] = value as u32;
+        (*skb).cb[HIGH] = (value >> 32) as u32;
+    }
+}

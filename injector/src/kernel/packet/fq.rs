@@ -1,0 +1,73 @@
+//! The queue of a delay line: fq, which sends each packet at the time that is written in it
+//! (net/sched/sch_fq.c). Set up so that nothing but that time counts.
+
+use std::{io, time::Duration};
+
+use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
+
+use super::{
+    clsact::{TC_HEADER, header, kind, kind_of},
+    rtnetlink::{Rtnetlink, attribute, nest},
+};
+
+/// include/uapi/linux/pkt_sched.h: the place of a device's own qdisc, and the number of ours.
+const TC_H_ROOT: u32 = u32::MAX;
+const HANDLE: u32 = 1 << 16;
+
+const TCA_FQ_PLIMIT: u16 = 1;
+const TCA_FQ_FLOW_PLIMIT: u16 = 2;
+const TCA_FQ_RATE_ENABLE: u16 = 5;
+const TCA_FQ_HORIZON: u16 = 14;
+const TCA_FQ_HORIZON_DROP: u16 = 15;
+
+/// Beyond what the rules let wait: by them a packet is dropped and counted, here it would just be gone.
+const SPARE: u64 = 10_000;
+/// A packet that is due later than this is sent then: beyond the longest delay, and the queue of a rate.
+const BEYOND: Duration = Duration::from_mins(10);
+
+/// Puts one on a device.
+pub(super) fn attach(socket: &mut Rtnetlink, device: u32, packets: u64, longest: Duration) -> io::Result<()> {
+    let limit = u32::try_from(packets.saturating_add(SPARE)).unwrap_or(u32::MAX);
+    let horizon = u32::try_from((longest + BEYOND).as_micros()).unwrap_or(u32::MAX);
+    let number = |kind, value: u32| DefaultNla::new(kind, value.to_ne_bytes().to_vec());
+    let options = nest(&[
+        number(TCA_FQ_PLIMIT, limit),
+        number(TCA_FQ_FLOW_PLIMIT, limit),
+        number(TCA_FQ_RATE_ENABLE, 0),
+        number(TCA_FQ_HORIZON, horizon),
+        DefaultNla::new(TCA_FQ_HORIZON_DROP, vec![0]),
+    ]);
+    let attributes = [kind("fq"), DefaultNla::new(libc::TCA_OPTIONS, options)];
+    let fixed = header(device, HANDLE, TC_H_ROOT, 0);
+    socket.change(libc::RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &fixed, &attributes)
+}
+
+/// How full it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fill {
+    /// Packets that wait.
+    pub packets: u32,
+    /// Their bytes.
+    pub bytes: u32,
+    /// Packets that it has dropped so far.
+    pub drops: u32,
+}
+
+/// Looks at the queue of a device.
+pub(super) fn fill(socket: &mut Rtnetlink, device: u32) -> io::Result<Fill> {
+    /// include/uapi/linux/gen_stats.h: `gnet_stats_queue` is qlen, backlog, drops, requeues, overlimits.
+    const TCA_STATS2: u16 = 7;
+    const TCA_STATS_QUEUE: u16 = 3;
+    const DEVICE: usize = 4;
+    let found = socket.list(libc::RTM_GETQDISC, &header(device, 0, 0, 0), &[])?;
+    let ours = found.iter().find(|one| one.field(DEVICE) == device && kind_of(one) == "fq");
+    let statistics = ours.and_then(|one| attribute(one.attribute(TC_HEADER, TCA_STATS2)?, TCA_STATS_QUEUE));
+    let word = |at: usize| -> Option<u32> {
+        Some(u32::from_ne_bytes(statistics?.get(4 * at..4 * at + 4)?.try_into().ok()?))
+    };
+    Ok(Fill {
+        packets: word(0).unwrap_or_default(),
+        bytes: word(1).unwrap_or_default(),
+        drops: word(2).unwrap_or_default(),
+    })
+}

@@ -1,0 +1,57 @@
+//! The distributions of delays that a plan's rules name, each once, under the number by which the kernel side
+//! looks its table up. A change of the plan only adds to them: rules that go on keep theirs.
+
+use injector_common::delay::{Table, UNIFORM};
+
+use super::PlanError;
+use crate::{
+    distribution,
+    spec::{
+        model::{Rule, RuleKind},
+        netem::Distribution,
+        packet::NetFault,
+    },
+};
+
+/// Distributions that one plan can have in the course of its changes.
+pub const MOST: usize = 32;
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Distributions(Vec<(Distribution, Box<Table>)>);
+
+impl Distributions {
+    /// Makes the tables that `rules` need and that are not there yet; files are read here.
+    pub(super) fn add(&mut self, rules: &[Rule]) -> Result<(), PlanError> {
+        for rule in rules {
+            let Some(named) = named(rule) else { continue };
+            if self.0.iter().any(|(known, _)| known == named) {
+                continue;
+            }
+            let refused = |source| PlanError::Distribution { rule: rule.text.clone(), source };
+            let Some(table) = distribution::table_of(named).map_err(refused)? else { continue };
+            if self.0.len() == MOST {
+                return Err(PlanError::TooManyDistributions { rule: rule.text.clone() });
+            }
+            self.0.push((named.clone(), table));
+        }
+        Ok(())
+    }
+
+    /// The number of a distribution's table.
+    pub(super) fn number(&self, named: &Distribution) -> u32 {
+        let found = self.0.iter().zip(0..).find(|((known, _), _)| known == named);
+        found.map_or(UNIFORM, |(_, number)| number)
+    }
+
+    /// All tables with their numbers.
+    pub fn tables(&self) -> impl Iterator<Item = (u32, &Table)> {
+        (0..).zip(self.0.iter().map(|(_, table)| &**table))
+    }
+}
+
+fn named(rule: &Rule) -> Option<&Distribution> {
+    let RuleKind::Net(net) = &rule.kind else { return None };
+    let NetFault::Netem(netem) = &net.fault else { return None };
+    netem.delay.as_ref().map(|delay| &delay.distribution)
+}

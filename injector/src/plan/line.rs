@@ -1,0 +1,66 @@
+//! What the delay line of a plan has to do, by its rules. Pure data.
+
+use std::time::Duration;
+
+use injector_common::{
+    netem::{SPLIT, UNFIXED},
+    rule::Rule,
+    timing::WAITS,
+};
+
+/// Where the numbers of our devices begin: far beyond those that the kernel gives out, which count from 1.
+const FIRST_DEVICE: u32 = 1 << 30;
+
+/// See the module.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// Packets wait in it: so many at most, and so long at most.
+    pub queue: Option<Queue>,
+    /// Super-packets are taken apart, so that each packet of the wire meets its own fate.
+    pub splits: bool,
+    /// Checksums are made before the rules are asked, so that damage can leave them wrong.
+    pub checksums: bool,
+}
+
+/// What waits in a delay line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Packets of all rules together.
+    pub packets: u64,
+    /// No packet for longer.
+    pub longest: Duration,
+}
+
+impl Line {
+    /// What `rules` need together, if any needs it.
+    pub(super) fn of<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Option<Self> {
+        rules.into_iter().filter(|rule| rule.netem.road != 0).fold(None, |line, rule| {
+            let mut line = line.unwrap_or_default();
+            let timing = &rule.netem.timing;
+            line.splits |= rule.netem.road & SPLIT != 0;
+            line.checksums |= rule.netem.road & UNFIXED != 0;
+            if timing.flags & WAITS != 0 {
+                let queue = line.queue.get_or_insert_default();
+                queue.packets = queue.packets.saturating_add(timing.limit);
+                queue.longest = queue.longest.max(Duration::from_nanos(timing.longest));
+            }
+            Some(line)
+        })
+    }
+
+    /// Can it do what `needed` does?
+    pub(super) fn serves(self, needed: Self) -> bool {
+        let queue = match (self.queue, needed.queue) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(ours), Some(needed)) => needed.packets <= ours.packets && needed.longest <= ours.longest,
+        };
+        queue && (self.splits || !needed.splits) && (self.checksums || !needed.checksums)
+    }
+}
+
+/// The number that the near end of the line of plan `id` has in each network namespace. The same everywhere, so
+/// that one program serves them all.
+pub(crate) fn device(id: u32) -> u32 {
+    FIRST_DEVICE | (id & (FIRST_DEVICE - 1))
+}
