@@ -108,7 +108,7 @@ impl Timing {
 }
 
 #[cfg(test)]
-#[expect(clippy::cast_precision_loss, reason = "times that a double holds exactly")]
+#[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "times that a double holds exactly")]
 mod tests {
     use super::*;
     use crate::{
@@ -162,7 +162,7 @@ mod tests {
         let arrived: Vec<_> = times.iter().zip(1..).filter(|(_, number)| !lost(*number)).collect();
         let fresh = arrived.windows(2).filter(|pair| pair[0].0 != pair[1].0).count();
         // Only what is too old is drawn afresh.
-        assert!((1..=PACKETS as usize / 1000).contains(&fresh), "{fresh}");
+        assert!((1..=100).contains(&fresh), "{fresh}");
     }
 
     #[test]

@@ -216,10 +216,7 @@ impl Guard {
         let report = |(text, number): (&String, u32)| {
             let counters = self.installation.counters(number)?;
             let traffic = self.installation.traffic(number)?;
-            let queue = match self.plan.line.and_then(|line| line.queue) {
-                Some(_) => self.installation.queue(number)?,
-                None => Queue::default(),
-            };
+            let queue = if self.plan.packets { self.installation.queue(number)? } else { Queue::default() };
             Ok(RuleReport::new(number, text, &counters, !live.contains(&number)).with(traffic, &queue))
         };
         self.texts.iter().zip(0..).map(report).collect()

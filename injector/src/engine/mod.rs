@@ -29,7 +29,7 @@ use crate::{
         syscall::{Backend, backends},
         unsupported::{Mechanism, Unsupported},
     },
-    plan::{Options, Plan, PlanError},
+    plan::{Line, Options, Plan, PlanError},
     spec::model::Rule,
     target::{self, Cgroup, Hierarchy, Init, Process, Procfs, Target},
 };
@@ -135,6 +135,9 @@ impl Injector {
             cause.remedy
         ));
         plan.line = None;
+        for rule in &mut plan.rules {
+            rule.kernel.netem.road = 0;
+        }
         Ok(())
     }
 
@@ -203,11 +206,13 @@ impl Injector {
         let mechanism = self.egress_mechanism()?;
         let program = installation.egress_program(mechanism == packet::Mechanism::Clsact)?;
         let classifier = Classifier { program, mechanism, plan: u64::from(plan.id) };
-        let lines = match plan.line {
-            Some(needs) => Some(Lines::new(plan.id, needs, mechanism, installation.line_programs()?)?),
-            None => None,
-        };
+        let lines = plan.line.map(|needs| self.lines(installation, plan.id, needs)).transpose()?;
         Ok(Some(Coverage::new(classifier, lines, self.procfs.clone())))
+    }
+
+    /// The delay lines of a plan, none of them laid yet.
+    fn lines(&self, installation: &Installation, plan: u32, needs: Line) -> Result<Lines, EngineError> {
+        Ok(Lines::new(plan, needs, self.egress_mechanism()?, installation.line_programs()?)?)
     }
 }
 

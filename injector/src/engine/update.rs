@@ -41,10 +41,15 @@ impl Guard {
         {
             backend.assume();
         }
-        let (plan, change) = self.plan.change(&injector.rules, insist, &live, &backends)?;
+        let (mut plan, mut change) = self.plan.change(&injector.rules, insist, &live, &backends)?;
         let ingress = plan.needs_ingress() && !self.plan.needs_ingress();
         if ingress || (plan.needs_egress() && self.coverage.is_none()) {
             injector.check_packets(&plan, &self.targets)?;
+        }
+        if plan.line != self.plan.line {
+            let known = plan.notes.len();
+            injector.check_line(&mut plan)?;
+            change.notes.extend(plan.notes.iter().skip(known).cloned());
         }
 
         // The half of the slot table that this plan goes to was the last but one's.
@@ -99,6 +104,10 @@ impl Guard {
         if plan.needs_egress() && self.coverage.is_none() {
             self.coverage = injector.cover(&self.installation, plan)?;
             self.follow_devices()?;
+        } else if plan.line != self.plan.line
+            && let (Some(coverage), Some(needs)) = (&mut self.coverage, plan.line)
+        {
+            coverage.carry(needs, || injector.lines(&self.installation, plan.id, needs))?;
         }
         Ok(())
     }

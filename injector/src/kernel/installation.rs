@@ -41,10 +41,6 @@ const EVENTS: u32 = 4 << 20;
 /// Flows of packets that a plan knows at a time, if it has to do with packets or may get to.
 const FLOWS: u32 = 16_384;
 
-fn flows(plan: &Plan) -> u32 {
-    if plan.options.whole || plan.needs_egress() || plan.needs_ingress() { FLOWS } else { 1 }
-}
-
 /// The tracepoints that only calls need, which are decided by place in the process tree: where a thread is born,
 /// and where a signal interrupts a call.
 const OF_CALLS: [&str; 2] = ["task_newtask", "signal_deliver"];
@@ -172,13 +168,13 @@ impl Installation {
             monitor: u32::from(plan.options.monitor),
             slots: plan.room,
             features: plan.features,
-            line: if plan.line.is_some() { line::device(plan.id) } else { 0 },
+            line: if plan.packets && !plan.options.monitor { line::device(plan.id) } else { 0 },
             offsets: offsets::read(btf)?,
             objects: offsets::objects(btf)?,
         };
         let objects = if plan.features & USES_OBJECTS == 0 { 1 } else { PLACES };
-        let queues = plan.line.and_then(|line| line.queue).is_some();
-        let sizes = Sizes { slots: config.slots, flows: flows(plan), events: EVENTS, objects, queues };
+        let flows = if plan.packets { FLOWS } else { 1 };
+        let sizes = Sizes { slots: config.slots, flows, events: EVENTS, objects, queues: plan.packets };
         let ready = Ready::prepare(&config, sizes)?;
         let shared =
             SharedMemory::map(ready.maps().get(".bss.shared")?).map_err(system("map the shared memory"))?;
@@ -455,7 +451,7 @@ impl Installation {
         Ok(out)
     }
 
-    /// What of rule number `number` waits, in a plan with a queue.
+    /// What of rule number `number` waits, in a plan that may have rules on packets.
     pub fn queue(&self, number: u32) -> Result<Queue, InstallError> {
         let mut out = Queue::default();
         let map = self.ready.maps().get("QUEUES")?;

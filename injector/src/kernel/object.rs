@@ -118,7 +118,7 @@ pub struct Sizes {
     pub events: u32,
     /// Patterns of paths, and sets of ports.
     pub objects: u32,
-    /// Do packets wait?
+    /// May packets wait?
     pub queues: bool,
 }
 

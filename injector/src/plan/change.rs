@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     kernel::syscall::{Backend, BackendKind, Site},
-    spec::model::Rule,
+    spec::model::{Rule, RuleKind},
 };
 
 /// Room for new rules in a plan that has few.
@@ -101,7 +101,13 @@ impl Plan {
             .map(|(rule, calls)| PlannedRule { calls, ..rule })
             .collect();
         features::check(self.features, &rules, &tables.slots)?;
-        self.check_line(&rules)?;
+        let packets = |rule: &&PlannedRule| matches!(rule.asked, RuleKind::Net(_));
+        if !self.packets
+            && let Some(rule) = rules.iter().find(packets)
+        {
+            return Err(PlanError::NotLoaded { rule: rule.text.clone() });
+        }
+        let detour = self.line_with(&rules);
         let notes: Vec<_> = resolved.notes.into_iter().filter(|note| !self.notes.contains(note)).collect();
         let (going_on, new): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| kept.contains(&rule.number));
         let gone = self.rules.iter().filter(|rule| !kept.contains(&rule.number));
@@ -125,7 +131,8 @@ impl Plan {
             features: self.features,
             objects,
             distributions,
-            line: self.line,
+            packets: self.packets,
+            line: detour,
             next_number,
             notes: self.notes.iter().cloned().chain(notes).collect(),
         };
@@ -162,17 +169,15 @@ impl Plan {
         Ok((planned, next))
     }
 
-    /// Refuses the first of `rules` with which the delay line would have to be another one.
-    fn check_line(&self, rules: &[PlannedRule]) -> Result<(), PlanError> {
-        let serves = |rules: &[PlannedRule]| {
-            let needed = Line::of(rules.iter().map(|rule| &rule.kernel));
-            self.options.monitor
-                || needed.is_none_or(|needed| self.line.is_some_and(|line| line.serves(needed)))
-        };
-        let refused = (1..=rules.len()).find(|&count| !serves(&rules[..count]));
-        match refused.and_then(|count| rules.get(count - 1)) {
-            Some(rule) => Err(PlanError::NotLoaded { rule: rule.text.clone() }),
-            None => Ok(()),
+    /// What the delay line has to do with `rules`, too.
+    fn line_with(&self, rules: &[PlannedRule]) -> Option<Line> {
+        if self.options.monitor {
+            return None;
+        }
+        let needed = Line::of(rules.iter().map(|rule| &rule.kernel));
+        match (self.line, needed) {
+            (Some(line), Some(needed)) => Some(line.with(needed)),
+            (line, needed) => line.or(needed),
         }
     }
 

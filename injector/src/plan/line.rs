@@ -48,14 +48,17 @@ impl Line {
         })
     }
 
-    /// Can it do what `needed` does?
-    pub(super) fn serves(self, needed: Self) -> bool {
-        let queue = match (self.queue, needed.queue) {
-            (_, None) => true,
-            (None, Some(_)) => false,
-            (Some(ours), Some(needed)) => needed.packets <= ours.packets && needed.longest <= ours.longest,
+    /// What does the work of both: a line is given more to do by a change, and never less.
+    #[must_use]
+    pub(super) fn with(self, other: Self) -> Self {
+        let queue = match (self.queue, other.queue) {
+            (Some(one), Some(other)) => Some(Queue {
+                packets: one.packets.max(other.packets),
+                longest: one.longest.max(other.longest),
+            }),
+            (one, other) => one.or(other),
         };
-        queue && (self.splits || !needed.splits) && (self.checksums || !needed.checksums)
+        Self { queue, splits: self.splits || other.splits, checksums: self.checksums || other.checksums }
     }
 }
 

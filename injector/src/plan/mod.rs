@@ -98,6 +98,8 @@ pub struct Plan {
     pub objects: Objects,
     /// Distributions of delays.
     pub distributions: Distributions,
+    /// Has it memory for flows of packets and for queues? A change cannot give it any.
+    pub packets: bool,
     /// What the delay line has to do; `None` where no packet goes through one.
     pub line: Option<Line>,
     /// The slot table from `base` on: which rules each call meets at its ends.
@@ -147,6 +149,7 @@ impl Plan {
         });
         let rules: Vec<_> = planned.collect();
         let line = if options.monitor { None } else { Line::of(rules.iter().map(|rule| &rule.kernel)) };
+        let packets = options.whole || rules.iter().any(|rule| matches!(rule.asked, RuleKind::Net(_)));
         let needed = features::needed(rules.iter().map(|rule| &rule.kernel), &tables.slots);
         Ok(Self {
             id,
@@ -154,6 +157,7 @@ impl Plan {
             features: if options.whole { needed | USES_MOST } else { needed },
             objects,
             distributions,
+            packets,
             line,
             options,
             sites: resolved.sites,

@@ -224,10 +224,15 @@ fn packet_rules_need_no_calls() {
 #[test]
 fn what_packets_cannot_meet_yet_is_refused_with_the_reason() {
     for (rule, word) in [
-        ("net delay 10ms", "`delay`"),
-        ("net loss 1% rate 1mbit", "`rate`"),
-        ("net limit 100", "`limit`"),
-        ("net corrupt 1%", "`corrupt`"),
+        ("net ingress : delay 10ms", "`delay`"),
+        ("net both : loss 1% rate 1mbit", "`rate`"),
+        ("net ingress : limit 100", "`limit`"),
+        ("net delay 1ms reorder 1% gap 1024", "`gap`"),
+        ("net delay 61s", "61s"),
+        ("net delay 50s 20s", "70s"),
+        ("net delay 1s 20s distribution normal", "81s"),
+        ("net delay 1ms 1us distribution ./none", "./none"),
+        ("net ingress : corrupt 1%", "`corrupt`"),
         ("net ingress : duplicate 1%", "`duplicate`"),
         ("net both : loss 1% corrupt 1% fixed", "`corrupt`"),
     ] {

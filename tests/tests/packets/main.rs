@@ -15,7 +15,6 @@ use std::{
 
 use anyhow::{Context, Result};
 use injector_common::{
-    chance::Coin,
     loss::Loss,
     netem::{LOST, Netem},
     packet::{EGRESS, INGRESS},
@@ -101,13 +100,10 @@ const fn percent(value: u64) -> u64 {
     ((value << 32) + 50) / 100
 }
 
-/// Nothing happens.
-const NOTHING: Netem = Netem::NONE;
-
 /// The numbers, from 0, that a rule lets through: of the first flow that it means, each lost with `share`
 /// percent.
 fn passing(rule: u32, share: u64, count: u32, flow: (u32, u8), peer: IpAddr) -> Vec<u32> {
-    let netem = Netem { loss: Loss::random(percent(share), 0), ..NOTHING };
+    let netem = Netem { loss: Loss::random(percent(share), 0), ..Netem::NONE };
     kept(&Flow::new(SEED, rule, flow, peer, 0), &netem, count)
 }
 

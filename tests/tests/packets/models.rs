@@ -19,9 +19,7 @@ use injector_tests::{
     network::{Echo, Space},
 };
 
-use crate::{
-    IN, LOCAL, LOCAL6, NOTHING, OUT, SEED, attach, inhabited, kept, numbers, percent, send_in, sender, sent,
-};
+use crate::{IN, LOCAL, LOCAL6, OUT, SEED, attach, inhabited, kept, numbers, percent, send_in, sender, sent};
 
 const COUNT: u32 = 400;
 
@@ -43,7 +41,7 @@ fn bursts_are_the_models() -> Result<()> {
             Loss::four_state(percent(5), percent(20), percent(30), percent(40), percent(3)),
         ),
     ] {
-        let netem = Netem { loss, ..NOTHING };
+        let netem = Netem { loss, ..Netem::NONE };
         for (way, flow) in [("egress", OUT), ("ingress", IN)] {
             let injector = attach(target.path(), &[&format!("{way} udp : {words}")])?;
             let seen = send_in(target.path(), LOCAL, echo.port, COUNT as usize)?;
@@ -63,7 +61,7 @@ fn bursts_are_the_models() -> Result<()> {
 #[test]
 fn flows_that_interleave_meet_the_same_faults_again() -> Result<()> {
     let (target, echo) = (inhabited()?, Echo::start(LOCAL)?);
-    let netem = Netem { loss: Loss::gilbert_elliott(percent(10), percent(30), 1 << 32, 0), ..NOTHING };
+    let netem = Netem { loss: Loss::gilbert_elliott(percent(10), percent(30), 1 << 32, 0), ..Netem::NONE };
     for _ in 0..2 {
         let injector = attach(target.path(), &["udp : loss gemodel 10% 30%"])?;
         let mut senders = Vec::new();
@@ -104,6 +102,7 @@ fn packets_are_doubled_lost_and_damaged_as_the_model_says() -> Result<()> {
         loss: Loss::random(percent(10), 0),
         duplicate: Coin::new(percent(20), percent(25)),
         corrupt: Coin::new(percent(30), 0),
+        ..Netem::NONE
     };
     for address in [LOCAL, LOCAL6] {
         let (target, echo) = (inhabited()?, Echo::start(address)?);
@@ -133,7 +132,7 @@ fn packets_are_doubled_lost_and_damaged_as_the_model_says() -> Result<()> {
 #[test]
 fn damage_has_a_right_checksum() -> Result<()> {
     let far = IpAddr::V4(Ipv4Addr::new(10, 3, 0, 1));
-    let netem = Netem { corrupt: Coin::new(percent(50), 0), ..NOTHING };
+    let netem = Netem { corrupt: Coin::new(percent(50), 0), ..Netem::NONE };
     for offload in [true, false] {
         let space = Space::new("wire")?;
         space.join("veth-wire", "10.3.0")?;
@@ -162,8 +161,8 @@ fn two_rules_on_one_flow() -> Result<()> {
     let injector = attach(target.path(), &["udp : duplicate 30%", "udp : loss 30%"])?;
     send_in(target.path(), LOCAL, echo.port, 200)?;
     let report = injector.interrupt()?.expect(0)?.report()?;
-    let doubling = Netem { duplicate: Coin::new(percent(30), 0), ..NOTHING };
-    let losing = Netem { loss: Loss::random(percent(30), 0), ..NOTHING };
+    let doubling = Netem { duplicate: Coin::new(percent(30), 0), ..Netem::NONE };
+    let losing = Netem { loss: Loss::random(percent(30), 0), ..Netem::NONE };
     let doubled = Flow::new(SEED, 0, OUT, LOCAL, 0).fates(&doubling, 200);
     let lost = Flow::new(SEED, 1, OUT, LOCAL, 0).fates(&losing, 200);
     let copies =

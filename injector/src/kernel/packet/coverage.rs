@@ -17,7 +17,7 @@ use super::{
     line::{Laid, Lines},
     namespace::{NetNs, namespaces_of},
 };
-use crate::target::Procfs;
+use crate::{plan::Line, target::Procfs};
 
 /// How long the end waits for packets that are still to come out.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -155,6 +155,25 @@ impl Coverage {
             let covered = place.devices.present().filter(|device| place.attached.contains_key(&device.index));
             covered.map(move |device| (inode, device))
         })
+    }
+
+    /// Has packets that need it make their detour, by `new` lines if there are none yet.
+    pub fn carry<E>(&mut self, needs: Line, new: impl FnOnce() -> Result<Lines, E>) -> Result<(), E>
+    where
+        E: From<PacketError>,
+    {
+        match &mut self.lines {
+            Some(lines) => lines.extend(needs),
+            None => self.lines = Some(new()?),
+        }
+        let Some(lines) = &self.lines else { return Ok(()) };
+        for place in self.places.values_mut() {
+            match &mut place.line {
+                Some(line) => line.extend(needs)?,
+                None => place.line = Some(lines.lay(&place.namespace)?),
+            }
+        }
+        Ok(())
     }
 
     /// Takes the classifier off all devices; the first failure is told, after all was tried. Then waits until

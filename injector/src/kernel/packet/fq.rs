@@ -9,6 +9,7 @@ use super::{
     clsact::{TC_HEADER, header, kind, kind_of},
     rtnetlink::{Rtnetlink, attribute, nest},
 };
+use crate::plan::Queue;
 
 /// include/uapi/linux/pkt_sched.h: the place of a device's own qdisc, and the number of ours.
 const TC_H_ROOT: u32 = u32::MAX;
@@ -25,10 +26,10 @@ const SPARE: u64 = 10_000;
 /// A packet that is due later than this is sent then: beyond the longest delay, and the queue of a rate.
 const BEYOND: Duration = Duration::from_mins(10);
 
-/// Puts one on a device.
-pub(super) fn attach(socket: &mut Rtnetlink, device: u32, packets: u64, longest: Duration) -> io::Result<()> {
-    let limit = u32::try_from(packets.saturating_add(SPARE)).unwrap_or(u32::MAX);
-    let horizon = u32::try_from((longest + BEYOND).as_micros()).unwrap_or(u32::MAX);
+/// Puts one on a device, or gives the one that is there more room.
+pub(super) fn set(socket: &mut Rtnetlink, device: u32, room: Queue, anew: bool) -> io::Result<()> {
+    let limit = u32::try_from(room.packets.saturating_add(SPARE)).unwrap_or(u32::MAX);
+    let horizon = u32::try_from((room.longest + BEYOND).as_micros()).unwrap_or(u32::MAX);
     let number = |kind, value: u32| DefaultNla::new(kind, value.to_ne_bytes().to_vec());
     let options = nest(&[
         number(TCA_FQ_PLIMIT, limit),
@@ -39,7 +40,8 @@ pub(super) fn attach(socket: &mut Rtnetlink, device: u32, packets: u64, longest:
     ]);
     let attributes = [kind("fq"), DefaultNla::new(libc::TCA_OPTIONS, options)];
     let fixed = header(device, HANDLE, TC_H_ROOT, 0);
-    socket.change(libc::RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &fixed, &attributes)
+    let flags = if anew { NLM_F_CREATE | NLM_F_EXCL } else { 0 };
+    socket.change(libc::RTM_NEWQDISC, flags, &fixed, &attributes)
 }
 
 /// How full it is.

@@ -9,7 +9,6 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use super::{
@@ -23,7 +22,7 @@ use super::{
     tcx::{self, Side},
     veth::{self, End},
 };
-use crate::plan::{Line, line::device};
+use crate::plan::{Line, Queue, line::device};
 
 /// The programs of a line, as the kernel side names them.
 #[derive(Debug)]
@@ -36,6 +35,9 @@ pub struct LinePrograms {
     pub back: OwnedFd,
 }
 
+/// The number of the first far end: the kernel may have made devices of its own in a new namespace (sit0, …).
+const FIRST: u32 = 1000;
+
 /// The lines of a plan, one for each network namespace.
 #[derive(Debug)]
 pub struct Lines {
@@ -45,7 +47,7 @@ pub struct Lines {
     programs: LinePrograms,
     /// Where all far ends are.
     own: NetNs,
-    /// The number of the next far end there; the first is that of its lo.
+    /// The number of the next far end there.
     next: AtomicU32,
 }
 
@@ -54,10 +56,12 @@ pub struct Lines {
 pub struct Laid {
     namespace: Arc<NetNs>,
     near: u32,
+    name: String,
     far: u32,
     /// In the namespace of the far ends.
     socket: Rtnetlink,
-    queues: bool,
+    /// What it does already.
+    serves: Line,
     /// Held only to be closed.
     links: Vec<OwnedFd>,
 }
@@ -70,42 +74,37 @@ impl Lines {
         mechanism: Mechanism,
         programs: LinePrograms,
     ) -> Result<Self, PacketError> {
-        Ok(Self { plan, needs, mechanism, programs, own: NetNs::fresh()?, next: AtomicU32::new(2) })
+        Ok(Self { plan, needs, mechanism, programs, own: NetNs::fresh()?, next: AtomicU32::new(FIRST) })
     }
 
-    /// The number that near has in each namespace.
-    pub fn near(&self) -> u32 {
-        device(self.plan)
+    /// Has those that are laid from now on do more.
+    pub fn extend(&mut self, needs: Line) {
+        self.needs = needs;
     }
 
     /// Lays one in a namespace.
     pub fn lay(&self, namespace: &Arc<NetNs>) -> Result<Laid, PacketError> {
-        let near = self.near();
+        let near = device(self.plan);
         let far = self.next.fetch_add(1, Relaxed);
         let failed = |what| move |source| PacketError::Line { what, inode: namespace.inode(), source };
         let name = name(self.plan);
         let ends = (End { name: &name, index: near }, End { name: &format!("far{far}"), index: far });
         let own = self.own.as_fd();
         namespace
-            .run(|| veth::make(&mut Rtnetlink::open()?, ends.0, (ends.1, own), self.needs.splits))?
+            .run(|| veth::make(&mut Rtnetlink::open()?, ends.0, (ends.1, own)))?
             .map_err(failed("make its devices"))?;
         let socket = self.own.run(Rtnetlink::open)?.map_err(failed("reach its far end"))?;
         // From here on dropping it removes the devices.
         let mut laid = Laid {
             namespace: Arc::clone(namespace),
             near,
+            name,
             far,
             socket,
-            queues: self.needs.queue.is_some(),
+            serves: Line::default(),
             links: Vec::new(),
         };
-        if let Some(queue) = self.needs.queue {
-            fq::attach(&mut laid.socket, far, queue.packets, queue.longest)
-                .map_err(failed("make its queue (fq)"))?;
-        }
-        if self.needs.checksums {
-            namespace.run(|| offload::make_checksums(&name))?.map_err(failed("have its checksums made"))?;
-        }
+        laid.extend(self.needs)?;
         let links = self.own.run(|| {
             Ok([
                 self.put(far, Side::Ingress, &self.programs.decide)?,
@@ -151,13 +150,33 @@ pub fn works() -> Result<io::Result<()>, PacketError> {
     let own = NetNs::fresh()?;
     own.run(|| {
         let mut socket = Rtnetlink::open()?;
-        let [near, far] = [("near", 2), ("far", 3)].map(|(name, index)| End { name, index });
-        veth::make(&mut socket, near, (far, own.as_fd()), false)?;
-        fq::attach(&mut socket, far.index, 1, Duration::from_secs(1))
+        let [near, far] = [("near", FIRST), ("far", FIRST + 1)].map(|(name, index)| End { name, index });
+        veth::make(&mut socket, near, (far, own.as_fd()))?;
+        fq::set(&mut socket, far.index, Queue::default(), true)
     })
 }
 
 impl Laid {
+    /// Has it do more.
+    pub fn extend(&mut self, needs: Line) -> Result<(), PacketError> {
+        let (near, inode) = (self.near, self.namespace.inode());
+        let failed = |what| move |source| PacketError::Line { what, inode, source };
+        if let Some(queue) = needs.queue.filter(|_| needs.queue != self.serves.queue) {
+            let anew = self.serves.queue.is_none();
+            fq::set(&mut self.socket, self.far, queue, anew).map_err(failed("make its queue (fq)"))?;
+        }
+        if needs.splits && !self.serves.splits {
+            let split = self.namespace.run(|| veth::split(&mut Rtnetlink::open()?, near))?;
+            split.map_err(failed("have super-packets taken apart"))?;
+        }
+        if needs.checksums && !self.serves.checksums {
+            let made = self.namespace.run(|| offload::make_checksums(&self.name))?;
+            made.map_err(failed("have its checksums made"))?;
+        }
+        self.serves = needs;
+        Ok(())
+    }
+
     /// The number of its near end.
     pub fn near(&self) -> u32 {
         self.near
@@ -165,7 +184,7 @@ impl Laid {
 
     /// How full its queue is.
     pub fn fill(&mut self) -> io::Result<Fill> {
-        if self.queues { fq::fill(&mut self.socket, self.far) } else { Ok(Fill::default()) }
+        if self.serves.queue.is_some() { fq::fill(&mut self.socket, self.far) } else { Ok(Fill::default()) }
     }
 }
 

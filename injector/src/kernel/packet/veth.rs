@@ -25,13 +25,11 @@ pub(super) struct End<'a> {
     pub(super) index: u32,
 }
 
-/// Makes a pair: `near` in the namespace of the socket, `far` in another. Both are down. With `splits` a
-/// super-packet that is sent to near is taken apart (net/core/dev.c, `gso_features_check`).
+/// Makes a pair: `near` in the namespace of the socket, `far` in another. Both are down.
 pub(super) fn make(
     socket: &mut Rtnetlink,
     near: End<'_>,
     (far, namespace): (End<'_>, BorrowedFd<'_>),
-    splits: bool,
 ) -> io::Result<()> {
     let mut peer = link(far.index, 0).to_vec();
     peer.extend(nest(&[
@@ -43,15 +41,17 @@ pub(super) fn make(
         DefaultNla::new(libc::IFLA_INFO_KIND, zero_ended("veth")),
         DefaultNla::new(libc::IFLA_INFO_DATA, nest(&[DefaultNla::new(VETH_INFO_PEER, peer)])),
     ]);
-    let mut attributes = vec![
+    let attributes = [
         DefaultNla::new(libc::IFLA_IFNAME, zero_ended(near.name)),
         number(libc::IFLA_MTU, MTU),
         DefaultNla::new(libc::IFLA_LINKINFO, info),
     ];
-    if splits {
-        attributes.push(number(libc::IFLA_GSO_MAX_SEGS, 1));
-    }
     socket.change(libc::RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &link(near.index, 0), &attributes)
+}
+
+/// Has super-packets that are sent to a device taken apart (net/core/dev.c, `gso_features_check`).
+pub(super) fn split(socket: &mut Rtnetlink, index: u32) -> io::Result<()> {
+    socket.change(libc::RTM_NEWLINK, 0, &link(index, 0), &[number(libc::IFLA_GSO_MAX_SEGS, 1)])
 }
 
 /// Brings a device up that neither has nor asks for addresses.
