@@ -8,10 +8,11 @@ use bytemuck::Zeroable;
 use injector_common::{
     call::{ABI_NATIVE, entry},
     decide::{Match, triggered},
+    delay::Table,
     flow::{EPHEMERAL, FlowClass},
-    netem::{Fate, Netem, State},
+    netem::{DELAYED, Fate, Netem, State},
     packet::mapped,
-    random::rule_seed,
+    random::{Draws, rule_seed},
     rule::Rule,
     thread::{child_place, root_place},
     trigger::{Threshold, When},
@@ -110,6 +111,15 @@ impl Flow {
             fate
         };
         (0..count).map(next).collect()
+    }
+
+    /// How late packets of those fates are, in nanoseconds; `None` for those that do not wait.
+    pub fn delays(&self, netem: &Netem, table: Option<&Table>, count: u32) -> Vec<Option<u64>> {
+        let late = |fate: Fate| {
+            let draws = Draws { seed: self.seed, place: self.place, number: fate.drawn };
+            (fate.effects & DELAYED != 0).then(|| netem.timing.late(draws, table, false))
+        };
+        self.fates(netem, count).into_iter().map(late).collect()
     }
 
     /// Which bit of `bytes` bytes is turned in packet `number` (from 1), or in its copy.

@@ -16,7 +16,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use nix::sched::{CloneFlags, setns};
+use nix::{
+    sched::{CloneFlags, setns},
+    time::{ClockId, clock_gettime},
+};
 
 /// Runs a command that has to succeed, such as `ip` or `nft`; words are split at blanks.
 pub fn sh(words: &str) -> Result<String> {
@@ -112,12 +115,23 @@ fn make_checksums(device: &str) -> Result<()> {
     Ok(())
 }
 
+/// A datagram that came.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// What it carried.
+    pub number: u32,
+    /// Who sent it.
+    pub sender: SocketAddr,
+    /// When, by `CLOCK_BOOTTIME`, in nanoseconds.
+    pub time: u64,
+}
+
 /// A UDP server that sends back what it gets, and remembers it.
 #[derive(Debug)]
 pub struct Echo {
     /// Where it listens.
     pub port: u16,
-    seen: Arc<Mutex<Vec<(u32, SocketAddr)>>>,
+    seen: Arc<Mutex<Vec<Arrival>>>,
     stop: Arc<AtomicBool>,
     socket: UdpSocket,
     thread: Option<JoinHandle<()>>,
@@ -147,8 +161,8 @@ impl Echo {
         if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().into()) }
     }
 
-    /// The numbers in the datagrams that came so far, with their senders; forgets them.
-    pub fn take(&self) -> Vec<(u32, SocketAddr)> {
+    /// The datagrams that came so far; forgets them.
+    pub fn take(&self) -> Vec<Arrival> {
         std::mem::take(&mut *locked(&self.seen))
     }
 }
@@ -162,11 +176,13 @@ impl Drop for Echo {
     }
 }
 
-fn echo(socket: &UdpSocket, seen: &Mutex<Vec<(u32, SocketAddr)>>, stop: &AtomicBool) {
+fn echo(socket: &UdpSocket, seen: &Mutex<Vec<Arrival>>, stop: &AtomicBool) {
     let mut datagram = [0; 4];
     while !stop.load(Ordering::Relaxed) {
         let Ok((4, sender)) = socket.recv_from(&mut datagram) else { continue };
-        locked(seen).push((u32::from_le_bytes(datagram), sender));
+        let now = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default();
+        let time = u64::try_from(now.as_nanos()).unwrap_or_default();
+        locked(seen).push(Arrival { number: u32::from_le_bytes(datagram), sender, time });
         let _ = socket.send_to(&datagram, sender);
     }
 }

@@ -62,7 +62,7 @@ fn a_container_behind_nat_is_hit_and_its_neighbour_is_not() -> Result<()> {
     assert_eq!(containers.send(&containers.one, &target, 10)?.received.len(), 10);
     let senders = containers.echo.take();
     ensure!(
-        senders.iter().all(|(_, sender)| sender.ip() == IpAddr::V4(Ipv4Addr::new(10, 9, 0, 1))),
+        senders.iter().all(|arrival| arrival.sender.ip() == IpAddr::V4(Ipv4Addr::new(10, 9, 0, 1))),
         "no NAT: {senders:?}"
     );
 

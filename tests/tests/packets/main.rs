@@ -2,6 +2,7 @@
 //! in any network namespace, behind NAT, on devices that come later.
 
 mod containers;
+mod delays;
 mod leftovers;
 mod losses;
 mod models;
@@ -114,5 +115,5 @@ fn kept(flow: &Flow, netem: &Netem, count: u32) -> Vec<u32> {
 }
 
 fn numbers(echo: &Echo) -> Vec<u32> {
-    echo.take().into_iter().map(|(number, _)| number).collect()
+    echo.take().into_iter().map(|arrival| arrival.number).collect()
 }

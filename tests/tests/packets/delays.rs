@@ -1,0 +1,223 @@
+//! Packets that wait, and what the delay line does besides: how late each is, in which order they come, how fast,
+//! how many may wait; and that nothing that is under way is lost at the end.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use injector_common::{
+    chance::Coin,
+    delay::Delay,
+    netem::{CORRUPTED, Netem, OVERTOOK},
+    reorder::Reorder,
+    timing::{Timing, WAITS},
+};
+use injector_tests::{
+    cgroup::Scratch,
+    injector::Finished,
+    model::Flow,
+    network::{Arrival, Echo, Http, Space, sh},
+    residue::{Census, Exceptions},
+    victim,
+};
+
+use crate::{LOCAL, LOCAL6, OUT, SEED, attach, inhabited, numbers, paced, percent, send_in, sent};
+
+const MILLISECOND: u64 = 1_000_000;
+const COUNT: u32 = 100;
+
+fn timing(base: u64, jitter: u64) -> Timing {
+    let delay = Delay { base: base * MILLISECOND, jitter: jitter * MILLISECOND, ..Delay::NONE };
+    Timing { delay, longest: delay.latest(), limit: 1000, flags: WAITS, ..Timing::NONE }
+}
+
+/// Sends datagrams from a target, without waiting more than `gap` milliseconds after each.
+fn send(target: &Scratch, echo: &Echo, address: IpAddr, (count, gap): (usize, u32)) -> Result<Vec<Arrival>> {
+    let mut command = paced(std::process::Command::new(victim::DATAGRAMS), address, echo.port, (count, gap));
+    assert_eq!(sent(target.spawn(&mut command)?)?.refused, 0);
+    Ok(echo.take())
+}
+
+/// By the number of the packet, from 1: when it was decided about, and how late it was to be.
+fn decided(finished: &Finished) -> Result<BTreeMap<u64, (u64, u64)>> {
+    let mut all = BTreeMap::new();
+    for line in &finished.log {
+        let field = |path: &str| line.pointer(path).and_then(serde_json::Value::as_u64);
+        let number = field("/packet/number").context("no number")?;
+        let late = field("/verdict/delay_ns").context("no delay")?;
+        all.insert(number, (field("/time_ns").context("no time")?, late));
+    }
+    Ok(all)
+}
+
+/// The delays are the model's, with their correlation and on both families; and no packet comes earlier.
+#[test]
+fn packets_are_as_late_as_the_model_says() -> Result<()> {
+    let delay = Delay { repeat: percent(25), ..timing(30, 10).delay };
+    let netem = Netem { timing: Timing { delay, ..timing(30, 10) }, ..Netem::NONE };
+    for address in [LOCAL, LOCAL6] {
+        let (target, echo) = (inhabited()?, Echo::start(address)?);
+        let injector = attach(target.path(), &[&format!("udp dport {} : delay 30ms 10ms 25%", echo.port)])?;
+        let arrived = send(&target, &echo, address, (COUNT as usize, 2))?;
+        let finished = injector.interrupt()?.expect(0)?;
+        let decided = decided(&finished)?;
+        let expected = Flow::new(SEED, 0, OUT, address, 0).delays(&netem, None, COUNT);
+        let asked: Vec<_> = decided.values().map(|&(_, late)| Some(late)).collect();
+        assert_eq!(asked, expected, "{address}");
+        assert_eq!(arrived.len(), COUNT as usize);
+        for Arrival { number, time, .. } in arrived {
+            let (from, late) = decided[&(u64::from(number) + 1)];
+            // The clock of the queue is read a moment before that of the log.
+            assert!(time + MILLISECOND / 2 > from + late, "{number} came {} ns early", from + late - time);
+        }
+        let rule = &finished.report()?.rules[0];
+        let told = ["delayed", "dropped", "reordered", "overflowed"].map(|name| rule.packets[name]);
+        assert_eq!((rule.fired, told), (u64::from(COUNT), [u64::from(COUNT), 0, 0, 0]));
+    }
+    Ok(())
+}
+
+/// Every fifth is sent at once, and so comes first.
+#[test]
+fn packets_overtake() -> Result<()> {
+    let (target, echo) = (inhabited()?, Echo::start(LOCAL)?);
+    let injector = attach(target.path(), &["udp : delay 400ms reorder 100% gap 5"])?;
+    let arrived = send(&target, &echo, LOCAL, (20, 2))?;
+    let rule = injector.interrupt()?.expect(0)?.report()?.rules.remove(0);
+    let netem = Netem {
+        timing: Timing { reorder: Reorder { coin: Coin::new(1 << 32, 0), gap: 5 }, ..timing(400, 0) },
+        ..Netem::NONE
+    };
+    let fates = Flow::new(SEED, 0, OUT, LOCAL, 0).fates(&netem, 20);
+    let overtakes = |number: &u32| fates[*number as usize].effects & OVERTOOK != 0;
+    let (first, rest): (Vec<u32>, Vec<u32>) = (0..20).partition(overtakes);
+    assert_eq!(first, [4, 9, 14, 19]);
+    let order: Vec<_> = arrived.into_iter().map(|arrival| arrival.number).collect();
+    assert_eq!(order, [first, rest].concat());
+    assert_eq!((rule.packets["reordered"], rule.packets["delayed"]), (4, 16));
+    Ok(())
+}
+
+/// Jitter that is larger than the distance of packets changes their order, unless it is told not to.
+#[test]
+fn jitter_can_keep_the_order() -> Result<()> {
+    for (words, ordered) in [("delay 60ms 50ms", false), ("delay 60ms 50ms ordered", true)] {
+        let (target, echo) = (inhabited()?, Echo::start(LOCAL)?);
+        let injector = attach(target.path(), &[&format!("udp : {words}")])?;
+        let arrived = send(&target, &echo, LOCAL, (60, 2))?;
+        injector.interrupt()?.expect(0)?;
+        assert_eq!(arrived.len(), 60, "{words}");
+        assert_eq!(arrived.is_sorted_by_key(|arrival| arrival.number), ordered, "{words}");
+    }
+    Ok(())
+}
+
+/// 32 bytes at 64 kbit/s take 4 ms; ten packets wait, and those that come then are lost.
+#[test]
+fn a_rate_is_kept_and_its_queue_is_bounded() -> Result<()> {
+    let (target, echo) = (inhabited()?, Echo::start(LOCAL)?);
+    let injector = attach(target.path(), &["udp : rate 64kbit limit 10"])?;
+    let arrived = send(&target, &echo, LOCAL, (100, 1))?;
+    let rule = injector.interrupt()?.expect(0)?.report()?.rules.remove(0);
+    let [delayed, dropped, overflowed] = ["delayed", "dropped", "overflowed"].map(|name| rule.packets[name]);
+    assert_eq!((delayed + overflowed, dropped), (100, overflowed));
+    assert_eq!(arrived.len() as u64, delayed);
+    assert!(overflowed > 20 && delayed > 10, "{rule:?}");
+    let times: Vec<_> = arrived.iter().map(|arrival| arrival.time).collect();
+    let (first, last) = (times[0], times[times.len() - 1]);
+    // Not faster, but for when the first was late itself.
+    assert!(last - first > (delayed - 3) * 4 * MILLISECOND, "{} ns for {delayed}", last - first);
+    Ok(())
+}
+
+/// Damage that leaves the checksum wrong: the receiver's kernel throws the packet away, on a wire and on lo.
+#[test]
+fn damage_on_the_wire_is_seen_by_the_receiver() -> Result<()> {
+    let far = IpAddr::V4(Ipv4Addr::new(10, 5, 0, 1));
+    let space = Space::new("damaged")?;
+    space.join("veth-damaged", "10.5.0")?;
+    let netem = Netem { corrupt: Coin::new(percent(30), 0), ..Netem::NONE };
+    let wire = Scratch::new()?;
+    // Killed with the cgroup.
+    wire.spawn(space.command("sleep").arg("100"))?;
+    for (target, address) in [(inhabited()?, LOCAL), (wire, far)] {
+        let echo = Echo::start(address)?;
+        let injector = attach(target.path(), &["udp : corrupt 30%"])?;
+        let program = if address == far {
+            space.command(victim::DATAGRAMS)
+        } else {
+            std::process::Command::new(victim::DATAGRAMS)
+        };
+        sent(target.spawn(&mut paced(program, address, echo.port, (COUNT as usize, 2)))?)?;
+        let rule = injector.interrupt()?.expect(0)?.report()?.rules.remove(0);
+        let fates = Flow::new(SEED, 0, OUT, address, 0).fates(&netem, COUNT);
+        let whole = |(fate, number): (_, u32)| {
+            let fate: injector_common::netem::Fate = fate;
+            (fate.effects & CORRUPTED == 0).then_some(number)
+        };
+        let expected: Vec<_> = fates.into_iter().zip(0..).filter_map(whole).collect();
+        assert_eq!(numbers(&echo), expected, "{address}");
+        assert_eq!(rule.packets["corrupted"], u64::from(COUNT) - expected.len() as u64, "{address}");
+    }
+    Ok(())
+}
+
+/// TCP hands down up to 64 KiB at a time. Each packet of the wire has a fate of its own.
+#[test]
+fn super_packets_are_taken_apart() -> Result<()> {
+    const BYTES: usize = 1 << 20;
+    let space = Space::new("apart")?;
+    space.join("veth-apart", "10.6.0")?;
+    let server = space.enter(|| Http::start(IpAddr::V4(Ipv4Addr::new(10, 6, 0, 2)), BYTES))?;
+    let (target, census) = (inhabited()?, Census::take()?);
+    let url = format!("http://10.6.0.2:{}/", server.port);
+    let upload = format!("head -c {BYTES} /dev/zero | curl -s -S -o /dev/null --data-binary @- {url}");
+    let injector = attach(target.path(), &["tcp : loss 0.5%"])?;
+    let child = target.spawn(std::process::Command::new("sh").args(["-c", &upload]))?;
+    assert!(child.wait_with_output()?.status.success());
+    let finished = injector.interrupt()?.expect(0)?;
+    let rule = finished.report()?.rules.remove(0);
+    assert!(rule.matched > BYTES as u64 / 1500, "{rule:?}");
+    assert!(rule.packets["bytes"] / rule.matched <= 1500, "{rule:?}");
+    assert!(finished.log.iter().all(|line| line["packet"]["length"].as_u64() <= Some(1500)));
+    census.gone(Exceptions::None)?;
+    Ok(())
+}
+
+/// What is under way when the injector ends in order arrives; and what it made for it is gone.
+#[test]
+fn packets_under_way_arrive_at_the_end() -> Result<()> {
+    let (target, echo, census) = (inhabited()?, Echo::start(LOCAL)?, Census::take()?);
+    let injector = attach(target.path(), &["udp : delay 1500ms"])?;
+    // Sent within some 50 ms; the sender gives up after a second.
+    let seen = send_in(target.path(), LOCAL, echo.port, 20)?;
+    assert_eq!((seen.refused, seen.received.len()), (0, 0));
+    let finished = injector.interrupt()?.expect(0)?;
+    assert!(!finished.stderr.contains("lost"), "{}", finished.stderr);
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(numbers(&echo), (0..20).collect::<Vec<_>>());
+    census.gone(Exceptions::None)?;
+    Ok(())
+}
+
+/// The devices of one are not the other's, and each delays its own target only.
+#[test]
+fn two_delays_side_by_side() -> Result<()> {
+    let (one, other, echo) = (inhabited()?, inhabited()?, Echo::start(LOCAL)?);
+    let first = attach(one.path(), &["udp : delay 300ms"])?;
+    let second = attach(other.path(), &["udp : delay 1ms"])?;
+    assert_eq!(sh("ip -o link show type veth")?.lines().filter(|line| line.contains("inj-")).count(), 2);
+    let late = |finished: &Finished| -> Result<Vec<u64>> {
+        Ok(decided(finished)?.into_values().map(|(_, late)| late).collect())
+    };
+    send_in(one.path(), LOCAL, echo.port, 5)?;
+    send_in(other.path(), LOCAL, echo.port, 5)?;
+    let (first, second) = (first.interrupt()?.expect(0)?, second.interrupt()?.expect(0)?);
+    assert_eq!(late(&first)?, [300 * MILLISECOND; 5]);
+    assert_eq!(late(&second)?, [MILLISECOND; 5]);
+    assert_eq!(numbers(&echo).len(), 10);
+    Ok(())
+}
