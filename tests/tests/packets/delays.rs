@@ -3,11 +3,13 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, TcpListener},
+    process::Command,
+    thread,
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use injector_common::{
     chance::Coin,
     delay::Delay,
@@ -19,7 +21,7 @@ use injector_tests::{
     cgroup::Scratch,
     injector::Finished,
     model::Flow,
-    network::{Arrival, Echo, Http, Space, sh},
+    network::{Arrival, Echo, Space, sh},
     residue::{Census, Exceptions},
     victim,
 };
@@ -36,7 +38,7 @@ fn timing(base: u64, jitter: u64) -> Timing {
 
 /// Sends datagrams from a target, without waiting more than `gap` milliseconds after each.
 fn send(target: &Scratch, echo: &Echo, address: IpAddr, (count, gap): (usize, u32)) -> Result<Vec<Arrival>> {
-    let mut command = paced(std::process::Command::new(victim::DATAGRAMS), address, echo.port, (count, gap));
+    let mut command = paced(Command::new(victim::DATAGRAMS), address, echo.port, (count, gap));
     assert_eq!(sent(target.spawn(&mut command)?)?.refused, 0);
     Ok(echo.take())
 }
@@ -146,11 +148,8 @@ fn damage_on_the_wire_is_seen_by_the_receiver() -> Result<()> {
     for (target, address) in [(inhabited()?, LOCAL), (wire, far)] {
         let echo = Echo::start(address)?;
         let injector = attach(target.path(), &["udp : corrupt 30%"])?;
-        let program = if address == far {
-            space.command(victim::DATAGRAMS)
-        } else {
-            std::process::Command::new(victim::DATAGRAMS)
-        };
+        let program =
+            if address == far { space.command(victim::DATAGRAMS) } else { Command::new(victim::DATAGRAMS) };
         sent(target.spawn(&mut paced(program, address, echo.port, (COUNT as usize, 2)))?)?;
         let rule = injector.interrupt()?.expect(0)?.report()?.rules.remove(0);
         let fates = Flow::new(SEED, 0, OUT, address, 0).fates(&netem, COUNT);
@@ -171,13 +170,16 @@ fn super_packets_are_taken_apart() -> Result<()> {
     const BYTES: usize = 1 << 20;
     let space = Space::new("apart")?;
     space.join("veth-apart", "10.6.0")?;
-    let server = space.enter(|| Http::start(IpAddr::V4(Ipv4Addr::new(10, 6, 0, 2)), BYTES))?;
+    let listener = space.enter(|| Ok(TcpListener::bind("10.6.0.2:0")?))?;
+    let port = listener.local_addr()?.port();
+    let sink = thread::spawn(move || -> std::io::Result<u64> {
+        std::io::copy(&mut listener.accept()?.0, &mut std::io::sink())
+    });
     let (target, census) = (inhabited()?, Census::take()?);
-    let url = format!("http://10.6.0.2:{}/", server.port);
-    let upload = format!("head -c {BYTES} /dev/zero | curl -s -S -o /dev/null --data-binary @- {url}");
     let injector = attach(target.path(), &["tcp : loss 0.5%"])?;
-    let child = target.spawn(std::process::Command::new("sh").args(["-c", &upload]))?;
-    assert!(child.wait_with_output()?.status.success());
+    let upload = format!("head -c {BYTES} /dev/zero > /dev/tcp/10.6.0.2/{port}");
+    target.spawn(Command::new("bash").args(["-c", &upload]))?;
+    assert_eq!(sink.join().map_err(|_| anyhow!("a thread panicked"))??, BYTES as u64);
     let finished = injector.interrupt()?.expect(0)?;
     let rule = finished.report()?.rules.remove(0);
     assert!(rule.matched > BYTES as u64 / 1500, "{rule:?}");
@@ -197,7 +199,7 @@ fn packets_under_way_arrive_at_the_end() -> Result<()> {
     assert_eq!((seen.refused, seen.received.len()), (0, 0));
     let finished = injector.interrupt()?.expect(0)?;
     assert!(!finished.stderr.contains("lost"), "{}", finished.stderr);
-    std::thread::sleep(Duration::from_millis(100));
+    thread::sleep(Duration::from_millis(100));
     assert_eq!(numbers(&echo), (0..20).collect::<Vec<_>>());
     census.gone(Exceptions::None)?;
     Ok(())
