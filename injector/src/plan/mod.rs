@@ -6,6 +6,7 @@ mod change;
 mod decision;
 mod error;
 mod features;
+mod members;
 pub mod objects;
 mod operations;
 mod packets;
@@ -32,6 +33,7 @@ use injector_common::{
 pub use self::{
     change::{Change, Numbered},
     error::PlanError,
+    members::members,
 };
 use self::{
     decision::kernel_rule,
@@ -134,6 +136,7 @@ impl Plan {
             calls,
         });
         let rules: Vec<_> = planned.collect();
+        members::check(&rules)?;
         let needed = features::needed(rules.iter().map(|rule| &rule.kernel), &tables.slots);
         Ok(Self {
             id,
