@@ -17,6 +17,7 @@ pub mod event;
 pub mod flow;
 pub mod glob;
 pub mod loss;
+pub mod member;
 pub mod netem;
 pub mod object;
 pub mod packet;

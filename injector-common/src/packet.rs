@@ -5,6 +5,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::member::{self, BARRED, Member, Sets, set};
+
 /// Leaves the target.
 pub const EGRESS: u32 = 1;
 /// Comes to the target.
@@ -21,19 +23,6 @@ pub const OTHER: u32 = 8;
 /// All of them.
 pub const ANY_PROTOCOL: u32 = TCP | UDP | ICMP | OTHER;
 
-/// Port ranges that one rule can hold, over all three lists.
-pub const MAX_PORTS: usize = 16;
-
-/// [`PortRange::end`]: the source port.
-pub const SOURCE: u16 = 1;
-/// [`PortRange::end`]: the destination port.
-pub const DESTINATION: u16 = 2;
-/// [`PortRange::end`]: either port.
-pub const EITHER: u16 = 3;
-
-/// Which of the three port lists a rule has: bit `1 << end`.
-pub type PortLists = u32;
-
 /// The bit of a protocol number of the IP header (IANA's registry).
 #[inline(always)]
 #[must_use]
@@ -44,18 +33,6 @@ pub const fn protocol_bit(number: u8) -> u32 {
         1 | 58 => ICMP,
         _ => OTHER,
     }
-}
-
-/// Family bits of [`PacketMatch::families`].
-pub const V4: u32 = 1;
-/// See [`V4`].
-pub const V6: u32 = 2;
-
-/// The bit of a [`Packet::family`].
-#[inline(always)]
-#[must_use]
-pub const fn family_bit(family: u16) -> u32 {
-    if family == 4 { V4 } else { V6 }
 }
 
 /// What a hook saw of one packet.
@@ -72,8 +49,8 @@ pub struct Packet {
     pub destination_port: u16,
     /// The protocol number of the IP header (behind extension headers).
     pub protocol: u8,
-    /// Explicit padding.
-    pub _pad: u8,
+    /// TCP's flags; 0 for other protocols and later fragments.
+    pub flags: u8,
     /// 4 or 6.
     pub family: u16,
     /// [`EGRESS`] or [`INGRESS`].
@@ -139,21 +116,79 @@ pub const fn mapped(v4: [u8; 4]) -> [u8; 16] {
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, v4[0], v4[1], v4[2], v4[3]]
 }
 
-/// Ports `low..=high` at one end of the packet.
+/// [`PacketMatch::asked`]: its source.
+pub const FROM: u32 = 1;
+/// [`PacketMatch::asked`]: its destination.
+pub const TO: u32 = 2;
+/// [`PacketMatch::asked`]: its source port.
+pub const SOURCE_PORT: u32 = 4;
+/// [`PacketMatch::asked`]: its destination port.
+pub const DESTINATION_PORT: u32 = 8;
+/// [`PacketMatch::asked`]: either port.
+pub const EITHER_PORT: u32 = 16;
+
+/// Lengths of packets, in bytes from the IP header on.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct PortRange {
-    /// First port.
-    pub low: u16,
-    /// Last port.
-    pub high: u16,
-    /// [`SOURCE`], [`DESTINATION`] or [`EITHER`]; 0 for an unused entry.
-    pub end: u16,
-    /// Explicit padding.
-    pub _pad: u16,
+pub struct Range {
+    /// At least.
+    pub first: u32,
+    /// At most.
+    pub last: u32,
 }
 
-/// Which packets a rule means. All parts have to hold.
+impl Range {
+    /// Every length.
+    pub const ALL: Self = Self { first: 0, last: u32::MAX };
+    /// No length.
+    pub const NONE: Self = Self { first: 1, last: 0 };
+
+    #[inline(always)]
+    const fn has(self, length: u32) -> bool {
+        self.first <= length && length <= self.last
+    }
+}
+
+/// What is asked of TCP's flags.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct TcpFlags {
+    /// Those that count.
+    pub mask: u8,
+    /// Which of those are to be set, or not so: see `differs`.
+    pub set: u8,
+    /// 0 if they are to be just so, 1 if they are to be otherwise.
+    pub differs: u8,
+    /// Explicit padding.
+    pub _pad: u8,
+}
+
+impl TcpFlags {
+    /// Whatever they are.
+    pub const ANY: Self = Self { mask: 0, set: 0, differs: 0, _pad: 0 };
+    /// None of them will do.
+    pub const NONE: Self = Self { differs: 1, ..Self::ANY };
+
+    /// One of these flags is set, or several.
+    #[must_use]
+    pub const fn any_of(flags: u8) -> Self {
+        Self { mask: flags, set: 0, differs: 1, _pad: 0 }
+    }
+
+    /// Of the flags in `mask` those in `set` are set, and no other.
+    #[must_use]
+    pub const fn exactly(set: u8, mask: u8) -> Self {
+        Self { mask, set, differs: 0, _pad: 0 }
+    }
+
+    #[inline(always)]
+    const fn hold(self, flags: u8) -> bool {
+        (flags & self.mask != self.set) as u8 == self.differs
+    }
+}
+
+/// Which packets a rule means. All parts have to hold. Which addresses and ports is in the rule's sets, see
+/// [`crate::member`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct PacketMatch {
@@ -161,159 +196,71 @@ pub struct PacketMatch {
     pub directions: u32,
     /// Bits of [`TCP`], [`UDP`], [`ICMP`], [`OTHER`].
     pub protocols: u32,
-    /// The source network.
-    pub from: Prefix,
-    /// The destination network.
-    pub to: Prefix,
-    /// Which of the three port lists are in use; each one in use has to be met.
-    pub lists: PortLists,
-    /// [`V4`] and [`V6`]: a network says it for its own family, `::/0` as well.
-    pub families: u32,
-    /// The port lists, mixed; unused entries at the end have `end == 0`.
-    pub ports: [PortRange; MAX_PORTS],
+    /// Bits of [`FROM`] and its like: which sets the rule has, of each of which the packet has to have one.
+    pub asked: u32,
+    /// The same, of which it must have none.
+    pub barred: u32,
+    /// How long it is.
+    pub length: Range,
+    /// How long it is not.
+    pub not_length: Range,
+    /// Its flags; [`TcpFlags::ANY`] for what is not TCP.
+    pub flags: TcpFlags,
+    /// What its flags are not.
+    pub not_flags: TcpFlags,
 }
 
-const _: () = assert!(size_of::<PacketMatch>() == 16 + 64 + MAX_PORTS * 8);
+const _: () = assert!(size_of::<PacketMatch>() == 40);
 
 impl PacketMatch {
-    /// No packet at all: what a rule on system calls carries.
-    pub const NONE: Self = Self {
-        directions: 0,
-        protocols: 0,
-        from: Prefix { value: [0; 2], mask: [0; 2] },
-        to: Prefix { value: [0; 2], mask: [0; 2] },
-        lists: 0,
-        families: 0,
-        ports: [PortRange { low: 0, high: 0, end: 0, _pad: 0 }; MAX_PORTS],
+    /// Every packet, either way.
+    pub const ALL: Self = Self {
+        directions: EGRESS | INGRESS,
+        protocols: ANY_PROTOCOL,
+        asked: 0,
+        barred: 0,
+        length: Range::ALL,
+        not_length: Range::NONE,
+        flags: TcpFlags::ANY,
+        not_flags: TcpFlags::NONE,
     };
 
-    /// Does the rule mean this packet?
+    /// Does the rule with this number mean the packet?
     #[inline(always)]
     #[must_use]
-    pub fn holds(&self, packet: &Packet) -> bool {
+    pub fn holds(&self, rule: u32, packet: &Packet, sets: &mut impl Sets) -> bool {
         if self.directions & packet.direction == 0 || self.protocols & protocol_bit(packet.protocol) == 0 {
             return false;
         }
-        if self.families & family_bit(packet.family) == 0 {
+        if !self.length.has(packet.length) || self.not_length.has(packet.length) {
             return false;
         }
-        if !self.from.contains(&packet.source) || !self.to.contains(&packet.destination) {
+        if !self.flags.hold(packet.flags) || self.not_flags.hold(packet.flags) {
             return false;
         }
-        self.lists == 0 || self.ports_hold(packet.source_port, packet.destination_port)
+        let family = if packet.family == 4 { member::FROM_V4 } else { member::FROM_V6 };
+        let to = set(rule, member::TO_V4 + family);
+        let from = set(rule, family);
+        self.agrees(TO, to, |set| sets.have(Member::network(set, packet.destination, 128)))
+            && self.agrees(FROM, from, |set| sets.have(Member::network(set, packet.source, 128)))
+            && self.agrees(DESTINATION_PORT, set(rule, member::DESTINATION), |set| {
+                sets.have(Member::ports(set, packet.destination_port, 16))
+            })
+            && self.agrees(SOURCE_PORT, set(rule, member::SOURCE), |set| {
+                sets.have(Member::ports(set, packet.source_port, 16))
+            })
+            && self.agrees(EITHER_PORT, set(rule, member::EITHER), |set| {
+                sets.have(Member::ports(set, packet.destination_port, 16))
+                    || sets.have(Member::ports(set, packet.source_port, 16))
+            })
     }
 
+    /// Is the packet in the set if it has to be, and not in the one behind `not`?
     #[inline(always)]
-    fn ports_hold(&self, source: u16, destination: u16) -> bool {
-        let mut met = 0u32;
-        for range in &self.ports {
-            let source_in = range.low <= source && source <= range.high;
-            let destination_in = range.low <= destination && destination <= range.high;
-            let hit = match range.end {
-                SOURCE => source_in,
-                DESTINATION => destination_in,
-                EITHER => source_in || destination_in,
-                _ => break,
-            };
-            if hit {
-                met |= 1 << (range.end & 3);
-            }
-        }
-        met & self.lists == self.lists
+    fn agrees(&self, bit: u32, set: u32, mut has: impl FnMut(u32) -> bool) -> bool {
+        (self.asked & bit == 0 || has(set)) && (self.barred & bit == 0 || !has(set | BARRED))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn any() -> PacketMatch {
-        PacketMatch {
-            directions: EGRESS | INGRESS,
-            protocols: ANY_PROTOCOL,
-            families: V4 | V6,
-            ..PacketMatch::NONE
-        }
-    }
-
-    fn tcp(source: [u8; 16], destination: [u8; 16], ports: (u16, u16)) -> Packet {
-        Packet {
-            source,
-            destination,
-            source_port: ports.0,
-            destination_port: ports.1,
-            protocol: 6,
-            family: 4,
-            direction: EGRESS,
-            ..Packet::default()
-        }
-    }
-
-    #[test]
-    fn the_empty_match_means_everything() {
-        assert!(any().holds(&tcp(mapped([127, 0, 0, 1]), mapped([10, 0, 0, 1]), (1, 2))));
-        assert!(!PacketMatch::NONE.holds(&tcp([0; 16], [0; 16], (0, 0))));
-    }
-
-    #[test]
-    fn ipv4_any_does_not_mean_ipv6() {
-        let v4 = PacketMatch { to: Prefix::new(mapped([0; 4]), 96), ..any() };
-        assert!(v4.holds(&tcp(mapped([1, 2, 3, 4]), mapped([5, 6, 7, 8]), (1, 2))));
-        assert!(!v4.holds(&tcp([0; 16], Ipv6Addr::LOCALHOST.octets(), (1, 2))));
-    }
-
-    #[test]
-    fn a_family_is_part_of_the_match() {
-        let v6 = PacketMatch { families: V6, ..any() };
-        let packet = tcp(mapped([1, 2, 3, 4]), mapped([5, 6, 7, 8]), (1, 2));
-        assert!(!v6.holds(&packet));
-        assert!(v6.holds(&Packet { family: 6, ..packet }));
-    }
-
-    #[test]
-    fn each_port_list_in_use_has_to_be_met() {
-        let mut rule = any();
-        rule.lists = 1 << SOURCE | 1 << DESTINATION;
-        rule.ports[0] = PortRange { low: 1000, high: 2000, end: SOURCE, _pad: 0 };
-        rule.ports[1] = PortRange { low: 80, high: 80, end: DESTINATION, _pad: 0 };
-        rule.ports[2] = PortRange { low: 443, high: 443, end: DESTINATION, _pad: 0 };
-        let at = |ports| rule.holds(&tcp([0; 16], [0; 16], ports));
-        assert!(at((1000, 80)));
-        assert!(at((2000, 443)));
-        assert!(!at((2001, 443)));
-        assert!(!at((1500, 81)));
-        assert!(!at((80, 1500)));
-        rule.lists = 1 << EITHER;
-        rule.ports = [PortRange::default(); MAX_PORTS];
-        rule.ports[0] = PortRange { low: 6379, high: 6379, end: EITHER, _pad: 0 };
-        assert!(rule.holds(&tcp([0; 16], [0; 16], (6379, 1))));
-        assert!(rule.holds(&tcp([0; 16], [0; 16], (1, 6379))));
-        assert!(!rule.holds(&tcp([0; 16], [0; 16], (1, 2))));
-    }
-
-    proptest! {
-        #[test]
-        fn a_prefix_contains_what_the_standard_library_says(a: u32, b: u32, length in 0u32..=32) {
-            let (a, b) = (Ipv4Addr::from(a), Ipv4Addr::from(b));
-            let shift = |ip: Ipv4Addr| u64::from(u32::from(ip)) >> (32 - length);
-            let prefix = Prefix::new(mapped(a.octets()), 96 + length);
-            prop_assert_eq!(prefix.contains(&mapped(b.octets())), shift(a) == shift(b));
-        }
-
-        #[test]
-        fn an_ipv6_prefix_is_its_leading_bits(a: u128, b: u128, length in 0u32..=128) {
-            let same = length == 0 || (a ^ b) >> (128 - length) == 0;
-            prop_assert_eq!(Prefix::new(a.to_be_bytes(), length).contains(&b.to_be_bytes()), same);
-        }
-
-        #[test]
-        fn a_mapped_address_is_the_standard_librarys(v4: u32) {
-            let v4 = Ipv4Addr::from(v4);
-            prop_assert_eq!(IpAddr::V6(v4.to_ipv6_mapped()), IpAddr::from(mapped(v4.octets())));
-        }
-    }
-}
+mod tests;

@@ -39,12 +39,19 @@ pub fn parse(skb: *mut __sk_buff, packet: &mut Packet) -> Option<u32> {
     packet.ifindex = unsafe { (*skb).ifindex };
     packet.source_port = 0;
     packet.destination_port = 0;
+    packet.flags = 0;
     let [first] = load::<1>(skb, 0)?;
     let transport = match first >> 4 {
         4 => parse_v4(skb, packet),
         6 => parse_v6(skb, packet),
         _ => return None,
     };
+    if let Some(offset) = transport
+        && packet.protocol == 6
+        && let Some([flags]) = load::<1>(skb, offset + 13)
+    {
+        packet.flags = flags;
+    }
     if let Some(offset) = transport
         && matches!(packet.protocol, 6 | 17 | 136)
         && let Some([a, b, c, d]) = load::<4>(skb, offset)

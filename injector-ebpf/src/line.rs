@@ -69,7 +69,9 @@ unsafe extern "C" fn seek(index: u64, _: *mut c_void) -> i64 {
     let Some(passage) = packet::passage() else { return 1 };
     let Some(number) = SLOTS.get(passage.base + index as u32).map(|slot| slot.rule) else { return 1 };
     let Some(rule) = RULES.get(number) else { return 1 };
-    if rule.netem.road & passage.road == 0 || !rule.packets.holds(&passage.packet) {
+    if rule.netem.road & passage.road == 0
+        || !rule.packets.holds(number, &passage.packet, &mut passage.wanted)
+    {
         return 0;
     }
     passage.carrier = number + 1;

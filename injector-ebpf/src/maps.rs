@@ -11,7 +11,7 @@ use aya_ebpf::{
         generated::{bpf_task_storage_delete, bpf_task_storage_get},
     },
     macros::map,
-    maps::{Array, HashMap, LruHashMap, ProgramArray, RingBuf},
+    maps::{Array, HashMap, LpmTrie, LruHashMap, ProgramArray, RingBuf},
 };
 use injector_common::{
     MAX_CGROUPS, RULE_NUMBERS,
@@ -21,6 +21,7 @@ use injector_common::{
     delay::Table,
     flow::{Flow, FlowClass, FlowKey},
     glob::Glob,
+    member::{MAX_MEMBERS, Member},
     object::Ports,
     queue::Queue,
     rule::Rule,
@@ -115,6 +116,11 @@ pub static GLOBS: Array<Glob> = Array::with_max_entries(1, 0);
 /// The ports that rules mean.
 #[map]
 pub static PORTS: Array<Ports> = Array::with_max_entries(1, 0);
+
+/// The addresses and ports that rules on packets mean, by set.
+#[map]
+pub static MEMBERS: LpmTrie<[u8; size_of::<Member>() - 4], u8> =
+    LpmTrie::with_max_entries(2 * MAX_MEMBERS, 0);
 
 /// Target cgroup -> index of the target that it belongs to, descendants included.
 #[map]

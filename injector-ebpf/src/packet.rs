@@ -8,7 +8,9 @@ use aya_ebpf::{
     bindings::__sk_buff,
     helpers::{
         bpf_ktime_get_boot_ns,
-        generated::{bpf_clone_redirect, bpf_loop, bpf_redirect, bpf_skb_cgroup_id, bpf_tail_call},
+        generated::{
+            bpf_clone_redirect, bpf_loop, bpf_map_lookup_elem, bpf_redirect, bpf_skb_cgroup_id, bpf_tail_call,
+        },
     },
     macros::map,
     maps::PerCpuArray,
@@ -19,6 +21,7 @@ use injector_common::{
     decide::{Match, ticket_valid, triggered},
     event::{BACKEND_CGROUP_SKB, BACKEND_TC},
     flow::{FlowClass, FlowKey},
+    member::{Member, Sets},
     netem::{
         COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, Fate, LOST, Netem, OVERFLOWED, OVERTOOK, UNFIXED,
     },
@@ -31,7 +34,7 @@ use crate::{
     atomic,
     content::{self, Content},
     flow, header, line,
-    maps::{CALLS, CGROUPS, COUNTERS, GATE, RULES, SHARED, SLOTS, TRAFFIC, config, plan_alive},
+    maps::{CALLS, CGROUPS, COUNTERS, GATE, MEMBERS, RULES, SHARED, SLOTS, TRAFFIC, config, plan_alive},
     report,
     rules::{read, suppress},
 };
@@ -168,6 +171,8 @@ pub struct Passage {
     pub carrier: u32,
     /// Which roads of rules are this packet's, see [`Netem::road`].
     pub road: u64,
+    /// What is looked up.
+    pub wanted: Wanted,
 }
 
 impl Passage {
@@ -175,6 +180,21 @@ impl Passage {
     #[inline(always)]
     fn damageable(&self, rule: &Rule) -> u32 {
         if rule.netem.road & UNFIXED == 0 { self.content.length } else { self.wire.length }
+    }
+}
+
+/// An address or a port that is looked up in a rule's sets. The key stands here, since the stack is short.
+pub struct Wanted(Member);
+
+impl Sets for Wanted {
+    #[inline(always)]
+    fn have(&mut self, wanted: Member) -> bool {
+        self.0 = wanted;
+        // SAFETY: a map, and a key of its size.
+        let found = unsafe {
+            bpf_map_lookup_elem((&raw const MEMBERS).cast_mut().cast(), (&raw const self.0).cast())
+        };
+        !found.is_null()
     }
 }
 
@@ -233,7 +253,7 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
     let Some(number) = SLOTS.get(passage.base + index as u32).map(|slot| slot.rule) else { return 1 };
     let (Some(rule), Some(counters)) = (RULES.get(number), COUNTERS.get(number)) else { return 1 };
     let Some(traffic) = TRAFFIC.get(number) else { return 1 };
-    if !rule.packets.holds(&passage.packet) {
+    if !rule.packets.holds(number, &passage.packet, &mut passage.wanted) {
         return 0;
     }
     let nth = atomic::fetch_add(&counters.matched, 1) + 1;

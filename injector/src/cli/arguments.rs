@@ -40,8 +40,9 @@ struct RuleOptions {
     syscall: Vec<String>,
     /// A rule on packets: 'MATCH : loss P' or 'MATCH : partition'
     ///
-    /// MATCH is any of egress|ingress|both, tcp|udp|icmp, to|from CIDR, port|sport|dport LIST; egress if none is
-    /// given. Example: --net 'tcp dport 6379 : loss 10%'
+    /// MATCH is any of egress|ingress|both, tcp|udp|icmp, to|from LIST, port|sport|dport LIST, length RANGE, flags
+    /// LIST, each with `not` in front if you like; egress if none is given. LIST is separated by commas.
+    /// Example: --net 'tcp dport 6379 : loss 10%'
     #[arg(long, value_name = "MATCH : NETEM", help_heading = "Rules")]
     net: Vec<String>,
     /// A rule on operations, whichever way they come (system call, io_uring, sendfile, splice, mmap):

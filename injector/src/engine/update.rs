@@ -54,7 +54,7 @@ impl Guard {
 
         // The half of the slot table that this plan goes to was the last but one's.
         Installation::settle()?;
-        self.installation.fill(&plan)?;
+        self.installation.fill(Some(&self.plan), &plan)?;
         let new = plan.sites.difference(&live).cloned().collect();
         let programs = self.installation.attach_calls(&new, &backends)?;
         if let Err(error) = self.reach(&injector, &plan) {

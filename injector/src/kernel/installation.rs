@@ -24,6 +24,7 @@ use super::{
     btf::{BtfError, KernelBtf},
     descriptors,
     lease::LeaseKeeper,
+    members::Members,
     memory::SharedMemory,
     object::{Kind, ObjectError, Ready, Sizes},
     offsets,
@@ -113,6 +114,7 @@ pub struct Installation {
     ready: Ready,
     shared: SharedMemory,
     tables: Tables,
+    members: Members,
     offsets: Offsets,
     /// Bytes of a thread's state.
     state_size: usize,
@@ -185,6 +187,7 @@ impl Installation {
             ready,
             shared,
             tables,
+            members: Members::default(),
             state_size: thread::state_size(config.slots) as usize,
             calls: Vec::new(),
             misses_before: BTreeMap::new(),
@@ -192,7 +195,7 @@ impl Installation {
             ingress: None,
             ingress_links: Vec::new(),
         };
-        this.fill(plan)?;
+        this.fill(None, plan)?;
         this.switch(None, plan);
         let mut tracepoints = Vec::new();
         if subjects.cgroups {
@@ -240,8 +243,12 @@ impl Installation {
         })
     }
 
-    /// Writes the plan where no call looks yet: rules under their numbers, slots from its base on.
-    pub fn fill(&self, plan: &Plan) -> Result<(), InstallError> {
+    /// Writes the plan where no call looks yet: rules under their numbers, slots from its base on. The rules of
+    /// `acting` are met meanwhile.
+    pub fn fill(&mut self, acting: Option<&Plan>, plan: &Plan) -> Result<(), InstallError> {
+        self.members
+            .fill(self.ready.maps().get("MEMBERS")?, acting, plan)
+            .map_err(system("write the addresses and ports of a rule"))?;
         let rules = self.ready.maps().get("RULES")?;
         for rule in &plan.rules {
             sys::update(rules, &rule.number.to_ne_bytes(), bytemuck::bytes_of(&rule.kernel))

@@ -6,6 +6,7 @@ pub mod descriptors;
 pub mod installation;
 pub mod lease;
 pub mod mailbox;
+mod members;
 pub mod memory;
 pub mod object;
 pub mod offsets;

@@ -175,6 +175,19 @@ pub(super) fn insert(map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> io::Resul
     }
 }
 
+/// Takes an element away; one that is not there is no error.
+pub(super) fn remove(map: BorrowedFd<'_>, key: &[u8]) -> io::Result<()> {
+    let mut attr = attr();
+    // SAFETY: the variant of the union that BPF_MAP_DELETE_ELEM reads.
+    let element = unsafe { &mut attr.__bindgen_anon_2 };
+    element.map_fd = unsigned(map.as_raw_fd());
+    element.key = key.as_ptr() as u64;
+    match bpf(bpf_cmd::BPF_MAP_DELETE_ELEM, &mut attr) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn write(map: BorrowedFd<'_>, key: &[u8], value: &[u8], flags: u64) -> io::Result<()> {
     let mut attr = attr();
     // SAFETY: the variant of the union that BPF_MAP_UPDATE_ELEM reads.

@@ -6,7 +6,7 @@ use injector_common::{argument::ArgTest, call::entry};
 
 use super::{
     error::PlanError,
-    operations, packets,
+    operations,
     places::{Places, place},
 };
 use crate::{
@@ -110,9 +110,6 @@ pub(super) fn resolve(
     for (rule, number) in rules.iter().zip(0u32..) {
         match &rule.kind {
             RuleKind::Syscall(call) => collect(&rule.text, call, number, insist, &mut wanted, &mut notes)?,
-            RuleKind::Net(net) if !packets::ports_fit(net) => {
-                return Err(PlanError::TooManyPorts { rule: rule.text.clone() });
-            }
             RuleKind::Net(_) | RuleKind::Operation(_) => {}
         }
     }

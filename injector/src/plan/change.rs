@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Distributions, Line, Plan, PlanError, PlannedRule,
     calls::{self, Asked, Caught, End, call_name},
-    check, features, kernel_rule,
+    check, features, kernel_rule, members,
     objects::Objects,
     packets,
     tables::{self, Cells, Layout, Pair, pair},
@@ -108,6 +108,7 @@ impl Plan {
             return Err(PlanError::NotLoaded { rule: rule.text.clone() });
         }
         let detour = self.line_with(&rules);
+        members::check(&rules)?;
         let notes: Vec<_> = resolved.notes.into_iter().filter(|note| !self.notes.contains(note)).collect();
         let (going_on, new): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| kept.contains(&rule.number));
         let gone = self.rules.iter().filter(|rule| !kept.contains(&rule.number));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use injector_common::{MAX_RULES, RULE_NUMBERS, packet::MAX_PORTS, thread::MAX_SLOTS};
+use injector_common::{MAX_RULES, RULE_NUMBERS, member::MAX_MEMBERS, thread::MAX_SLOTS};
 
 use super::distributions::MOST;
 use crate::distribution::DistributionError;
@@ -160,11 +160,13 @@ pub enum PlanError {
         /// The call.
         call: String,
     },
-    /// More ports than a rule holds.
-    #[error("the rule `{rule}` lists more than {MAX_PORTS} ports and port ranges")]
-    TooManyPorts {
-        /// The rule.
-        rule: String,
+    /// More networks and ports than the kernel side holds.
+    #[error(
+        "the rules list {given} networks, addresses and blocks of ports altogether, and a plan holds {MAX_MEMBERS}"
+    )]
+    TooManyMembers {
+        /// How many.
+        given: usize,
     },
 }
 
@@ -206,7 +208,9 @@ impl PlanError {
             Self::Switch { .. } | Self::Loses { .. } => {
                 "leave that rule out of the change, or start a second injector for the new ones".into()
             }
-            Self::TooManyPorts { .. } => "use ranges, or split the rule in two".into(),
+            Self::TooManyMembers { .. } => {
+                "join neighbours into networks and ranges, or split the rules over two injectors".into()
+            }
         }
     }
 

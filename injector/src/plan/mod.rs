@@ -8,6 +8,7 @@ mod distributions;
 mod error;
 mod features;
 pub(crate) mod line;
+mod members;
 pub mod objects;
 mod operations;
 mod packets;
@@ -36,6 +37,7 @@ pub use self::{
     distributions::{Distributions, MOST as MOST_DISTRIBUTIONS},
     error::PlanError,
     line::{Line, Queue},
+    members::members,
 };
 use self::{
     decision::kernel_rule,
@@ -150,6 +152,7 @@ impl Plan {
         let rules: Vec<_> = planned.collect();
         let line = if options.monitor { None } else { Line::of(rules.iter().map(|rule| &rule.kernel)) };
         let packets = options.whole || rules.iter().any(|rule| matches!(rule.asked, RuleKind::Net(_)));
+        members::check(&rules)?;
         let needed = features::needed(rules.iter().map(|rule| &rule.kernel), &tables.slots);
         Ok(Self {
             id,

@@ -8,8 +8,8 @@ use injector_common::{
     loss::Loss as KernelLoss,
     netem::{CARRIED, Netem as KernelNetem, SPLIT, UNFIXED},
     packet::{
-        ANY_PROTOCOL, DESTINATION, EGRESS, EITHER, ICMP, INGRESS, MAX_PORTS, PacketMatch, PortRange, Prefix,
-        SOURCE, TCP, UDP, V4, V6, mapped,
+        ANY_PROTOCOL, DESTINATION_PORT, EGRESS, EITHER_PORT, FROM, ICMP, INGRESS, PacketMatch, Prefix, Range,
+        SOURCE_PORT, TCP, TO, TcpFlags, UDP, mapped,
     },
     rate::Rate as KernelRate,
     reorder::{MOST_GAP, Reorder as KernelReorder},
@@ -20,6 +20,7 @@ use ipnet::IpNet;
 
 use super::{Distributions, PlanError};
 use crate::spec::{
+    header::{Flags, Lengths},
     model::{Rule, RuleKind},
     netem::{Chance, DEFAULT_LIMIT, Delay, Distribution, Loss, Netem},
     packet::{Direction, NetFault, NetRule, Protocol},
@@ -163,7 +164,8 @@ fn chain(asked: Loss) -> KernelLoss {
 
 /// Which packets `rule` means.
 fn matching(rule: &NetRule) -> PacketMatch {
-    let mut out = PacketMatch {
+    let (asked, barred) = sets(rule);
+    PacketMatch {
         directions: match rule.direction {
             Direction::Egress => EGRESS,
             Direction::Ingress => INGRESS,
@@ -175,24 +177,38 @@ fn matching(rule: &NetRule) -> PacketMatch {
             Protocol::Tcp => TCP,
             Protocol::Udp => UDP,
             Protocol::Icmp => ICMP,
+            Protocol::Except(bits) => ANY_PROTOCOL & !bits,
         },
-        families: match rule.from.or(rule.to) {
-            None => V4 | V6,
-            Some(IpNet::V4(_)) => V4,
-            Some(IpNet::V6(_)) => V6,
-        },
-        from: rule.from.map(prefix).unwrap_or_default(),
-        to: rule.to.map(prefix).unwrap_or_default(),
-        ..PacketMatch::NONE
-    };
-    let lists =
-        [(SOURCE, &rule.ports.source), (DESTINATION, &rule.ports.destination), (EITHER, &rule.ports.either)];
-    let ranges = lists.into_iter().flat_map(|(end, list)| list.iter().map(move |range| (end, range)));
-    for (slot, (end, range)) in out.ports.iter_mut().zip(ranges) {
-        out.lists |= 1 << end;
-        *slot = PortRange { low: *range.start(), high: *range.end(), end, _pad: 0 };
+        asked,
+        barred,
+        length: rule.length.only.map_or(Range::ALL, range),
+        not_length: rule.length.not.map_or(Range::NONE, range),
+        flags: rule.flags.only.map_or(TcpFlags::ANY, flags),
+        not_flags: rule.flags.not.map_or(TcpFlags::NONE, flags),
     }
-    out
+}
+
+/// Which sets the rule has, and which behind `not`.
+fn sets(rule: &NetRule) -> (u32, u32) {
+    let (from, to, ports) = (&rule.from, &rule.to, &rule.ports);
+    let all = [
+        (from.only.is_some(), from.not.is_some(), FROM),
+        (to.only.is_some(), to.not.is_some(), TO),
+        (ports.source.only.is_some(), ports.source.not.is_some(), SOURCE_PORT),
+        (ports.destination.only.is_some(), ports.destination.not.is_some(), DESTINATION_PORT),
+        (ports.either.only.is_some(), ports.either.not.is_some(), EITHER_PORT),
+    ];
+    all.into_iter().fold((0, 0), |(asked, barred), (only, not, bit)| {
+        (asked | if only { bit } else { 0 }, barred | if not { bit } else { 0 })
+    })
+}
+
+const fn range(lengths: Lengths) -> Range {
+    Range { first: lengths.first, last: lengths.last }
+}
+
+fn flags(asked: Flags) -> TcpFlags {
+    asked.of.map_or(TcpFlags::any_of(asked.set), |of| TcpFlags::exactly(asked.set, of))
 }
 
 /// Which of `rules` are on packets, by their place.
@@ -201,16 +217,17 @@ pub(super) fn places(rules: &[Rule]) -> Vec<u32> {
     packets.map(|(_, place)| place).collect()
 }
 
-/// Whether the rule's port ranges fit what the kernel side holds.
-pub(super) fn ports_fit(rule: &NetRule) -> bool {
-    rule.ports.count() <= MAX_PORTS
-}
-
 /// A network in the form that serves both families.
 pub(super) fn prefix(net: IpNet) -> Prefix {
+    let (address, length) = mapped_network(net);
+    Prefix::new(address, length)
+}
+
+/// Its address, and how many bits of that count.
+pub(super) fn mapped_network(net: IpNet) -> ([u8; 16], u32) {
     let length = u32::from(net.prefix_len());
     match net.addr() {
-        IpAddr::V4(address) => Prefix::new(mapped(address.octets()), 96 + length),
-        IpAddr::V6(address) => Prefix::new(address.octets(), length),
+        IpAddr::V4(address) => (mapped(address.octets()), 96 + length),
+        IpAddr::V6(address) => (address.octets(), length),
     }
 }

@@ -222,6 +222,49 @@ fn packet_rules_need_no_calls() {
 }
 
 #[test]
+fn addresses_and_ports_go_to_the_sets_of_their_rule() {
+    use injector_common::{
+        member::{BARRED, DESTINATION, EITHER, Member, TO_V4, TO_V6, set},
+        packet::{DESTINATION_PORT, EITHER_PORT, Range, TO, TcpFlags, mapped},
+    };
+    let rules = ["net loss 1%", "net to 10.0.0.0/9,fd00::/8,10.128.0.0/9,10.0.0.7 dport 80,82-83 : loss 1%"];
+    let plan = plan(&rules).unwrap();
+    assert_eq!((plan.rules[0].kernel.packets.asked, members(&plan.rules[0])), (0, vec![]));
+    assert_eq!(plan.rules[1].kernel.packets.asked, TO | DESTINATION_PORT);
+    let fd = std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0).octets();
+    let mut found = members(&plan.rules[1]);
+    found.sort_unstable();
+    let mut expected = vec![
+        Member::network(set(1, TO_V4), mapped([10, 0, 0, 0]), 96 + 8),
+        Member::network(set(1, TO_V6), fd, 8),
+        Member::ports(set(1, DESTINATION), 80, 16),
+        Member::ports(set(1, DESTINATION), 82, 15),
+    ];
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    let plan =
+        tests::plan(&["net to 10.0.0.0/8 not to 10.0.0.7 not port 22 length 100- flags syn : loss 1%"])
+            .unwrap();
+    let packets = plan.rules[0].kernel.packets;
+    assert_eq!((packets.asked, packets.barred), (TO, TO | EITHER_PORT));
+    assert_eq!((packets.length, packets.not_length), (Range { first: 100, last: 65_575 }, Range::NONE));
+    assert_eq!((packets.flags, packets.not_flags), (TcpFlags::any_of(2), TcpFlags::NONE));
+    let sets: Vec<_> = members(&plan.rules[0]).iter().map(|member| member.set).collect();
+    assert_eq!(sets, [set(0, TO_V4), set(0, TO_V4 | BARRED), set(0, EITHER | BARRED)]);
+}
+
+#[test]
+fn more_elements_than_the_kernel_side_holds_are_refused() {
+    let odd: Vec<_> = (1..=65535_u32).step_by(2).map(|port| port.to_string()).collect();
+    let one = |word: &str, port: u32| format!("net {word} {port},{} : loss 1%", odd.join(","));
+    let rules: Vec<_> = (0..4).map(|_| one("dport", 1)).collect();
+    let rules: Vec<_> = rules.iter().map(String::as_str).collect();
+    assert!(plan(&rules).is_ok());
+    let more = [&rules[..], &["net to 10.0.0.1 : loss 1%"]].concat();
+    assert!(matches!(plan(&more), Err(PlanError::TooManyMembers { given: 131_073 })));
+}
+
+#[test]
 fn what_packets_cannot_meet_yet_is_refused_with_the_reason() {
     for (rule, word) in [
         ("net ingress : delay 10ms", "`delay`"),

@@ -3,12 +3,14 @@
 //! kernel can do it is asked elsewhere.
 
 mod actions;
+pub mod address;
 mod callset;
 mod constant;
 pub mod effect;
 pub mod errno;
 pub mod error;
 pub mod filter;
+pub mod header;
 pub mod model;
 mod nearest;
 mod net;

@@ -1,27 +1,29 @@
 //! Rules on packets: `MATCH : NETEM`, the second half in the words of tc-netem(8).
 //!
-//! MATCH, in any order: `egress` (the default), `ingress` or `both`; `tcp`, `udp` or `icmp`; `from NET`
-//! and `to NET`, the packet's source and destination address; `sport LIST`, `dport LIST`, and `port LIST`
-//! for either end. NETEM: see [`super::netem`]. Without a MATCH its `:` may be left out.
+//! MATCH, in any order: `egress` (the default), `ingress` or `both`; `tcp`, `udp` or `icmp`; `from LIST`
+//! and `to LIST`, the packet's source and destination address; `sport LIST`, `dport LIST`, and `port LIST`
+//! for either end; `length RANGE` and `flags LIST`; `not` in front of any of them. NETEM: see
+//! [`super::netem`]. Without a MATCH its `:` may be left out.
 
-use std::net::IpAddr;
-
-use injector_common::packet::MAX_PORTS;
-use ipnet::IpNet;
+use injector_common::packet::{ICMP, TCP, UDP};
 
 use super::{
+    address::{self, Addresses, network},
     error::{Located, Problem, SpecError},
+    header::{Flags, Lengths},
     model::{Rule, RuleKind},
     nearest::nearest,
     netem::{self, is_fault},
-    packet::{Direction, NetFault, NetRule, Ports, Protocol, shown},
+    packet::{Chosen, Direction, NetFault, NetRule, PortList, Ports, Protocol},
     ports,
     word::Word,
 };
 
 /// The words that describe packets.
-pub(super) const MATCH_WORDS: [&str; 11] =
-    ["egress", "ingress", "both", "tcp", "udp", "icmp", "from", "to", "port", "sport", "dport"];
+pub(super) const MATCH_WORDS: [&str; 14] = [
+    "egress", "ingress", "both", "tcp", "udp", "icmp", "from", "to", "port", "sport", "dport", "length",
+    "flags", "not",
+];
 
 /// Reads `MATCH : NETEM`, what follows `--net`.
 pub fn net(text: &str) -> Result<Rule, SpecError> {
@@ -45,7 +47,7 @@ fn halves(text: Word<'_>) -> (Word<'_>, Option<Word<'_>>) {
     if let Some((packets, netem)) = text.rsplit_once(":") {
         let at = packets.span().end;
         let around = text.words().find(|word| word.span().contains(&at));
-        if around.is_none_or(|word| network(word).is_err()) {
+        if around.is_none_or(|word| address::list(word).is_err()) {
             return (packets, Some(netem));
         }
     }
@@ -63,10 +65,15 @@ fn halves(text: Word<'_>) -> (Word<'_>, Option<Word<'_>>) {
 struct Match<'a> {
     direction: Option<(Word<'a>, Direction)>,
     protocol: Option<(Word<'a>, Protocol)>,
-    from: Option<(Word<'a>, IpNet)>,
-    to: Option<(Word<'a>, IpNet)>,
-    ports: Ports,
-    first_port: Option<Word<'a>>,
+    /// Protocols behind `not`, with their bits.
+    barred: Vec<(Word<'a>, u32)>,
+    from: Part<'a, Addresses>,
+    to: Part<'a, Addresses>,
+    source: Part<'a, PortList>,
+    destination: Part<'a, PortList>,
+    either: Part<'a, PortList>,
+    length: Part<'a, Lengths>,
+    flags: Part<'a, Flags>,
 }
 
 impl<'a> Match<'a> {
@@ -74,92 +81,195 @@ impl<'a> Match<'a> {
         let mut this = Self::default();
         let mut words = text.words();
         while let Some(word) = words.next() {
-            this.take(word, &mut words)?;
+            if word.text != "not" {
+                this.take(Said { word, name: word, not: false }, &mut words)?;
+                continue;
+            }
+            let name = words.next().filter(|name| name.text != "not");
+            let name = name.ok_or_else(|| word.problem(Problem::NotNothing))?;
+            this.take(Said { word: text.between(word, name), name, not: true }, &mut words)?;
         }
         Ok(this)
     }
 
     /// Notes one word, with its value from `words` if it has one.
-    fn take(&mut self, word: Word<'a>, words: &mut impl Iterator<Item = Word<'a>>) -> Result<(), Located> {
-        match word.text {
-            "egress" => one(&mut self.direction, word, Direction::Egress, DIRECTIONS),
-            "ingress" => one(&mut self.direction, word, Direction::Ingress, DIRECTIONS),
-            "both" => one(&mut self.direction, word, Direction::Both, DIRECTIONS),
-            "tcp" => one(&mut self.protocol, word, Protocol::Tcp, PROTOCOLS),
-            "udp" => one(&mut self.protocol, word, Protocol::Udp, PROTOCOLS),
-            "icmp" => one(&mut self.protocol, word, Protocol::Icmp, PROTOCOLS),
-            "from" => {
-                let net = network(value(word, words.next(), "from 10.0.0.0/8")?)?;
-                one(&mut self.from, word, net, "")
-            }
-            "to" => {
-                let net = network(value(word, words.next(), "to 10.0.0.7")?)?;
-                one(&mut self.to, word, net, "")
-            }
-            "port" | "sport" | "dport" => {
-                let list = value(word, words.next(), "port 80,443,8000-8080")?;
-                self.take_ports(word, list)
-            }
-            fault if is_fault(fault) => Err(word.problem(Problem::NoColon(fault.into()))),
+    fn take(&mut self, said: Said<'a>, words: &mut impl Iterator<Item = Word<'a>>) -> Result<(), Located> {
+        let mut value = |example| value(said.name, words.next(), example);
+        let ports = "port 80,443,8000-8080";
+        match said.name.text {
+            "egress" => self.take_direction(said, Direction::Egress, Direction::Ingress),
+            "ingress" => self.take_direction(said, Direction::Ingress, Direction::Egress),
+            "both" if said.not => Err(said.word.problem(Problem::NothingLeft(said.word.text.into()))),
+            "both" => self.take_direction(said, Direction::Both, Direction::Both),
+            "tcp" => self.take_protocol(said, Protocol::Tcp, TCP),
+            "udp" => self.take_protocol(said, Protocol::Udp, UDP),
+            "icmp" => self.take_protocol(said, Protocol::Icmp, ICMP),
+            "from" => self.from.take(said, address::list(value("from 10.0.0.0/8")?)?),
+            "to" => self.to.take(said, address::list(value("to 10.0.0.7")?)?),
+            "port" => self.either.take(said, ports::parse(value(ports)?).map(PortList)?),
+            "sport" => self.source.take(said, ports::parse(value(ports)?).map(PortList)?),
+            "dport" => self.destination.take(said, ports::parse(value(ports)?).map(PortList)?),
+            "length" => self.length.take(said, Lengths::parse(value("length 1000-")?)?),
+            "flags" => self.flags.take(said, Flags::parse(value("flags syn")?)?),
+            fault if is_fault(fault) && said.not => Err(said.word.problem(Problem::NotNothing)),
+            fault if is_fault(fault) => Err(said.name.problem(Problem::NoColon(fault.into()))),
             other => {
-                let near = match network(word) {
+                let near = match network(said.name) {
                     Ok(_) => Some(format!("to {other}")),
+                    Err(_) if other.starts_with('/') => Some("flags syn/syn,ack, without blanks".into()),
                     Err(_) => nearest(other, MATCH_WORDS),
                 };
-                Err(word.problem(Problem::UnknownMatch { word: other.into(), near }))
+                Err(said.name.problem(Problem::UnknownMatch { word: other.into(), near }))
             }
         }
     }
 
-    fn take_ports(&mut self, word: Word<'a>, list: Word<'a>) -> Result<(), Located> {
-        let ranges = match word.text {
-            "port" => &mut self.ports.either,
-            "sport" => &mut self.ports.source,
-            _ => &mut self.ports.destination,
-        };
-        if !ranges.is_empty() {
+    fn take_direction(&mut self, said: Said<'a>, it: Direction, other: Direction) -> Result<(), Located> {
+        one(&mut self.direction, said.word, if said.not { other } else { it }, DIRECTIONS)
+    }
+
+    fn take_protocol(&mut self, said: Said<'a>, protocol: Protocol, bit: u32) -> Result<(), Located> {
+        let word = said.word;
+        if said.not && self.barred.iter().any(|(_, barred)| *barred == bit) {
             return Err(word.problem(Problem::Twice(word.text.into())));
         }
-        *ranges = ports::parse(list)?;
-        self.first_port.get_or_insert(word);
-        match self.ports.count() {
-            0..=MAX_PORTS => Ok(()),
-            count => Err(list.problem(Problem::TooManyPorts { count, limit: MAX_PORTS })),
+        let other = if said.not { self.protocol.map(|(first, _)| first) } else { None };
+        let other = other.or_else(|| self.barred.first().filter(|_| !said.not).map(|(first, _)| *first));
+        match other {
+            Some(first) => Err(contradiction(first.text, word, word.text, PROTOCOLS)),
+            None if said.not => {
+                self.barred.push((word, bit));
+                Ok(())
+            }
+            None => one(&mut self.protocol, word, protocol, PROTOCOLS),
         }
     }
 
     /// Checks that the parts go together.
     fn finish(self, fault: NetFault) -> Result<NetRule, Located> {
         let direction = self.direction.map_or_else(Direction::default, |(_, direction)| direction);
-        let mut protocol = self.protocol.map_or_else(Protocol::default, |(_, protocol)| protocol);
-        if let Some(port) = self.first_port {
-            match protocol {
-                Protocol::Icmp => {
-                    return Err(contradiction("icmp", port, port.text, "ICMP has no ports: leave them out"));
-                }
-                Protocol::Any => protocol = Protocol::TcpOrUdp,
-                Protocol::TcpOrUdp | Protocol::Tcp | Protocol::Udp => {}
-            }
-        }
-        if let (Some((_, from)), Some((word, to))) = (self.from, self.to)
-            && from.addr().is_ipv4() != to.addr().is_ipv4()
+        let protocol = self.protocol()?;
+        let (from, to) = (self.from.addresses()?, self.to.addresses()?);
+        if let (Some((_, from)), Some((word, to))) = (&self.from.only, &self.to.only)
+            && !from.meets(to)
         {
             let remedy = "no packet has addresses of both families: write one rule for each";
-            let (first, second) = (format!("from {}", shown(from)), format!("to {}", shown(to)));
-            return Err(contradiction(&first, word, &second, remedy));
+            return Err(contradiction(&format!("from {from}"), *word, &format!("to {to}"), remedy));
         }
         // With `both`, an address would be the peer's one way and the target's own the other way, so that
         // half of what was meant would never match.
-        if let (Direction::Both, Some((word, net))) = (direction, self.to.or(self.from)) {
-            let (second, net) = (format!("{} {}", word.text, shown(net)), shown(net));
-            let remedy = format!("write two rules, `egress to {net}` and `ingress from {net}`");
-            return Err(contradiction("both", word, &second, &remedy));
+        let addressed = [&self.to.only, &self.to.not, &self.from.only, &self.from.not].into_iter().flatten();
+        if let (Direction::Both, Some((word, list))) =
+            (direction, addressed.min_by_key(|(word, _)| word.span().start))
+        {
+            let not = if word.text.starts_with("not") { "not " } else { "" };
+            let second = format!("{} {list}", word.text);
+            let remedy = format!("write two rules, `egress {not}to {list}` and `ingress {not}from {list}`");
+            return Err(contradiction("both", *word, &second, &remedy));
         }
-        let (from, to) = (self.from.map(|(_, net)| net), self.to.map(|(_, net)| net));
-        Ok(NetRule { direction, protocol, from, to, ports: self.ports, fault })
+        let length = self.length.lengths()?;
+        let ports = Ports {
+            source: self.source.chosen(),
+            destination: self.destination.chosen(),
+            either: self.either.chosen(),
+        };
+        Ok(NetRule { direction, protocol, from, to, ports, length, flags: self.flags.chosen(), fault })
+    }
+
+    /// What the packets carry. Ports mean TCP and UDP, flags TCP; behind `not` they mean nothing of that sort.
+    fn protocol(&self) -> Result<Protocol, Located> {
+        let ports = [&self.source, &self.destination, &self.either];
+        let first = |words: &mut dyn Iterator<Item = Word<'a>>| words.min_by_key(|word| word.span().start);
+        let port = first(&mut ports.iter().filter_map(|part| Some(part.only.as_ref()?.0)));
+        let any_port = first(&mut ports.iter().flat_map(|part| part.words()));
+        let flags = self.flags.only.as_ref().map(|(word, _)| *word);
+        let any_flags = first(&mut self.flags.words());
+        let protocol = self.protocol.map_or_else(Protocol::default, |(_, protocol)| protocol);
+        match (protocol, any_port, any_flags) {
+            (Protocol::Icmp, Some(port), _) => {
+                return Err(contradiction("icmp", port, port.text, "ICMP has no ports: leave them out"));
+            }
+            (Protocol::Icmp | Protocol::Udp, _, Some(flags)) => {
+                let (first, remedy) = (protocol.to_string(), "only TCP has flags: leave them out");
+                return Err(contradiction(first.trim_start(), flags, flags.text, remedy));
+            }
+            _ => {}
+        }
+        if let (Some(&(barred, _)), Some(word)) = (self.barred.first(), port.or(flags)) {
+            return Err(contradiction(barred.text, word, word.text, ONE_WORD));
+        }
+        Ok(match protocol {
+            Protocol::Any if flags.is_some() => Protocol::Tcp,
+            Protocol::Any if port.is_some() => Protocol::TcpOrUdp,
+            Protocol::Any if !self.barred.is_empty() => {
+                Protocol::Except(self.barred.iter().fold(0, |all, (_, bit)| all | bit))
+            }
+            other => other,
+        })
     }
 }
 
+/// A word of a MATCH, with the `not` in front of it if there is one.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    /// Both, to point at.
+    word: Word<'a>,
+    /// The word alone.
+    name: Word<'a>,
+    not: bool,
+}
+
+/// What one word asks for, without `not` and with it, each with the word that it came from.
+struct Part<'a, T> {
+    only: Option<(Word<'a>, T)>,
+    not: Option<(Word<'a>, T)>,
+}
+
+impl<T> Default for Part<'_, T> {
+    fn default() -> Self {
+        Self { only: None, not: None }
+    }
+}
+
+impl<'a, T: Clone> Part<'a, T> {
+    fn take(&mut self, said: Said<'a>, value: T) -> Result<(), Located> {
+        one(if said.not { &mut self.not } else { &mut self.only }, said.word, value, "")
+    }
+
+    fn words(&self) -> impl Iterator<Item = Word<'a>> {
+        [&self.only, &self.not].into_iter().flatten().map(|(word, _)| *word)
+    }
+
+    fn chosen(&self) -> Chosen<T> {
+        let value = |part: &Option<(Word<'_>, T)>| part.as_ref().map(|(_, value)| value.clone());
+        Chosen { only: value(&self.only), not: value(&self.not) }
+    }
+
+    /// The same, if `covers` says that something is left of the one without the other.
+    fn left(&self, covers: impl Fn(&T, Option<&T>) -> bool) -> Result<Chosen<T>, Located> {
+        if let Some((word, not)) = &self.not
+            && covers(not, self.only.as_ref().map(|(_, only)| only))
+        {
+            return Err(word.problem(Problem::NothingLeft(word.text.into())));
+        }
+        Ok(self.chosen())
+    }
+}
+
+impl Part<'_, Addresses> {
+    fn addresses(&self) -> Result<Chosen<Addresses>, Located> {
+        self.left(Addresses::cover)
+    }
+}
+
+impl Part<'_, Lengths> {
+    fn lengths(&self) -> Result<Chosen<Lengths>, Located> {
+        self.left(|not, only| not.cover(only.copied().unwrap_or(Lengths::ALL)))
+    }
+}
+
+const ONE_WORD: &str = "`not` belongs to the one word behind it, and ports and flags mean TCP and UDP by themselves: \
+                        write `not port 22`, or name the protocol that is meant";
 const DIRECTIONS: &str = "write `both`, and nothing else, for both ways";
 const PROTOCOLS: &str = "a packet has one protocol: write one rule for each, or none of them for all";
 
@@ -190,17 +300,4 @@ pub(super) fn value<'a>(
     example: &'static str,
 ) -> Result<Word<'a>, Located> {
     value.ok_or_else(|| name.problem(Problem::NoValue { word: name.text.into(), example }))
-}
-
-/// An address or a network, IPv4 or IPv6.
-pub(super) fn network(word: Word<'_>) -> Result<IpNet, Located> {
-    if let Ok(address) = word.text.parse::<IpAddr>() {
-        return Ok(address.into());
-    }
-    let net = word.text.parse::<IpNet>().map_err(|_| word.problem(Problem::Address(word.text.into())))?;
-    if net.addr() != net.network() {
-        let (whole, single) = (net.trunc().to_string(), net.addr().to_string());
-        return Err(word.problem(Problem::HostBits { network: word.text.into(), whole, single }));
-    }
-    Ok(net)
 }

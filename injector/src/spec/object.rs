@@ -8,10 +8,9 @@ use ipnet::IpNet;
 
 use super::{
     actions::once,
+    address::{network, shown},
     error::{Located, Problem},
-    net::network,
     operation::OperationProblem,
-    packet::shown,
     ports,
     word::Word,
 };

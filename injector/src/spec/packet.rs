@@ -4,9 +4,13 @@
 
 use std::{fmt, ops::RangeInclusive};
 
-use ipnet::IpNet;
+use injector_common::packet;
 
-use super::netem::Netem;
+use super::{
+    address::Addresses,
+    header::{Flags, Lengths},
+    netem::Netem,
+};
 
 /// Packets that meet a fault. All parts have to hold for a packet to match.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,12 +19,16 @@ pub struct NetRule {
     pub direction: Direction,
     /// What it carries.
     pub protocol: Protocol,
-    /// Its source address; `None` for any. An IPv4 network means IPv4 packets only, also `0.0.0.0/0`.
-    pub from: Option<IpNet>,
-    /// Its destination address; `None` for any.
-    pub to: Option<IpNet>,
+    /// Its source address.
+    pub from: Chosen<Addresses>,
+    /// Its destination address.
+    pub to: Chosen<Addresses>,
     /// Its ports.
     pub ports: Ports,
+    /// How long it is.
+    pub length: Chosen<Lengths>,
+    /// Its flags, if it is of TCP.
+    pub flags: Chosen<Flags>,
     /// What happens to it.
     pub fault: NetFault,
 }
@@ -28,22 +36,40 @@ pub struct NetRule {
 impl fmt::Display for NetRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.direction.word())?;
-        if let Some(word) = self.protocol.word() {
-            write!(f, " {word}")?;
-        }
-        if let Some(net) = self.from {
-            write!(f, " from {}", shown(net))?;
-        }
-        if let Some(net) = self.to {
-            write!(f, " to {}", shown(net))?;
-        }
-        write!(f, "{} : {}", self.ports, self.fault)
+        self.protocol.fmt(f)?;
+        self.from.words("from", f)?;
+        self.to.words("to", f)?;
+        self.ports.fmt(f)?;
+        self.length.words("length", f)?;
+        self.flags.words("flags", f)?;
+        write!(f, " : {}", self.fault)
     }
 }
 
-/// A network as the grammar writes it: one address without its prefix length.
-pub(super) fn shown(net: IpNet) -> String {
-    if net.prefix_len() == net.max_prefix_len() { net.addr().to_string() } else { net.to_string() }
+/// What one word of a rule asks for, and what it asks for behind `not`. A packet has to meet the one and must
+/// not meet the other; what a packet does not have, it does not meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen<T> {
+    /// One of these; `None` for any.
+    pub only: Option<T>,
+    /// None of these.
+    pub not: Option<T>,
+}
+
+impl<T> Default for Chosen<T> {
+    fn default() -> Self {
+        Self { only: None, not: None }
+    }
+}
+
+impl<T: fmt::Display> Chosen<T> {
+    /// As the grammar writes it.
+    fn words(&self, word: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(only) = &self.only {
+            write!(f, " {word} {only}")?;
+        }
+        self.not.as_ref().map_or(Ok(()), |not| write!(f, " not {word} {not}"))
+    }
 }
 
 /// The way of a packet.
@@ -83,60 +109,69 @@ pub enum Protocol {
     Udp,
     /// ICMP, with `ICMPv6`.
     Icmp,
+    /// Anything but these, bits of [`packet::TCP`] and its like.
+    Except(u32),
 }
 
-impl Protocol {
-    /// The word of the grammar; `None` where the absence of a word says it.
-    pub const fn word(self) -> Option<&'static str> {
+impl fmt::Display for Protocol {
+    /// With a blank before each word; nothing where the absence of a word says it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Any | Self::TcpOrUdp => None,
-            Self::Tcp => Some("tcp"),
-            Self::Udp => Some("udp"),
-            Self::Icmp => Some("icmp"),
+            Self::Any | Self::TcpOrUdp => Ok(()),
+            Self::Tcp => f.write_str(" tcp"),
+            Self::Udp => f.write_str(" udp"),
+            Self::Icmp => f.write_str(" icmp"),
+            Self::Except(bits) => {
+                let words = [(packet::TCP, "tcp"), (packet::UDP, "udp"), (packet::ICMP, "icmp")];
+                words
+                    .iter()
+                    .filter(|(bit, _)| bits & bit != 0)
+                    .try_for_each(|(_, word)| write!(f, " not {word}"))
+            }
         }
     }
 }
 
-/// Ports of a packet. A list that is empty asks for nothing; each other list has to be met by one of its
-/// ranges. Together they hold at most [`injector_common::packet::MAX_PORTS`] ranges.
+/// Ports of a packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ports {
     /// `sport`: the source port.
-    pub source: Vec<RangeInclusive<u16>>,
+    pub source: Chosen<PortList>,
     /// `dport`: the destination port.
-    pub destination: Vec<RangeInclusive<u16>>,
+    pub destination: Chosen<PortList>,
     /// `port`: either port.
-    pub either: Vec<RangeInclusive<u16>>,
+    pub either: Chosen<PortList>,
 }
 
 impl Ports {
-    /// No port is asked for.
+    /// No port is asked for, so that a packet without ports may be meant.
     pub const fn is_empty(&self) -> bool {
-        self.source.is_empty() && self.destination.is_empty() && self.either.is_empty()
+        self.source.only.is_none() && self.destination.only.is_none() && self.either.only.is_none()
     }
+}
 
-    /// The ranges of all three lists.
-    pub const fn count(&self) -> usize {
-        self.source.len() + self.destination.len() + self.either.len()
+/// Any of these ports; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortList(pub Vec<RangeInclusive<u16>>);
+
+impl fmt::Display for PortList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, range) in self.0.iter().enumerate() {
+            let (low, high) = (range.start(), range.end());
+            write!(f, "{}{low}", if at == 0 { "" } else { "," })?;
+            if low != high {
+                write!(f, "-{high}")?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl fmt::Display for Ports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lists = [("sport", &self.source), ("dport", &self.destination), ("port", &self.either)];
-        for (word, ranges) in lists {
-            for (at, range) in ranges.iter().enumerate() {
-                let (low, high) = (range.start(), range.end());
-                match at {
-                    0 => write!(f, " {word} {low}")?,
-                    _ => write!(f, ",{low}")?,
-                }
-                if low != high {
-                    write!(f, "-{high}")?;
-                }
-            }
-        }
-        Ok(())
+        self.source.words("sport", f)?;
+        self.destination.words("dport", f)?;
+        self.either.words("port", f)
     }
 }
 

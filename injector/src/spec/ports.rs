@@ -9,10 +9,7 @@ use super::{
 
 /// Reads a list, which has no spaces in it.
 pub(super) fn parse(list: Word<'_>) -> Result<Vec<RangeInclusive<u16>>, Located> {
-    if list.text.split(',').any(str::is_empty) {
-        return Err(list.problem(Problem::Port(list.text.into())));
-    }
-    list.pieces(',').map(range).collect()
+    list.whole_pieces("80,443,8000-8080")?.map(range).collect()
 }
 
 fn range(word: Word<'_>) -> Result<RangeInclusive<u16>, Located> {

@@ -162,8 +162,26 @@ pub enum Problem {
     PortZero,
     #[error("the range `{0}` ends before it starts")]
     PortOrder(String),
-    #[error("{count} ranges of ports are more than the {limit} that one rule can hold")]
-    TooManyPorts { count: usize, limit: usize },
+    #[error("the list `{list}` has a hole: there is nothing beside one of its commas")]
+    Hole { list: String, example: &'static str },
+    #[error("`{0}` is not a length in bytes or a range of lengths")]
+    Length(String),
+    #[error("no packet has {0} bytes")]
+    LengthTooLong(u32),
+    #[error("`{0}` is shorter than any packet")]
+    LengthTooShort(String),
+    #[error("the range of lengths `{0}` ends before it starts")]
+    LengthOrder(String),
+    #[error("`{word}` is not a flag of TCP")]
+    UnknownFlag { word: String, near: Option<String> },
+    #[error(
+        "`{0}` asks for no flag that is among those behind the `/`, or for one that is not, so it can never be so"
+    )]
+    FlagsOutside(String),
+    #[error("`not` stands in front of nothing that could be negated")]
+    NotNothing,
+    #[error("`{0}` leaves no packet that the rule could mean")]
+    NothingLeft(String),
     #[error("`{0}` describes packets, and stands among what happens to them")]
     MatchBehind(String),
     #[error("`{word}` {why}")]

@@ -114,7 +114,7 @@ impl Problem {
             }
             Self::UnknownMatch { near, .. } => or(
                 near.as_ref(),
-                "the words are egress, ingress, both, tcp, udp, icmp, from, to, port, sport and dport",
+                "the words are egress, ingress, both, tcp, udp, icmp, from, to, port, sport, dport, length, flags and not",
             ),
             Self::UnknownNetFault { near, .. } => or(
                 near.as_ref(),
@@ -129,7 +129,19 @@ impl Problem {
             Self::Port(_) => "write ports from 1 to 65535, such as `80,443,8000-8080`".into(),
             Self::PortZero => "write a port from 1 to 65535".into(),
             Self::PortOrder(_) => "write the lower port first".into(),
-            Self::TooManyPorts { .. } => "join neighbours into ranges, or write a second `--net`".into(),
+            Self::Length(_) | Self::LengthTooLong(_) | Self::LengthTooShort(_) => {
+                "write bytes with the IP header, 20 to 65575, such as `length 1000-` or `length 100-200`"
+                    .into()
+            }
+            Self::LengthOrder(_) => "write the shorter length first".into(),
+            Self::UnknownFlag { near, .. } => or(
+                near.as_ref(),
+                "the flags are fin, syn, rst, psh, ack, urg, ecn and cwr; `flags syn/syn,ack` means SYN without ACK",
+            ),
+            Self::FlagsOutside(_) => "write `flags syn/syn,ack` for SYN without ACK".into(),
+            Self::NotNothing => "write it in front of the word that it negates, as in `not port 22`".into(),
+            Self::NothingLeft(_) => "leave it out, or write what is meant instead".into(),
+            Self::Hole { example, .. } => format!("write it without spaces and gaps, such as `{example}`"),
             Self::Operation(problem) => problem.hint(),
             _ => self.hint_on_netem(),
         }

@@ -37,6 +37,11 @@ impl<'a> Word<'a> {
         Self { text: &self.text[range.clone()], start: self.start + range.start }
     }
 
+    /// The part of it that begins with `first` and ends with `last`, both words of it.
+    pub(super) fn between(self, first: Self, last: Self) -> Self {
+        self.slice(first.start - self.start..last.span().end - self.start)
+    }
+
     /// What stands before and from `at`, which has to lie between characters.
     pub(super) fn split_at(self, at: usize) -> (Self, Self) {
         (self.slice(0..at), self.slice(at..self.text.len()))
@@ -59,6 +64,14 @@ impl<'a> Word<'a> {
     /// The pieces between `separator`s, without the empty ones, as `strtok` in strace yields them.
     pub(super) fn pieces(self, separator: char) -> impl Iterator<Item = Self> {
         self.tokens(move |c| c == separator)
+    }
+
+    /// The pieces between commas, none of which is empty. `example` is how such a list looks.
+    pub(super) fn whole_pieces(self, example: &'static str) -> Result<impl Iterator<Item = Self>, Located> {
+        if self.text.split(',').any(str::is_empty) {
+            return Err(self.problem(Problem::Hole { list: self.text.into(), example }));
+        }
+        Ok(self.pieces(','))
     }
 
     /// The pieces between colons, without the empty ones. A `:` behind a `\` or between `[` and `]` is part

@@ -29,7 +29,7 @@ impl Dice {
 }
 
 /// Rules on packets as well: slower to apply, and more that could be left behind.
-const NET: [&str; 2] = ["--net", "both : loss 1%"];
+const NET: [&str; 4] = ["--net", "both : loss 1%", "--net", "delay 5ms 2ms"];
 
 /// How long an injector with these options takes to apply its rules, and to take them back.
 fn times(victim: &Steady, options: &[&str]) -> Result<(Duration, Duration)> {

@@ -1,6 +1,7 @@
 //! Packets: lost, doubled and damaged by netem's models, or altogether, for the target and for nobody else;
-//! in any network namespace, behind NAT, on devices that come later.
+//! chosen by their headers; in any network namespace, behind NAT, on devices that come later.
 
+mod choices;
 mod containers;
 mod delays;
 mod leftovers;

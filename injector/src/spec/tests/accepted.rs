@@ -307,7 +307,7 @@ fn probabilities_are_exact() {
 fn packets_are_described_in_any_order() {
     let rule = packets("dport 80,443,8000-8080 to 10.0.0.0/8 tcp egress : loss 10%");
     assert_eq!(rule.to_string(), "egress tcp to 10.0.0.0/8 dport 80,443,8000-8080 : loss 10%");
-    assert_eq!(rule.ports.destination, [80..=80, 443..=443, 8000..=8080]);
+    assert_eq!(rule.ports.destination.only.unwrap().0, [80..=80, 443..=443, 8000..=8080]);
     let rule = packets("partition");
     assert_eq!(
         (rule.direction, rule.protocol, rule.fault),
@@ -323,7 +323,9 @@ fn packets_are_described_in_any_order() {
 fn ports_without_a_protocol_mean_tcp_and_udp() {
     assert_eq!(packets("port 53 : loss 1%").protocol, Protocol::TcpOrUdp);
     assert_eq!(packets("udp port 53 : loss 1%").protocol, Protocol::Udp);
-    assert_eq!(packets("sport 1-65535 dport 53 port 53 : loss 1%").ports.count(), 3);
+    let ports = packets("sport 1-65535 dport 53 port 53 : loss 1%").ports;
+    let lists = [ports.source, ports.destination, ports.either].map(|list| list.only.unwrap().0);
+    assert_eq!(lists.concat(), [1..=65535, 53..=53, 53..=53]);
 }
 
 #[test]
@@ -339,6 +341,69 @@ fn the_last_colon_separates_unless_it_belongs_to_an_address() {
         "egress from ::/0 to fd00::7 : partition"
     );
     assert_eq!(packets("tcp:loss 5%").protocol, Protocol::Tcp);
+}
+
+#[test]
+fn lists_have_both_families_and_any_length() {
+    for (text, shown) in [
+        ("to 10.0.0.7,10.1.0.0/16,fd00::/8 : loss 5%", "egress to 10.0.0.7,10.1.0.0/16,fd00::/8 : loss 5%"),
+        ("from ::1,127.0.0.0/8 to ::1:partition", "egress from ::1,127.0.0.0/8 to ::1 : partition"),
+        ("to 10.0.0.7,10.0.0.7/32 : loss 5%", "egress to 10.0.0.7,10.0.0.7 : loss 5%"),
+        ("to 0.0.0.0/0,::/0 : loss 5%", "egress to 0.0.0.0/0,::/0 : loss 5%"),
+        ("to ::1,fd00::1:loss 5%", "egress to ::1,fd00::1 : loss 5%"),
+    ] {
+        assert_eq!(packets(text).to_string(), shown, "{text}");
+    }
+    let odd: Vec<_> = (1..=65535_u32).step_by(2).map(|port| port.to_string()).collect();
+    let rule = packets(&format!("tcp dport {} : loss 5%", odd.join(",")));
+    assert_eq!(rule.ports.destination.only.unwrap().0.len(), 32_768);
+    let hosts: Vec<_> = (0..=255).map(|byte| format!("10.0.{byte}.1")).collect();
+    let rule = packets(&format!("to {} : loss 5%", hosts.join(",")));
+    assert_eq!(rule.to.only.unwrap().networks().count(), 256);
+}
+
+#[test]
+fn not_negates_the_word_behind_it() {
+    for (text, shown) in [
+        ("not to 10.0.0.0/8 : loss 5%", "egress not to 10.0.0.0/8 : loss 5%"),
+        ("not to 10.0.0.1,::1 to 10.0.0.0/8 : loss 5%", "egress to 10.0.0.0/8 not to 10.0.0.1,::1 : loss 5%"),
+        ("not port 22 : loss 5%", "egress not port 22 : loss 5%"),
+        ("tcp dport 1-1024 not dport 22,80 : loss 5%", "egress tcp dport 1-1024 not dport 22,80 : loss 5%"),
+        ("not tcp : loss 5%", "egress not tcp : loss 5%"),
+        ("not icmp not udp : loss 5%", "egress not udp not icmp : loss 5%"),
+        ("not egress : loss 5%", "ingress : loss 5%"),
+        ("not   ingress : loss 5%", "egress : loss 5%"),
+        ("not tcp not port 53 : loss 5%", "egress not tcp not port 53 : loss 5%"),
+        ("not length 0-100 : loss 5%", "egress not length 0-100 : loss 5%"),
+        ("both not sport 22 : partition", "both not sport 22 : partition"),
+        ("not to ::1:partition", "egress not to ::1 : partition"),
+    ] {
+        assert_eq!(packets(text).to_string(), shown, "{text}");
+    }
+    // Behind `not`, ports say nothing of the protocol.
+    assert_eq!(packets("not port 22 : loss 5%").protocol, Protocol::Any);
+    assert_eq!(packets("not flags rst : loss 5%").protocol, Protocol::Any);
+    assert_eq!(packets("sport 80 not dport 22 : loss 5%").protocol, Protocol::TcpOrUdp);
+}
+
+#[test]
+fn lengths_and_flags_of_packets() {
+    let length = |text: &str| {
+        let length = packets(&format!("length {text} : loss 5%")).length.only.unwrap();
+        (length.first, length.last)
+    };
+    assert_eq!((length("100-200"), length("1000-"), length("40")), ((100, 200), (1000, 65_575), (40, 40)));
+    assert_eq!((length("0-20"), length("65575")), ((0, 20), (65_575, 65_575)));
+    for (text, shown) in [
+        ("flags syn : loss 5%", "egress tcp flags syn : loss 5%"),
+        ("tcp flags fin,rst : loss 5%", "egress tcp flags fin,rst : loss 5%"),
+        ("flags syn/ack,syn dport 80 : partition", "egress tcp dport 80 flags syn/syn,ack : partition"),
+        ("flags syn not flags ack : partition", "egress tcp flags syn not flags ack : partition"),
+        ("tcp not flags syn : partition", "egress tcp not flags syn : partition"),
+        ("flags ecn,cwr length 1000- : partition", "egress tcp length 1000- flags ecn,cwr : partition"),
+    ] {
+        assert_eq!(packets(text).to_string(), shown, "{text}");
+    }
 }
 
 #[test]

@@ -11,12 +11,14 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{
     super::{
+        address::Addresses,
         effect::{CallResult, Effect, Moment},
         errno::Errno,
+        header::{Flags, Lengths},
         model::{Scope, SyscallRule, Trigger, When},
         object::Objects,
         operation::OperationRule,
-        packet::{Direction, NetFault, NetRule, Ports, Protocol},
+        packet::{Chosen, Direction, NetFault, NetRule, PortList, Ports, Protocol},
         signal::Signal,
         units::{Probability, duration},
     },
@@ -95,7 +97,7 @@ fn tests() -> impl Strategy<Value = Vec<String>> {
     vec(test, 0..=4)
 }
 
-fn network(ipv4: bool) -> impl Strategy<Value = IpNet> {
+fn network(ipv4: bool) -> impl Strategy<Value = IpNet> + Clone {
     (any::<u128>(), 0_u8..=128).prop_map(move |(bits, length)| {
         let (address, length) = if ipv4 {
             (IpAddr::from(Ipv4Addr::from((bits >> 96) as u32)), length % 33)
@@ -110,29 +112,70 @@ fn ranges() -> impl Strategy<Value = Vec<RangeInclusive<u16>>> {
     vec((1_u16.., 1_u16..).prop_map(|(a, b)| a.min(b)..=a.max(b)), 0..=5)
 }
 
+/// What a word asks for; that behind `not` must not take all of it away.
+fn chosen<T: Clone + std::fmt::Debug>(
+    one: impl Strategy<Value = T> + Clone,
+) -> impl Strategy<Value = Chosen<T>> {
+    (option::of(one.clone()), option::of(one)).prop_map(|(only, not)| Chosen { only, not })
+}
+
+/// Networks, the first of a family of one's choice, so that some packet can have them.
+fn networks(ipv4: bool) -> impl Strategy<Value = Addresses> + Clone {
+    let more = vec(any::<bool>().prop_flat_map(network), 0..4);
+    (network(ipv4), more).prop_map(|(first, more)| Addresses([vec![first], more].concat()))
+}
+
+fn some_ports() -> impl Strategy<Value = Chosen<PortList>> {
+    chosen(vec((1_u16.., 1_u16..).prop_map(|(a, b)| a.min(b)..=a.max(b)), 1..=5).prop_map(PortList))
+}
+
+/// Length and flags.
+fn headers() -> impl Strategy<Value = (Chosen<Lengths>, Chosen<Flags>)> {
+    let lengths = (0_u32..=65_575, 20_u32..=65_575)
+        .prop_map(|(a, b)| Lengths { first: a.min(b), last: a.max(b).max(20) });
+    let flags =
+        (1_u8.., option::of(any::<u8>())).prop_map(|(set, of)| Flags { set, of: of.map(|of| of | set) });
+    (chosen(lengths), chosen(flags))
+}
+
+fn protocol() -> impl Strategy<Value = Protocol> {
+    let words = select(vec![Protocol::Any, Protocol::Tcp, Protocol::Udp, Protocol::Icmp]);
+    prop_oneof![3 => words, 1 => (1_u32..8).prop_map(Protocol::Except)]
+}
+
 fn rule_on_packets() -> impl Strategy<Value = NetRule> {
     let direction = select(vec![Direction::Egress, Direction::Ingress, Direction::Both]);
-    let protocol = select(vec![Protocol::Any, Protocol::Tcp, Protocol::Udp, Protocol::Icmp]);
-    let addresses =
-        any::<bool>().prop_flat_map(|ipv4| (option::of(network(ipv4)), option::of(network(ipv4))));
-    let ports = (ranges(), ranges(), ranges());
+    let addresses = any::<bool>().prop_flat_map(|ipv4| (chosen(networks(ipv4)), chosen(networks(ipv4))));
+    let ports = (some_ports(), some_ports(), some_ports());
     let fault = prop_oneof![
         Just(NetFault::Partition),
         impairment::netem().prop_map(|netem| NetFault::Netem(netem.into()))
     ];
-    (direction, protocol, addresses, ports, fault).prop_map(
-        |(direction, protocol, (from, to), ports, fault)| {
+    (direction, protocol(), addresses, ports, headers(), fault).prop_filter_map(
+        "something is left",
+        |(direction, mut protocol, (from, to), ports, (length, mut flags), fault)| {
             let (source, destination, either) = ports;
-            let ports = match protocol {
-                Protocol::Icmp => Ports::default(),
-                _ => Ports { source, destination, either },
+            let mut ports = Ports { source, destination, either };
+            match protocol {
+                Protocol::Icmp => (ports, flags) = Default::default(),
+                Protocol::Udp => flags = Chosen::default(),
+                Protocol::Except(_) => {
+                    for list in [&mut ports.source, &mut ports.destination, &mut ports.either] {
+                        list.only = None;
+                    }
+                    flags.only = None;
+                }
+                _ if flags.only.is_some() => protocol = Protocol::Tcp,
+                Protocol::Any if !ports.is_empty() => protocol = Protocol::TcpOrUdp,
+                _ => {}
+            }
+            let (from, to) = if direction == Direction::Both { Default::default() } else { (from, to) };
+            let covered = |chosen: &Chosen<Addresses>| {
+                chosen.not.as_ref().is_some_and(|not| not.cover(chosen.only.as_ref()))
             };
-            let protocol = match protocol {
-                Protocol::Any if !ports.is_empty() => Protocol::TcpOrUdp,
-                other => other,
-            };
-            let (from, to) = if direction == Direction::Both { (None, None) } else { (from, to) };
-            NetRule { direction, protocol, from, to, ports, fault }
+            let lengths = length.not.is_some_and(|not| not.cover(length.only.unwrap_or(Lengths::ALL)));
+            let left = !covered(&from) && !covered(&to) && !lengths;
+            left.then_some(NetRule { direction, protocol, from, to, ports, length, flags, fault })
         },
     )
 }
@@ -212,6 +255,10 @@ fn nearly_a_rule() -> impl Strategy<Value = String> {
         "fe80::",
         "/64",
         "port",
+        "not ",
+        "length",
+        "flags",
+        "syn",
         "80",
         "-90",
         "loss",

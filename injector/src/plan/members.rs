@@ -1,0 +1,85 @@
+//! Which addresses and ports the rules on packets mean, as the kernel side looks them up: elements of the sets
+//! that stand by the rules' numbers, see [`injector_common::member`].
+
+use std::ops::RangeInclusive;
+
+use injector_common::member::{
+    BARRED, Blocks, DESTINATION, EITHER, FROM_V4, FROM_V6, MAX_MEMBERS, Member, SOURCE, TO_V4, TO_V6, set,
+};
+use ipnet::IpNet;
+
+use super::{PlanError, PlannedRule, packets::mapped_network};
+use crate::spec::{address::Addresses, model::RuleKind};
+
+/// The elements of the sets of `rule`; none if it is not on packets.
+pub fn members(rule: &PlannedRule) -> Vec<Member> {
+    let RuleKind::Net(net) = &rule.asked else { return Vec::new() };
+    let mut out = Vec::new();
+    for (chosen, kinds) in [(&net.from, [FROM_V4, FROM_V6]), (&net.to, [TO_V4, TO_V6])] {
+        for (list, barred) in [(&chosen.only, 0), (&chosen.not, BARRED)] {
+            // Those that lie in others are left out, and neighbours are joined.
+            let networks: Vec<IpNet> = list.iter().flat_map(Addresses::networks).collect();
+            for net in IpNet::aggregate(&networks) {
+                let (address, length) = mapped_network(net);
+                let kind = kinds[usize::from(net.addr().is_ipv6())] | barred;
+                out.push(Member::network(set(rule.number, kind), address, length));
+            }
+        }
+    }
+    let ports = &net.ports;
+    for (chosen, kind) in
+        [(&ports.source, SOURCE), (&ports.destination, DESTINATION), (&ports.either, EITHER)]
+    {
+        for (list, kind) in [(&chosen.only, kind), (&chosen.not, kind | BARRED)] {
+            let set = set(rule.number, kind);
+            for range in list.iter().flat_map(|list| joined(&list.0)) {
+                let blocks = Blocks::of(*range.start(), *range.end());
+                out.extend(blocks.map(|(port, length)| Member::ports(set, port, length)));
+            }
+        }
+    }
+    out
+}
+
+/// The same ports in ranges that neither touch nor overlap.
+fn joined(list: &[RangeInclusive<u16>]) -> Vec<RangeInclusive<u16>> {
+    let mut sorted = list.to_vec();
+    sorted.sort_unstable_by_key(|range| *range.start());
+    let mut out: Vec<RangeInclusive<u16>> = Vec::new();
+    for range in sorted {
+        match out.last_mut() {
+            Some(before) if u32::from(*range.start()) <= u32::from(*before.end()) + 1 => {
+                *before = *before.start()..=*before.end().max(range.end());
+            }
+            _ => out.push(range),
+        }
+    }
+    out
+}
+
+/// Do all fit?
+pub(super) fn check(rules: &[PlannedRule]) -> Result<(), PlanError> {
+    let given = rules.iter().map(|rule| members(rule).len()).sum();
+    if given > MAX_MEMBERS as usize { Err(PlanError::TooManyMembers { given }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::joined;
+
+    proptest! {
+        #[test]
+        fn joined_ranges_have_the_same_ports(
+            list in vec((1_u16..40, 1_u16..40).prop_map(|(a, b)| a.min(b)..=a.max(b)), 0..6),
+        ) {
+            let joined = joined(&list);
+            for port in 0..45 {
+                let has = |ranges: &[std::ops::RangeInclusive<u16>]| ranges.iter().any(|range| range.contains(&port));
+                prop_assert_eq!(has(&joined), has(&list));
+            }
+            prop_assert!(joined.windows(2).all(|two| *two[0].end() + 1 < *two[1].start()));
+        }
+    }
+}
