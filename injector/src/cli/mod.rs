@@ -9,6 +9,7 @@ mod live;
 mod output;
 mod plans;
 mod ps;
+mod recover;
 mod run;
 mod stop;
 
@@ -51,6 +52,8 @@ enum Command {
     Change(change::Change),
     /// End an injection, whoever started it
     Stop(stop::Stop),
+    /// Take away what injectors that were killed have left
+    Recover(recover::Recover),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -104,6 +107,7 @@ fn dispatch(verb: Command) -> Result<Code, Failure> {
         Command::Ps(ps) => ps.run(),
         Command::Change(change) => change.run(),
         Command::Stop(stop) => stop.run(),
+        Command::Recover(recover) => recover.run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut command(), "injector", &mut io::stdout());
             Ok(Code::OK)

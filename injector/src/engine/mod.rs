@@ -13,6 +13,8 @@ mod update;
 
 use std::{collections::BTreeSet, os::fd::AsFd, path::Path};
 
+use serde::Serialize;
+
 pub use self::{
     error::{Blame, EngineError},
     events::{CallRecord, PacketRecord, Record, TaskRecord, Verdict},
@@ -249,23 +251,40 @@ fn add_tree(installation: &Installation, cgroup: &Cgroup, number: u32) -> Result
     }
 }
 
+/// What a look for leftovers came to.
+#[derive(Debug, Default, Serialize)]
+pub struct Swept {
+    /// What was taken away.
+    pub removed: Vec<String>,
+    /// What could not be looked at, or not be taken away.
+    pub failed: Vec<String>,
+}
+
 /// Takes away what a killed injector could not: cgroups of commands that have ended, and, before 6.6,
 /// filters of plans that no longer live. What cannot be looked at is left for the next time.
-pub fn sweep() {
+pub fn sweep() -> Swept {
     let procfs = Procfs::default();
+    let mut swept = Swept::default();
     if let Ok(hierarchy) = Hierarchy::discover(&procfs) {
         match target::sweep(&hierarchy) {
-            Ok(removed) => removed.iter().for_each(|path| tracing::info!(path = %path.display(), "removed")),
-            Err(error) => tracing::warn!(%error, "cannot look for abandoned cgroups"),
+            Ok(removed) => {
+                swept.removed.extend(removed.iter().map(|path| format!("the cgroup {}", path.display())));
+            }
+            Err(error) => swept.failed.push(format!("cannot look for abandoned cgroups: {error}")),
         }
     }
-    if let Ok(plans) = registry::live_plans() {
+    let plans = registry::live_plans();
+    let filters = plans.map_err(|error| error.to_string()).and_then(|plans| {
         let alive = |plan: u64| plans.iter().any(|live| live.header.plan == plan);
-        match packet::sweep(&procfs, alive) {
-            Ok(removed) => removed.iter().for_each(|filter| tracing::info!(filter, "removed")),
-            Err(error) => tracing::warn!(%error, "cannot look for abandoned filters"),
-        }
+        packet::sweep(&procfs, alive).map_err(|error| error.to_string())
+    });
+    match filters {
+        Ok(removed) => swept.removed.extend(removed.iter().map(|filter| format!("the filter {filter}"))),
+        Err(error) => swept.failed.push(format!("cannot look for abandoned filters: {error}")),
     }
+    swept.removed.iter().for_each(|removed| tracing::info!(removed, "left by an injector that has ended"));
+    swept.failed.iter().for_each(|failed| tracing::warn!(failed, "left for the next time"));
+    swept
 }
 
 /// A plan's number: random, so that two injectors need not talk; short enough to type.

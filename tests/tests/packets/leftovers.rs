@@ -32,9 +32,11 @@ fn packets_pass_when_the_injector_does_not() -> Result<()> {
         // A gate with nothing behind it.
         assert_eq!(left.iter().filter(|left| left.starts_with("BPF ")).count(), 2, "{left:#?}");
     }
-    // The next start takes away what promise 3 names.
-    Injector::new(["run", "--net", "loss 1%"])?.command(&["true"]).expect(0)?;
+    // It is taken away when somebody asks for it, and the second time there is nothing left.
+    let told = Injector::new(["recover"])?.expect(0)?.stderr;
+    assert_eq!(told.contains("removed the filter injector-"), !Kernel::running()?.has_tcx(), "{told}");
     census.gone(Exceptions::None)?;
+    assert!(Injector::new(["recover"])?.expect(0)?.stderr.contains("nothing is left"));
 
     let injector = attach(target.path(), &["both udp : partition"])?;
     injector.signal(Signal::SIGSTOP)?;

@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
+    process::Stdio,
     thread,
     time::Duration,
 };
@@ -146,5 +147,55 @@ fn correlated_losses_keep_their_rate_here() -> Result<()> {
     eprintln!("loss 5% 50%: netem lost {}, injector {}, 500 asked for", lost(&theirs), lost(&ours));
     close("injector loss 5% 50%", lost(&ours), 0.05, 0.5);
     assert!(lost(&theirs) < 0.01 * count(COUNT), "netem lost {}", lost(&theirs));
+    Ok(())
+}
+
+impl Wire {
+    /// Round trips in milliseconds, in ascending order. Only what goes out is delayed.
+    fn round_trips(&self) -> Result<Vec<f64>> {
+        let mut ping = self.space.command("ping");
+        ping.args(["-i", "0.002", "-c", "1000", "10.4.0.1"]).stdout(Stdio::piped());
+        let output = self.target.spawn(&mut ping)?.wait_with_output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let times = text.split_whitespace().filter_map(|word| word.strip_prefix("time=")?.parse().ok());
+        let mut times: Vec<f64> = times.collect();
+        ensure!(times.len() == 1000, "{} came back", times.len());
+        times.sort_by(f64::total_cmp);
+        Ok(times)
+    }
+}
+
+/// Kolmogorov's and Smirnov's distance of two samples.
+fn distance(one: &[f64], other: &[f64]) -> f64 {
+    let share =
+        |sample: &[f64], value: f64| count(sample.partition_point(|&one| one <= value)) / count(sample.len());
+    let apart = one.iter().chain(other).map(|&value| (share(one, value) - share(other, value)).abs());
+    apart.fold(0.0, f64::max)
+}
+
+#[test]
+fn delays_are_netems() -> Result<()> {
+    let wire = Wire::new()?;
+    for words in
+        ["delay 30ms 10ms", "delay 30ms 8ms distribution normal", "delay 30ms 8ms distribution pareto"]
+    {
+        sh(&format!("tc -n compared qdisc add dev eth0 root netem limit 100000 {words}"))?;
+        let theirs = wire.round_trips();
+        sh("tc -n compared qdisc del dev eth0 root")?;
+        let theirs = theirs?;
+        let injector = attach(wire.target.path(), &[&format!("icmp : {words}")])?;
+        let ours = wire.round_trips()?;
+        injector.interrupt()?.expect(0)?;
+        let quantiles = |sample: &[f64]| [50, 250, 500, 750, 950].map(|at: usize| sample[at]);
+        let distance = distance(&theirs, &ours);
+        eprintln!(
+            "{words}: netem {:?}, injector {:?}, distance {distance:.3}",
+            quantiles(&theirs),
+            quantiles(&ours)
+        );
+        // Two samples of 1000 of one distribution are further apart once in 1000 times; and what a busy machine
+        // adds to either is some tenths of a millisecond.
+        assert!(distance < 1.95 * (2.0_f64 / 1000.0).sqrt() + 0.04, "{words}: {distance}");
+    }
     Ok(())
 }

@@ -1,0 +1,36 @@
+//! `injector recover`: takes away what injectors that were killed could not. Every start does so by itself; this
+//! does nothing else, and says what it found.
+
+use clap::Args;
+
+use super::{
+    exit::{Code, Failure},
+    output,
+};
+use crate::engine;
+
+/// Take away what injectors that were killed have left.
+///
+/// Every other command that touches the kernel does so, too. Nothing that a live injector needs is touched, and a
+/// second time there is nothing left to do. Exit code 6 if something could not be looked at or taken away.
+#[derive(Args, Debug)]
+pub(super) struct Recover {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Recover {
+    pub(super) fn run(self) -> Result<Code, Failure> {
+        let swept = engine::sweep();
+        if self.json {
+            output::print_json(&swept)?;
+        } else if swept.removed.is_empty() && swept.failed.is_empty() {
+            output::note("nothing is left of injectors that have ended");
+        } else {
+            swept.removed.iter().for_each(|removed| output::note(format_args!("removed {removed}")));
+            swept.failed.iter().for_each(|failed| output::note(format_args!("error: {failed}")));
+        }
+        Ok(if swept.failed.is_empty() { Code::OK } else { Code::UNCLEAN })
+    }
+}
