@@ -2,7 +2,8 @@
 //! plan changes.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, ToSocketAddrs},
     process::Command,
 };
 
@@ -186,5 +187,35 @@ fn flags_of_a_connection() -> Result<()> {
     assert_eq!((only_syn, syn_ack, none), (syn, 0, 0), "{met:?}");
     assert_eq!((not_syn, ack), (all - syn, all - syn), "{met:?}");
     assert_eq!((rest, ack_rest), (all - syn - fin, all - syn - fin), "{met:?}");
+    Ok(())
+}
+
+/// All addresses of a name, as they were when the plan began, are told and met; a change keeps them.
+#[test]
+fn hosts_are_their_addresses() -> Result<()> {
+    let all: BTreeSet<_> = ("localhost", 0).to_socket_addrs()?.map(|address| address.ip()).collect();
+    let (target, four, six) = (inhabited()?, Echo::start(ANYWHERE)?, Echo::start(LOCAL6)?);
+    let rule = "udp to localhost,10.0.0.1 : partition";
+    let dry =
+        Injector::new(["attach", "--dry-run", "--net", rule, "--cgroup"])?.word(target.path()).expect(0)?;
+    let note = dry.stdout.lines().find(|line| line.contains("the host localhost is")).unwrap_or_default();
+    ensure!(all.iter().all(|address| note.contains(&address.to_string())), "{all:?}: {}", dry.stdout);
+
+    let mut injector = attach(target.path(), &[rule])?;
+    let id = injector.begun()?;
+    let passes = || -> Result<()> {
+        for (address, port) in [(LOCAL, four.port), ([127, 0, 0, 2].into(), four.port), (LOCAL6, six.port)] {
+            let expected = if all.contains(&address) { 0 } else { 5 };
+            assert_eq!(send_in(target.path(), address, port, 5)?.received.len(), expected, "{address}");
+        }
+        Ok(())
+    };
+    passes()?;
+    Injector::new(["change", &id, "--net", rule, "--net", "tcp not to localhost : partition"])?.expect(0)?;
+    passes()?;
+    let wrong = Injector::new(["change", &id, "--net", "to nosuch.invalid : partition"])?.expect(2)?;
+    ensure!(wrong.stderr.contains("cannot find the host `nosuch.invalid`"), "{}", wrong.stderr);
+    let report = injector.interrupt()?.expect(0)?.report()?;
+    assert_eq!((report.rules.len(), report.rules[0].fired), (2, 10 * all.len() as u64), "{report:?}");
     Ok(())
 }
