@@ -7,6 +7,7 @@ pub mod kernel;
 pub mod operations;
 pub mod plan;
 mod readable;
+pub mod resolver;
 pub mod spec;
 pub mod syscalls;
 pub mod target;

@@ -9,6 +9,7 @@ use crate::{
         Unsupported, installation::InstallError, packet::PacketError, setting, unsupported::is_permission,
     },
     plan::PlanError,
+    resolver::NameError,
     target::TargetError,
 };
 
@@ -21,6 +22,9 @@ pub enum EngineError {
     /// The rules cannot be had.
     #[error(transparent)]
     Plan(Box<PlanError>),
+    /// A host in a rule cannot be found.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// The kernel refused something.
     #[error(transparent)]
     Install(#[from] InstallError),
@@ -78,6 +82,7 @@ impl EngineError {
         match self {
             Self::Unsupported(cause) => cause.remedy.clone(),
             Self::Plan(error) => error.hint(),
+            Self::Name(error) => error.hint(),
             Self::Install(error) => error.hint(),
             Self::Target(error) => error.hint(),
             Self::Packet(error) => error.hint(),
@@ -99,7 +104,7 @@ impl EngineError {
             Self::Plan(error) if error.is_permission() => Blame::Permission,
             Self::Plan(error) if !error.is_kernel() => Blame::Usage,
             Self::Install(error) => error.system().map_or(Blame::Kernel, |error| by(error, Blame::Kernel)),
-            Self::Target(_) => Blame::Usage,
+            Self::Target(_) | Self::Name(_) => Blame::Usage,
             Self::Packet(error) if error.is_permission() => Blame::Permission,
             Self::Unsupported(_) | Self::PacketsOfProcess | Self::Plan(_) | Self::Packet(_) => Blame::Kernel,
             Self::Cgroup { source, .. } => by(source, Blame::Usage),

@@ -32,6 +32,7 @@ use crate::{
         unsupported::{Mechanism, Unsupported},
     },
     plan::{Line, Options, Plan, PlanError},
+    resolver,
     spec::model::Rule,
     target::{self, Cgroup, Hierarchy, Init, Process, Procfs, Target},
 };
@@ -95,7 +96,9 @@ impl Injector {
         // First, since it is what every plan needs: whoever may do this may do the rest.
         probe::probe(Mechanism::Lineage, &self.btf)?;
         let backends = self.backends();
-        let mut plan = Plan::new(&self.rules, options, fresh_id()?, &backends)?;
+        let mut rules = self.rules.clone();
+        resolver::resolve(&mut rules, None)?;
+        let mut plan = Plan::new(&rules, options, fresh_id()?, &backends)?;
         let inhabited = |target: &Target| target.pids().is_ok_and(|pids| !pids.is_empty());
         if (plan.needs_egress() || plan.needs_ingress()) && self.targets.iter().any(inhabited) {
             // sk_alloc sets a socket's cgroup, and nothing changes it (net/core/sock.c, cgroup_sk_alloc).

@@ -11,6 +11,7 @@ use super::{EngineError, Guard, Injector, attach_ingress, guard::lost_at_the_end
 use crate::{
     kernel::{clock, installation::Installation, packet::Coverage},
     plan::{Change, Plan},
+    resolver,
     spec::model::Rule,
 };
 
@@ -28,11 +29,12 @@ impl Guard {
     }
 
     /// Everything but taking off what is no longer needed, which can take a while.
-    pub(super) fn replace(&mut self, rules: Vec<Rule>, insist: bool) -> Result<Change, EngineError> {
+    pub(super) fn replace(&mut self, mut rules: Vec<Rule>, insist: bool) -> Result<Change, EngineError> {
         if self.installation.shared().deadline.load(Relaxed) == 0 {
             return Err(EngineError::Ended);
         }
         let _lease = self.installation.keep_lease()?;
+        resolver::resolve(&mut rules, Some(&self.plan))?;
         let injector = Injector { rules, ..Injector::new()? };
         let backends = injector.backends();
         let live = self.installation.sites();

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     kernel::syscall::{Backend, BackendKind, Site},
+    resolver,
     spec::model::{Rule, RuleKind},
 };
 
@@ -95,6 +96,7 @@ impl Plan {
         if tables.slots.len() > self.room as usize {
             return Err(PlanError::NoRoom { slots: tables.slots.len(), room: self.room });
         }
+        let names = resolver::notes(rules);
         let rules: Vec<_> = planned
             .into_iter()
             .zip(resolved.calls_of_rule)
@@ -109,7 +111,8 @@ impl Plan {
         }
         let detour = self.line_with(&rules);
         members::check(&rules)?;
-        let notes: Vec<_> = resolved.notes.into_iter().filter(|note| !self.notes.contains(note)).collect();
+        let notes: Vec<_> =
+            resolved.notes.into_iter().chain(names).filter(|note| !self.notes.contains(note)).collect();
         let (going_on, new): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| kept.contains(&rule.number));
         let gone = self.rules.iter().filter(|rule| !kept.contains(&rule.number));
         let change = Change {

@@ -46,6 +46,7 @@ use self::{
 };
 use crate::{
     kernel::syscall::{Backend, Site},
+    resolver,
     spec::model::{Rule, RuleKind},
 };
 
@@ -133,6 +134,7 @@ impl Plan {
         let mut distributions = Distributions::default();
         distributions.add(rules)?;
         let resolved = calls::resolve(rules, options.insist, backends, &BTreeSet::new())?;
+        let names = resolver::notes(rules);
         let numbers: Vec<_> = (0..).take(rules.len()).collect();
         let objects = Objects::of(numbers.iter().copied().zip(rules.iter().map(|rule| &rule.kind)), None);
         let layout = Layout { base: 0, room: MAX_SLOTS, numbers: &numbers, objects: &objects };
@@ -169,7 +171,7 @@ impl Plan {
             base: 0,
             room: change::room(slots),
             next_number: u32::try_from(numbers.len()).unwrap_or(u32::MAX),
-            notes: resolved.notes,
+            notes: resolved.notes.into_iter().chain(names).collect(),
         })
     }
 

@@ -7,7 +7,7 @@ use std::{fmt, ops::RangeInclusive};
 use injector_common::packet;
 
 use super::{
-    address::Addresses,
+    address::{Addresses, Host},
     header::{Flags, Lengths},
     netem::Netem,
 };
@@ -43,6 +43,23 @@ impl fmt::Display for NetRule {
         self.length.words("length", f)?;
         self.flags.words("flags", f)?;
         write!(f, " : {}", self.fault)
+    }
+}
+
+impl NetRule {
+    fn lists(&self) -> impl Iterator<Item = &Addresses> {
+        [&self.from, &self.to].into_iter().flat_map(|chosen| [&chosen.only, &chosen.not]).flatten()
+    }
+
+    /// The hosts that it names.
+    pub fn hosts(&self) -> impl Iterator<Item = &Host> {
+        self.lists().flat_map(Addresses::hosts)
+    }
+
+    /// The same, to be told what their names mean.
+    pub fn hosts_mut(&mut self) -> impl Iterator<Item = &mut Host> {
+        let chosen = [&mut self.from, &mut self.to].into_iter();
+        chosen.flat_map(|chosen| [&mut chosen.only, &mut chosen.not]).flatten().flat_map(Addresses::hosts_mut)
     }
 }
 

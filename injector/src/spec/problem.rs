@@ -154,6 +154,10 @@ pub enum Problem {
     Surplus(String),
     #[error("`{0}` is not an IP address or network")]
     Address(String),
+    #[error("`{0}` is not an IP address, a network or a host name")]
+    HostName(String),
+    #[error("`{0}` is a word of the grammar, and stands where an address is needed")]
+    NoAddress(String),
     #[error("`{network}` has bits set outside its prefix")]
     HostBits { network: String, whole: String, single: String },
     #[error("`{0}` is not a port or a range of ports")]

@@ -123,6 +123,13 @@ impl Problem {
             Self::Surplus(_) => "leave it out; docs/rules.md has the values of each word".into(),
             Self::NotHere { instead, .. } => (*instead).into(),
             Self::Address(_) => "write an address such as `10.0.0.7` or a network such as `fd00::/8`".into(),
+            Self::HostName(_) => {
+                "write an address such as `10.0.0.7`, or a name of letters, digits, `-` and `.` such as `db.example`"
+                    .into()
+            }
+            Self::NoAddress(word) => {
+                format!("write an address such as `10.0.0.7` behind `to` or `from`, or `{word}.` for a host of that name")
+            }
             Self::HostBits { whole, single, .. } => {
                 format!("write `{whole}` for the network or `{single}` for the address")
             }

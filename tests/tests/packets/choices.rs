@@ -2,7 +2,8 @@
 //! plan changes.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, ToSocketAddrs},
     process::Command,
 };
 
@@ -13,7 +14,7 @@ use injector_tests::{
     network::{Echo, Http},
 };
 
-use crate::{LOCAL, LOCAL6, attach, inhabited, numbers, send_in};
+use crate::{LOCAL, LOCAL6, attach, inhabited, sender, sent};
 
 /// All addresses of the loopback device; answers come from the first of them.
 const ANYWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -23,6 +24,13 @@ fn many(element: impl Fn(u32) -> String, one: &str) -> String {
     let mut list: Vec<_> = (0..300).map(element).collect();
     list.insert(150, one.to_owned());
     list.join(",")
+}
+
+/// Of `count` datagrams to each of these, all at the same time, how many come back.
+fn echoed(target: &Scratch, ends: &[(IpAddr, u16)], count: usize) -> Result<Vec<usize>> {
+    let senders = ends.iter().map(|&(address, port)| target.spawn(&mut sender(address, port, count)));
+    let senders: Vec<_> = senders.collect::<Result<_>>()?;
+    senders.into_iter().map(|sender| Ok(sent(sender)?.received.len())).collect()
 }
 
 #[test]
@@ -47,17 +55,13 @@ fn lists_of_both_families_and_of_any_length() -> Result<()> {
         (format!("udp to 0.0.0.0/0 sport 1-65535 dport {} : partition", four.port), [0, 10, 0]),
     ] {
         let injector = attach(target.path(), &[&rule])?;
-        let mut received = Vec::new();
-        for (address, port) in [(LOCAL, four.port), (LOCAL6, six.port), ([127, 200, 0, 1].into(), four.port)]
-        {
-            received.push(send_in(target.path(), address, port, 10)?.received.len());
-        }
+        let ends = [(LOCAL, four.port), (LOCAL6, six.port), ([127, 200, 0, 1].into(), four.port)];
+        let received = echoed(&target, &ends, 10)?;
         let report = injector.interrupt()?.expect(0)?.report()?;
         assert_eq!(received, expected, "{rule:.60}");
         let lost = 30 - expected.iter().sum::<usize>() as u64;
         assert_eq!((report.rules[0].matched, report.rules[0].fired), (lost, lost), "{rule:.60}");
     }
-    numbers(&four);
     Ok(())
 }
 
@@ -70,13 +74,8 @@ fn a_change_of_a_live_plan_changes_the_lists() -> Result<()> {
     let two = "udp to 127.0.0.2,10.0.0.0/8 : partition";
     let mut injector = attach(target.path(), &[&one])?;
     let id = injector.begun()?;
-    let passes = || -> Result<[usize; 3]> {
-        let mut all = [0; 3];
-        for (passed, last) in all.iter_mut().zip(1..) {
-            *passed = send_in(target.path(), [127, 0, 0, last].into(), echo.port, 5)?.received.len();
-        }
-        Ok(all)
-    };
+    let ends = [1, 2, 3].map(|last| ([127, 0, 0, last].into(), echo.port));
+    let passes = || echoed(&target, &ends, 5);
     let change = |rules: &[&str]| -> Result<()> {
         let change = Injector::new(["change", &id])?;
         rules.iter().fold(change, |change, rule| change.words(["--net", rule])).expect(0)?;
@@ -137,7 +136,7 @@ fn not_and_length() -> Result<()> {
     let rules: Vec<_> = asked.iter().map(|(rule, _)| rule.as_str()).collect();
     let met = matched(&target, &rules, || {
         for (last, count) in [(1, 5), (2, 7)] {
-            send_in(target.path(), [127, 0, 0, last].into(), echo.port, count)?;
+            echoed(&target, &[([127, 0, 0, last].into(), echo.port)], count)?;
         }
         Ok(())
     })?;
@@ -186,5 +185,34 @@ fn flags_of_a_connection() -> Result<()> {
     assert_eq!((only_syn, syn_ack, none), (syn, 0, 0), "{met:?}");
     assert_eq!((not_syn, ack), (all - syn, all - syn), "{met:?}");
     assert_eq!((rest, ack_rest), (all - syn - fin, all - syn - fin), "{met:?}");
+    Ok(())
+}
+
+/// All addresses of a name, as they were when the plan began, are told and met; a change keeps them.
+#[test]
+fn hosts_are_their_addresses() -> Result<()> {
+    let all: BTreeSet<_> = ("localhost", 0).to_socket_addrs()?.map(|address| address.ip()).collect();
+    let (target, four, six) = (inhabited()?, Echo::start(ANYWHERE)?, Echo::start(LOCAL6)?);
+    let rule = "udp to localhost,10.0.0.1 : partition";
+    let dry =
+        Injector::new(["attach", "--dry-run", "--net", rule, "--cgroup"])?.word(target.path()).expect(0)?;
+    let note = dry.stdout.lines().find(|line| line.contains("the host localhost is")).unwrap_or_default();
+    ensure!(all.iter().all(|address| note.contains(&address.to_string())), "{all:?}: {}", dry.stdout);
+
+    let mut injector = attach(target.path(), &[rule])?;
+    let id = injector.begun()?;
+    let passes = || -> Result<()> {
+        let ends = [(LOCAL, four.port), ([127, 0, 0, 2].into(), four.port), (LOCAL6, six.port)];
+        let expected = ends.map(|(address, _)| if all.contains(&address) { 0 } else { 5 });
+        assert_eq!(echoed(&target, &ends, 5)?, expected, "{all:?}");
+        Ok(())
+    };
+    passes()?;
+    Injector::new(["change", &id, "--net", rule, "--net", "tcp not to localhost : partition"])?.expect(0)?;
+    passes()?;
+    let wrong = Injector::new(["change", &id, "--net", "to nosuch.invalid : partition"])?.expect(2)?;
+    ensure!(wrong.stderr.contains("cannot find the host `nosuch.invalid`"), "{}", wrong.stderr);
+    let report = injector.interrupt()?.expect(0)?.report()?;
+    assert_eq!((report.rules.len(), report.rules[0].fired), (2, 10 * all.len() as u64), "{report:?}");
     Ok(())
 }

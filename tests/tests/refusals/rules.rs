@@ -217,3 +217,18 @@ fn more_rules_than_a_plan_holds() -> Result<()> {
         refused(&words, 2, &parts("65 rules", "holds 64", "second injector"))
     })
 }
+
+#[test]
+fn a_host_that_is_not_there() -> Result<()> {
+    nothing_left(|| {
+        refused(
+            &["--net", "to nosuch.invalid : loss 10%"],
+            2,
+            &parts(
+                "to nosuch.invalid : loss 10%",
+                "cannot find the host `nosuch.invalid`",
+                "getent ahosts nosuch.invalid",
+            ),
+        )
+    })
+}

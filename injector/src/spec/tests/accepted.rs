@@ -363,6 +363,23 @@ fn lists_have_both_families_and_any_length() {
 }
 
 #[test]
+fn hosts_stand_among_addresses() {
+    for (text, names) in [
+        ("to example.org : loss 5%", vec!["example.org"]),
+        ("to db-1.local,10.0.0.1,db_2. not to localhost:loss 5%", vec!["db-1.local", "db_2.", "localhost"]),
+        ("from a.b,::1:partition", vec!["a.b"]),
+        ("to 3com,tcp.,x,loss.example : loss 5%", vec!["3com", "tcp.", "x", "loss.example"]),
+        ("from ::1 to db : loss 5%", vec!["db"]),
+    ] {
+        let rule = packets(text);
+        let hosts: Vec<_> = rule.hosts().map(|host| host.name.as_str()).collect();
+        assert_eq!(hosts, names, "{text}");
+        assert!(rule.hosts().all(|host| host.addresses.is_empty()));
+    }
+    assert_eq!(packets("to a,::1,b : loss 5%").to_string(), "egress to a,::1,b : loss 5%");
+}
+
+#[test]
 fn not_negates_the_word_behind_it() {
     for (text, shown) in [
         ("not to 10.0.0.0/8 : loss 5%", "egress not to 10.0.0.0/8 : loss 5%"),

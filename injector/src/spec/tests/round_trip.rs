@@ -1,6 +1,7 @@
 //! Printing a rule and reading it again gives the same rule, and no text makes a parser panic.
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     ops::RangeInclusive,
     time::Duration,
@@ -11,7 +12,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::{
     super::{
-        address::Addresses,
+        address::{Address, Addresses, Host},
         effect::{CallResult, Effect, Moment},
         errno::Errno,
         header::{Flags, Lengths},
@@ -121,8 +122,14 @@ fn chosen<T: Clone + std::fmt::Debug>(
 
 /// Networks, the first of a family of one's choice, so that some packet can have them.
 fn networks(ipv4: bool) -> impl Strategy<Value = Addresses> + Clone {
-    let more = vec(any::<bool>().prop_flat_map(network), 0..4);
-    (network(ipv4), more).prop_map(|(first, more)| Addresses([vec![first], more].concat()))
+    let names = select(vec!["localhost", "db.example", "x-1.y_z.", "3com", "tcp."]);
+    let host = |name: &str| Address::Host(Host { name: name.into(), addresses: BTreeSet::new() });
+    let one = prop_oneof![
+        3 => any::<bool>().prop_flat_map(network).prop_map(Address::Network),
+        1 => names.prop_map(host)
+    ];
+    let first = network(ipv4).prop_map(Address::Network);
+    (first, vec(one, 0..4)).prop_map(|(first, more)| Addresses([vec![first], more].concat()))
 }
 
 fn some_ports() -> impl Strategy<Value = Chosen<PortList>> {
@@ -253,6 +260,7 @@ fn nearly_a_rule() -> impl Strategy<Value = String> {
         "10.0.0.0/8",
         "::1",
         "fe80::",
+        "db.example",
         "/64",
         "port",
         "not ",
