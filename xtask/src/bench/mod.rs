@@ -1,9 +1,11 @@
 //! `cargo xtask bench`: figures, never a verdict. What they come to is in docs/performance.md.
 
+mod guest;
 mod meter;
 mod scenario;
 mod stage;
 mod table;
+mod throughput;
 mod unaffected;
 
 use anyhow::Result;
@@ -19,14 +21,22 @@ pub(crate) struct Bench {
 #[derive(Subcommand)]
 enum What {
     Unaffected(unaffected::Unaffected),
+    Throughput(throughput::Throughput),
     #[command(hide = true)]
     Stage(stage::Stage),
+    #[command(hide = true)]
+    Wire(throughput::Wire),
+    #[command(hide = true)]
+    Send(throughput::Send),
 }
 
 impl Bench {
     pub(crate) fn run(self) -> Result<()> {
         match self.what {
             What::Unaffected(verb) => verb.run(),
+            What::Throughput(verb) => verb.run(),
+            What::Wire(verb) => verb.run(),
+            What::Send(verb) => verb.run(),
             What::Stage(verb) => verb.run(),
         }
     }

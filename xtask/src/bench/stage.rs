@@ -1,6 +1,7 @@
 //! The guest's side: makes the cgroups, sets each row's stage, has the measuring program count, and
 //! prints the kernel's release, and the figures, one a line: group, row, call, instructions.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -107,7 +108,7 @@ fn measure(group: &Group, row: &Row) -> Result<Vec<(String, i64)>> {
             }
             let meter = Meter::start(&home(row.measured, targets), &[], group.calls)?;
             let root = if row.measured == Measured::Inside { &meter } else { &member };
-            let injector = Injector::attach(rule, times, targets, root.pid())?;
+            let injector = Injector::attach(&options(rule, times, targets, root.pid()))?;
             let figures = meter.measure()?;
             injector.end()?;
             member.dismiss()?;
@@ -129,26 +130,32 @@ fn number_next_process(number: u32) -> Result<()> {
     set("ns_last_pid", number - 1)
 }
 
+/// Who is the target, and what it is to meet.
+fn options(rule: [&str; 2], times: usize, targets: Targets, root: u32) -> Vec<String> {
+    let mut options = Vec::new();
+    for cgroup in cgroups(targets) {
+        options.extend(["--cgroup".to_owned(), cgroup]);
+    }
+    if matches!(targets, Targets::Process | Targets::Both) {
+        options.extend(["--pid".to_owned(), root.to_string()]);
+    }
+    for _ in 0..times {
+        options.extend(rule.map(str::to_owned));
+    }
+    options
+}
+
 /// A running injector.
-struct Injector {
+pub(super) struct Injector {
     process: Child,
     stderr: thread::JoinHandle<String>,
 }
 
 impl Injector {
     /// Attaches the injector; returns when its rules act.
-    fn attach(rule: [&str; 2], times: usize, targets: Targets, root: u32) -> Result<Self> {
+    pub(super) fn attach<S: AsRef<OsStr>>(options: &[S]) -> Result<Self> {
         let mut command = Command::new(checkout::injector());
-        command.args(["attach", "--for", "forever"]);
-        for cgroup in cgroups(targets) {
-            command.args(["--cgroup", &cgroup]);
-        }
-        if matches!(targets, Targets::Process | Targets::Both) {
-            command.args(["--pid", &root.to_string()]);
-        }
-        for _ in 0..times {
-            command.args(rule);
-        }
+        command.args(["attach", "--for", "forever"]).args(options);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = command.spawn().context("cannot start the injector")?;
         let mut stderr = BufReader::new(process.stderr.take().context("no stderr")?);
@@ -167,7 +174,7 @@ impl Injector {
     }
 
     /// Ends it.
-    fn end(mut self) -> Result<()> {
+    pub(super) fn end(mut self) -> Result<()> {
         kill(Pid::from_raw(i32::try_from(self.process.id())?), Signal::SIGTERM)?;
         let status = self.process.wait()?;
         let said = self.stderr.join().unwrap_or_default();

@@ -2,20 +2,15 @@
 //! They are counted by the guest's clock, which is the emulator's count: equal to the digit every time,
 //! whatever the host is busy with.
 
-use std::time::Duration;
-
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Args;
 
+use super::guest::counted;
 use super::meter;
 use super::scenario::{Machine, groups};
 use super::table::Figures;
-use crate::kernel::{self, Name};
-use crate::vm::{Ending, Guest, Streams};
-use crate::{build, checkout};
-
-/// The whole of one kernel takes three to ten minutes.
-const LIMIT: Duration = Duration::from_mins(40);
+use crate::build;
+use crate::kernel::Name;
 
 /// Instructions per call of a process outside the targets, and of one inside whose rule does not fire
 ///
@@ -53,34 +48,11 @@ impl Unaffected {
 /// The tables of one machine.
 fn measure(machine: Machine, only: &str) -> Result<String> {
     let name = machine.kernel;
-    let mut guest = Guest::new(kernel::ready(name)?);
-    guest.name = format!("bench-{name}");
-    guest.icount = true;
-    guest.limit = LIMIT;
-    guest.directory = checkout::root();
-    guest.streams = Streams::Capture;
-    guest.env = vec![("CARGO_TARGET_DIR".to_owned(), checkout::target().display().to_string())];
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
-    let mut command = vec![program.display().to_string()];
-    command.extend(["bench", "stage", &name.to_string(), only].map(str::to_owned));
+    let mut words = ["stage", &name.to_string(), only].map(str::to_owned).to_vec();
     if machine.preemptible {
-        guest.append.push("preempt=full".to_owned());
-        command.push("--preemptible".to_owned());
+        words.push("--preemptible".to_owned());
     }
-    let outcome = guest.run(&command)?;
-    if !outcome.good() {
-        let how = match &outcome.ending {
-            Ending::Exited(code) => format!("exit code {code}"),
-            other => format!("{other:?}"),
-        };
-        let said = String::from_utf8_lossy(&outcome.stderr);
-        let trouble = outcome.trouble.join("\n");
-        bail!(
-            "the measurement on {name} failed ({how}): {said}{trouble}\nall of it: {}",
-            checkout::shown(&outcome.folder)
-        );
-    }
-    let figures = Figures::read(&String::from_utf8_lossy(&outcome.stdout))?;
+    let figures = Figures::read(&counted(name, machine.preemptible, &words)?)?;
     let boot = if machine.preemptible { ", preempt=full" } else { "" };
     Ok(format!("## {name}{boot}: {}", figures.print(&groups(machine, only))))
 }
