@@ -14,6 +14,10 @@ pub const BACKEND_FMOD_RET: u32 = 1;
 pub const BACKEND_KPROBE: u32 = 2;
 /// [`Event::backend`]: kretprobe with `bpf_override_return`, when the call has run.
 pub const BACKEND_KRETPROBE: u32 = 6;
+/// [`Event::backend`]: programs that sleep, on the system call's own function.
+pub const BACKEND_NAP: u32 = 7;
+/// [`Event::backend`]: a program that sleeps, at a security hook.
+pub const BACKEND_NAP_HOOK: u32 = 8;
 /// [`Event::backend`]: `fmod_ret` on a security hook.
 pub const BACKEND_HOOK: u32 = 3;
 /// [`Event::backend`]: the cgroup's own packet hook.
@@ -21,7 +25,7 @@ pub const BACKEND_CGROUP_SKB: u32 = 4;
 /// [`Event::backend`]: traffic control at a device's egress.
 pub const BACKEND_TC: u32 = 5;
 /// [`Event::backend`]: the far end of the delay line.
-pub const BACKEND_LINE: u32 = 7;
+pub const BACKEND_LINE: u32 = 9;
 
 /// One injection.
 #[repr(C)]
@@ -73,11 +77,15 @@ pub struct Event {
     pub _pad: u32,
     /// The call's arguments as the caller passed them.
     pub args: [u64; 6],
+    /// [`crate::rule::Rule::delay_enter`].
+    pub delay_enter: u64,
+    /// [`crate::rule::Rule::delay_exit`].
+    pub delay_exit: u64,
     /// The packet, all zero for calls.
     pub packet: Packet,
 }
 
-const _: () = assert!(size_of::<Event>() == 56 + 24 + 48 + 48 + size_of::<Packet>());
+const _: () = assert!(size_of::<Event>() == 56 + 24 + 48 + 48 + 16 + size_of::<Packet>());
 
 /// Bytes of a path that an event tells.
 pub const PATH_TAIL: usize = 256;

@@ -8,7 +8,7 @@ use crate::{
     trigger::{Threshold, When},
 };
 
-/// [`Rule::fault`]: the call's result stays its own; there is a signal.
+/// [`Rule::fault`]: the call's result stays its own; there is a signal, or a delay.
 pub const FAULT_NONE: u32 = 0;
 /// [`Rule::fault`]: the call returns [`Rule::value`].
 pub const FAULT_RETURN: u32 = 1;
@@ -77,6 +77,10 @@ pub struct Rule {
     pub moment: u32,
     /// One of the `SCOPE_` constants.
     pub scope: u32,
+    /// Nanoseconds that the caller sleeps before the call.
+    pub delay_enter: u64,
+    /// Nanoseconds that it sleeps when the call has run.
+    pub delay_exit: u64,
     /// The bytes of the thread's name that are asked about; all zero for any name.
     pub comm_mask: [u64; 2],
     /// What they have to be.
@@ -91,7 +95,7 @@ pub struct Rule {
 
 const _: () = assert!(
     size_of::<Rule>()
-        == 96 + MAX_CHOICES * size_of::<Choice>() + size_of::<PacketMatch>() + size_of::<Netem>()
+        == 112 + MAX_CHOICES * size_of::<Choice>() + size_of::<PacketMatch>() + size_of::<Netem>()
         && align_of::<Rule>() == 8
 );
 
@@ -101,5 +105,12 @@ impl Rule {
     #[must_use]
     pub const fn decides(&self) -> bool {
         self.fault != FAULT_NONE
+    }
+
+    /// Does somebody have to wait?
+    #[inline(always)]
+    #[must_use]
+    pub const fn delays(&self) -> bool {
+        self.delay_enter | self.delay_exit != 0
     }
 }

@@ -34,6 +34,20 @@ pub struct Shared {
     pub lost_events: AtomicU64,
     /// Cgroups below a target that did not fit the map.
     pub lost_cgroups: AtomicU64,
+    /// The process in whose memory delayed threads sleep, as the initial pid namespace numbers it.
+    pub sleeper: AtomicU64,
+    /// Where in its memory the places begin, see [`crate::nap`].
+    pub bed: AtomicU64,
+    /// No delay is longer, nanoseconds.
+    pub longest: AtomicU64,
+    /// Programs that sleep at calls are attached in batches; those of this one and of earlier ones may.
+    pub copies: AtomicU64,
+    /// Delays that did not happen before a call, because all programs that sleep were in use there.
+    pub missed_before: AtomicU64,
+    /// The same behind a call.
+    pub missed_behind: AtomicU64,
+    /// Delays that ended before their time, or at once: the thread was killed, or nobody served it.
+    pub cut_short: AtomicU64,
 }
 
 /// May a fault happen at `now`? [`Shared::deadline`] and [`Shared::lease`] both have a say.

@@ -34,7 +34,7 @@ pub struct Thread {
 
 const _: () = assert!(size_of::<Thread>() == 24);
 
-/// What follows the head: the call that a signal has interrupted and that is made again when the signal is done with.
+/// The call that a signal has interrupted and that is made again when the signal is done with.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Restart {
@@ -44,9 +44,38 @@ pub struct Restart {
     pub stack: u64,
 }
 
-/// What comes before the cells, in bytes.
-const HEAD: u32 = 40;
-const _: () = assert!(HEAD as usize == size_of::<Thread>() + size_of::<Restart>());
+/// What comes before the cells. Apart from [`Thread`], which programs have on their stacks: that is short.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct State {
+    /// Who it is.
+    pub thread: Thread,
+    /// Its call that starts again.
+    pub restart: Restart,
+    /// What was decided about its call and is not done yet.
+    pub pending: Pending,
+}
+
+const _: () = assert!(size_of::<State>() == 72);
+
+/// Left by the program that decides about a call, for those at the same function that carry it out.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Pending {
+    /// To sleep before the call, nanoseconds.
+    pub before: u64,
+    /// To sleep when it has run.
+    pub behind: u64,
+    /// What the call is to return without running, if `decided` is 1.
+    pub value: i64,
+    /// See `value`.
+    pub decided: u64,
+}
+
+impl Pending {
+    /// Nothing is to be done.
+    pub const NONE: Self = Self { before: 0, behind: 0, value: 0, decided: 0 };
+}
 
 impl Thread {
     /// A thread that has made no others yet.
@@ -88,7 +117,7 @@ pub const MAX_SLOTS: u32 = 7 * 1024;
 /// The size of a thread's state with `cells` cells, in bytes.
 #[must_use]
 pub const fn state_size(cells: u32) -> u32 {
-    HEAD + cells * 8
+    72 + cells * 8
 }
 
 /// Counts a match of rule number `rule` in a thread's cell: what the cell holds now. The low half is the
@@ -161,8 +190,8 @@ mod tests {
     fn the_largest_state_fits_task_storage() {
         // KMALLOC_MAX_SIZE is far larger; U16_MAX less the element's own overhead is the limit.
         assert!(state_size(MAX_SLOTS) < 65_535 - 512);
-        assert_eq!(state_size(0), 40);
-        assert_eq!(state_size(1), 48);
+        assert_eq!(state_size(0), 72);
+        assert_eq!(state_size(1), 80);
     }
 
     #[test]

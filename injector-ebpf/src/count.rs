@@ -7,7 +7,7 @@ use injector_common::{
     config::USES_SCOPES,
     decide::Match,
     rule::{Rule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD},
-    thread::{self, Restart, Thread},
+    thread::{self, State, Thread},
 };
 
 use crate::{
@@ -84,6 +84,6 @@ fn cell(state: *mut Thread, slot: &Slot) -> Option<*mut u64> {
     if cell >= u64::from(config!(slots)) {
         return None;
     }
-    // SAFETY: the loader made room for `slots` cells behind the head and what follows it.
-    Some(unsafe { state.add(1).cast::<Restart>().add(1).cast::<u64>().add(cell as usize) })
+    // SAFETY: the loader made room for `slots` cells behind the head.
+    Some(unsafe { state.cast::<State>().add(1).cast::<u64>().add(cell as usize) })
 }

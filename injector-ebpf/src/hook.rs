@@ -13,11 +13,12 @@ use injector_common::{
     call::{ABI_NONE, Run, hook_entry},
     config::USES_OBJECTS,
     decide::safe_at_security_hook,
-    event::BACKEND_HOOK,
+    event::{BACKEND_HOOK, BACKEND_NAP_HOOK},
 };
 
 use crate::{
     maps::{CALLS, Task, config, current},
+    nap,
     object::Seen,
     rules::{self, Runs, uses},
     subject,
@@ -32,12 +33,16 @@ macro_rules! argument {
     };
 }
 
-/// A program for all hooks whose arguments say the same. What comes before `decide` is paid by everybody.
-macro_rules! program {
-    ($(#[$doc:meta])* $name:ident, $section:literal, |$ctx:ident| $seen:expr) => {
-        program!($(#[$doc])* $name, $section, |$ctx| $seen, 0);
+/// Two programs for all hooks whose arguments say the same: one that returns what was decided, and one that leaves
+/// it to a program that sleeps. What comes before `decide` is paid by everybody.
+macro_rules! programs {
+    ($(#[$doc:meta])* $name:ident, $section:literal, $nap:ident, $nap_section:literal, |$ctx:ident| $seen:expr) => {
+        programs!($(#[$doc])* $name, $section, $nap, $nap_section, |$ctx| $seen, 0);
     };
-    ($(#[$doc:meta])* $name:ident, $section:literal, |$ctx:ident| $seen:expr, $mask:expr) => {
+    (
+        $(#[$doc:meta])* $name:ident, $section:literal, $nap:ident, $nap_section:literal,
+        |$ctx:ident| $seen:expr, $mask:expr
+    ) => {
         $(#[$doc])*
         #[unsafe(no_mangle)]
         #[unsafe(link_section = $section)]
@@ -46,69 +51,87 @@ macro_rules! program {
             #[inline(never)]
             fn decide($ctx: *mut c_void) -> i64 {
                 let task = current();
-                if excluded(task) { 0 } else { verdict($ctx, task, $mask, || $seen) }
+                if excluded(task) { 0 } else { verdict($ctx, task, BACKEND_HOOK, $mask, || $seen) }
             }
             if subject::suspected() { decide($ctx) } else { 0 }
+        }
+
+        $(#[$doc])*
+        #[unsafe(no_mangle)]
+        #[unsafe(link_section = $nap_section)]
+        pub extern "C" fn $nap($ctx: *mut c_void) -> i64 {
+            #[inline(never)]
+            fn decide($ctx: *mut c_void) {
+                let task = current();
+                if !excluded(task) {
+                    nap::begin_at_hook(task);
+                    nap::leave_at_hook(task, verdict($ctx, task, BACKEND_NAP_HOOK, $mask, || $seen));
+                }
+            }
+            if subject::suspected() {
+                decide($ctx);
+            }
+            0
         }
     };
 }
 
-program!(
+programs!(
     /// Any hook that does not say which file or socket it is about.
-    hook_plain, "fexit/hook_plain",
+    hook_plain, "fexit/hook_plain", nap_hook_plain, "fexit/nap_hook_plain",
     |ctx| Seen::UNKNOWN
 );
-program!(
+programs!(
     /// `(struct file *, ...)`.
-    hook_file, "fexit/hook_file",
+    hook_file, "fexit/hook_file", nap_hook_file, "fexit/nap_hook_file",
     |ctx| Seen::file(argument!(ctx, 0))
 );
-program!(
+programs!(
     /// `(struct file *, int mask)`.
-    hook_access, "fexit/hook_access",
+    hook_access, "fexit/hook_access", nap_hook_access, "fexit/nap_hook_access",
     |ctx| Seen::file(argument!(ctx, 0)),
     argument!(ctx, 1) as u32
 );
-program!(
+programs!(
     /// `(const struct path *, ...)`.
-    hook_path, "fexit/hook_path",
+    hook_path, "fexit/hook_path", nap_hook_path, "fexit/nap_hook_path",
     |ctx| Seen::path(argument!(ctx, 0))
 );
-program!(
+programs!(
     /// `(const struct path *folder, struct dentry *, ...)`.
-    hook_entry_of, "fexit/hook_entry_of",
+    hook_entry_of, "fexit/hook_entry_of", nap_hook_entry_of, "fexit/nap_hook_entry_of",
     |ctx| Seen::entries(argument!(ctx, 0), argument!(ctx, 1), 0)
 );
-program!(
+programs!(
     /// `(struct dentry *old, const struct path *folder, struct dentry *new)`, both on one mount
     /// (fs/namei.c, `do_linkat`).
-    hook_link, "fexit/hook_link",
+    hook_link, "fexit/hook_link", nap_hook_link, "fexit/nap_hook_link",
     |ctx| Seen::entries(argument!(ctx, 1), argument!(ctx, 0), argument!(ctx, 2))
 );
-program!(
+programs!(
     /// `(const struct path *, struct dentry *old, const struct path *, struct dentry *new, ...)`, both on one
     /// mount (fs/namei.c, `do_renameat2`).
-    hook_rename, "fexit/hook_rename",
+    hook_rename, "fexit/hook_rename", nap_hook_rename, "fexit/nap_hook_rename",
     |ctx| Seen::entries(argument!(ctx, 0), argument!(ctx, 1), argument!(ctx, 3))
 );
-program!(
+programs!(
     /// `(struct socket *, ...)`.
-    hook_socket, "fexit/hook_socket",
+    hook_socket, "fexit/hook_socket", nap_hook_socket, "fexit/nap_hook_socket",
     |ctx| Seen::socket(argument!(ctx, 0))
 );
-program!(
+programs!(
     /// `(struct socket *, struct sockaddr *peer, ...)`.
-    hook_connect, "fexit/hook_connect",
+    hook_connect, "fexit/hook_connect", nap_hook_connect, "fexit/nap_hook_connect",
     |ctx| Seen::peer(argument!(ctx, 0), argument!(ctx, 1))
 );
-program!(
+programs!(
     /// `(struct socket *, struct sockaddr *own, ...)`.
-    hook_bind, "fexit/hook_bind",
+    hook_bind, "fexit/hook_bind", nap_hook_bind, "fexit/nap_hook_bind",
     |ctx| Seen::own(argument!(ctx, 0), argument!(ctx, 1))
 );
-program!(
+programs!(
     /// `(struct socket *, struct msghdr *, ...)`.
-    hook_send, "fexit/hook_send",
+    hook_send, "fexit/hook_send", nap_hook_send, "fexit/nap_hook_send",
     |ctx| {
         let message = argument!(ctx, 1) as *const c_void;
         Seen::peer(argument!(ctx, 0), probe(message, config!(objects.message_name) as usize))
@@ -124,7 +147,7 @@ fn excluded(task: Task) -> bool {
 
 /// What the hook is to return: 0 to let it run.
 #[inline(always)]
-fn verdict(ctx: *mut c_void, task: Task, mask: u32, seen: impl FnOnce() -> Seen) -> i64 {
+fn verdict(ctx: *mut c_void, task: Task, backend: u32, mask: u32, seen: impl FnOnce() -> Seen) -> i64 {
     // SAFETY: the context of a program that runs from a trampoline.
     let hook = unsafe { bpf_get_attach_cookie(ctx) } as u32;
     let mut call = Call::of(task);
@@ -133,16 +156,16 @@ fn verdict(ctx: *mut c_void, task: Task, mask: u32, seen: impl FnOnce() -> Seen)
         call.abi = ABI_NONE;
         None
     } else {
-        of_call(&call, hook, mask)
+        of_call(&call, backend, hook, mask)
     };
-    let of_operations = if uses(USES_OBJECTS) { of_operations(hook) } else { None };
+    let of_operations = if uses(USES_OBJECTS) { of_operations(hook, backend) } else { None };
     if of_call.is_none() && of_operations.is_none() {
         return 0;
     }
     let (calls, operations) = (of_call.unwrap_or_default(), of_operations.unwrap_or_default());
     let mut value = 0;
     let runs = Runs { calls, operations };
-    if rules::pass(task, &call, runs, (mask, seen), (BACKEND_HOOK, None), &mut value)
+    if rules::pass(task, &call, runs, (mask, seen), (backend, None), &mut value)
         && safe_at_security_hook(value)
     {
         value
@@ -151,17 +174,17 @@ fn verdict(ctx: *mut c_void, task: Task, mask: u32, seen: impl FnOnce() -> Seen)
     }
 }
 
-/// The rules of `call`, if it is this hook that decides for it.
+/// The rules of `call`, if they are `backend`'s and it is this hook that decides for it.
 #[inline(always)]
-fn of_call(call: &Call, hook: u32, mask: u32) -> Option<Run> {
-    let (run, found) = rules::rules_of(call, BACKEND_HOOK)?;
+fn of_call(call: &Call, backend: u32, hook: u32, mask: u32) -> Option<Run> {
+    let (run, found) = rules::rules_of(call, backend)?;
     let here = u32::from(found.hooks[0]) == hook || u32::from(found.hooks[1]) == hook;
     if here && (found.mask == 0 || found.mask & mask != 0) { Some(run) } else { None }
 }
 
-/// The rules on the operations that pass this hook.
+/// The rules on the operations that pass this hook, if they are `backend`'s.
 #[inline(always)]
-fn of_operations(hook: u32) -> Option<Run> {
+fn of_operations(hook: u32, backend: u32) -> Option<Run> {
     let run = rules::read(&CALLS.get(hook_entry(hook))?.run);
-    if run.count == 0 { None } else { Some(run) }
+    if run.count == 0 || u32::from(run.backend) != backend { None } else { Some(run) }
 }

@@ -36,6 +36,8 @@ mod lineage;
 #[cfg(target_arch = "bpf")]
 mod maps;
 #[cfg(target_arch = "bpf")]
+mod nap;
+#[cfg(target_arch = "bpf")]
 mod object;
 #[cfg(target_arch = "bpf")]
 mod packet;
@@ -49,6 +51,8 @@ mod report;
 mod rules;
 #[cfg(target_arch = "bpf")]
 mod signal;
+#[cfg(target_arch = "bpf")]
+mod sleep;
 #[cfg(target_arch = "bpf")]
 mod socket;
 #[cfg(target_arch = "bpf")]

@@ -22,6 +22,7 @@ use injector_common::{
     flow::{Flow, FlowClass, FlowKey},
     glob::Glob,
     member::{MAX_MEMBERS, Member},
+    nap::{self, Place},
     object::Ports,
     queue::Queue,
     rule::Rule,
@@ -134,6 +135,10 @@ pub static WAITING: HashMap<u64, Thread> = HashMap::with_max_entries(4096, 1);
 /// Injections, on their way to the log.
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
+
+/// Where delayed threads sleep. The server has it mapped.
+#[map]
+pub static PLACES: Array<Place> = Array::with_max_entries(nap::PLACES, 0);
 
 /// The packet program that [`crate::packet::egress_gate`] jumps to.
 #[map]

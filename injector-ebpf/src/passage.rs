@@ -7,7 +7,7 @@ use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use injector_common::{
     call::{Slot, entry, operation_object},
     config::USES_OBJECTS,
-    event::{BACKEND_HOOK, BACKEND_KRETPROBE},
+    event::{BACKEND_HOOK, BACKEND_KRETPROBE, BACKEND_NAP_HOOK},
     thread::Thread,
 };
 
@@ -137,7 +137,7 @@ impl Passage {
             return None;
         }
         let wanted = &raw const slot.object;
-        if self.backend == BACKEND_HOOK {
+        if self.backend == BACKEND_HOOK || self.backend == BACKEND_NAP_HOOK {
             return Some(object_meant(object, wanted) != 0);
         }
         object_opened(object, self.call.register(slot.descriptor) as u32);

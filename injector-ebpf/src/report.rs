@@ -95,6 +95,8 @@ unsafe fn tell(event: *mut Event, passage: &Passage, number: u32, rule: &Rule, d
         (*event).place = passage.place;
         (*event).value = passage.value;
         (*event).outcome = passage.outcome.unwrap_or_default();
+        (*event).delay_enter = rule.delay_enter;
+        (*event).delay_exit = rule.delay_exit;
         (*event).fault = rule.fault;
         (*event).moment = rule.moment;
         (*event).operation = 0;

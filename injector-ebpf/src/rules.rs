@@ -6,7 +6,9 @@ use core::{ffi::c_void, mem::MaybeUninit};
 use aya_ebpf::helpers::generated::{bpf_loop, bpf_send_signal_thread};
 use injector_common::{
     call::{CallRules, Run, Slot, entry},
-    config::{USES_ARGUMENTS, USES_CHOICES, USES_NAMES, USES_OBJECTS, USES_OUTCOMES, USES_SIGNALS},
+    config::{
+        USES_ARGUMENTS, USES_CHOICES, USES_DELAYS, USES_NAMES, USES_OBJECTS, USES_OUTCOMES, USES_SIGNALS,
+    },
     counters::{Counters, Reason},
     decide::{Match, in_time, named, result, ticket_valid, triggered},
     event::BACKEND_KRETPROBE,
@@ -17,6 +19,7 @@ use crate::{
     atomic,
     count::identity,
     maps::{CALLS, COUNTERS, RULES, SHARED, Task, config},
+    nap,
     object::{self, Seen, object_complete},
     passage::Passage,
     report,
@@ -117,6 +120,9 @@ unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
             if uses(USES_SIGNALS) && rule.signal != 0 {
                 // SAFETY: a number; what it cannot reach (a kernel thread, init) it leaves alone.
                 unsafe { bpf_send_signal_thread(rule.signal) };
+            }
+            if uses(USES_DELAYS) {
+                nap::ask(passage.state, rule);
             }
             atomic::add(&counters.fired, 1);
             tell(passage, slot, rule, at.number);

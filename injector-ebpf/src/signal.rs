@@ -6,7 +6,7 @@
 
 use core::ffi::c_void;
 
-use injector_common::thread::{RESTARTS, Restart, Thread, starts_again};
+use injector_common::thread::{RESTARTS, Restart, State, Thread, starts_again};
 
 use crate::{
     maps::{THREADS, config, current},
@@ -78,6 +78,6 @@ pub fn starts(state: *mut Thread, call: &Call) -> bool {
 /// What is noted for the thread with this state.
 #[inline(always)]
 const fn restart(state: *mut Thread) -> *mut Restart {
-    // SAFETY: the loader made room for it behind the head.
-    unsafe { state.add(1).cast() }
+    // SAFETY: a place in memory, not looked at: the loader made room for all of the head.
+    unsafe { &raw mut (*state.cast::<State>()).restart }
 }

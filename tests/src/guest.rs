@@ -34,6 +34,11 @@ impl Kernel {
         self == Self::FaultInjection
     }
 
+    /// Whether calls can be delayed at security hooks: the BPF security module, and Linux 6.12.
+    pub fn delays_at_hooks(self) -> bool {
+        self != Self::Debian61
+    }
+
     /// Whether packet programs are attached by links that go with their owner (tcx, Linux 6.6).
     pub fn has_tcx(self) -> bool {
         self != Self::Debian61

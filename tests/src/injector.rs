@@ -258,6 +258,8 @@ pub struct Report {
     pub skipped: u64,
     /// Injections that are not in the log.
     pub lost_events: u64,
+    /// Delays that did not happen.
+    pub missed: u64,
 }
 
 /// The counters of a rule.
@@ -305,7 +307,8 @@ impl Report {
         }
         let skipped = value["skipped"].as_object()?.values().filter_map(Value::as_u64).sum();
         let (seed, lost_events) = (value["seed"].as_u64()?, value["lost_events"].as_u64()?);
-        Some(Self { seed, rules, skipped, lost_events })
+        let missed = value["delays"]["missed"].as_u64()?;
+        Some(Self { seed, rules, skipped, lost_events, missed })
     }
 }
 

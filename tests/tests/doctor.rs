@@ -36,6 +36,8 @@ fn what_works_and_what_does_not() -> Result<()> {
         ("fmod_ret", listed),
         ("kprobe", listed),
         ("hook", true),
+        ("nap", listed),
+        ("nap_hook", kernel.delays_at_hooks()),
         ("cgroup_skb", true),
         ("tcx", kernel.has_tcx()),
         ("clsact", true),
@@ -46,6 +48,12 @@ fn what_works_and_what_does_not() -> Result<()> {
         let told = |field: &str| finding[field].as_str().is_some_and(|text| !text.trim().is_empty());
         ensure!(works || (told("why") && told("remedy")), "{finding:#}");
         ensure!(!works || finding["why"].is_null(), "{finding:#}");
+    }
+    for (operation, wait) in [("open", "yes"), ("connect", "yes"), ("rename", "unsafe"), ("read", "no")] {
+        let operations = all["operations"].as_array().context("no operations")?;
+        let found = operations.iter().find(|found| found["operation"] == operation);
+        let expected = if kernel.delays_at_hooks() { wait } else { "no" };
+        assert_eq!(found.with_context(|| operation.to_owned())?["delay"], expected, "{operation}");
     }
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     assert_eq!(all["kernel"].as_str(), Some(release.trim()));

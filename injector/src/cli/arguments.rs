@@ -10,6 +10,7 @@ use crate::{
         self, Injector,
         request::{Grammar, Until},
     },
+    kernel::nap,
     plan::Options,
     spec::{SpecError, model::Rule, units},
 };
@@ -128,6 +129,9 @@ pub(super) struct Behaviour {
     /// Allow dangerous calls and wide targets: close, futex, …; the root cgroup, process 1
     #[arg(long = "unsafe")]
     pub(super) insist: bool,
+    /// No call is delayed longer than this at a time, such as 30s; 10s if nothing is said
+    #[arg(long, value_name = "TIME")]
+    pub(super) max_nap: Option<String>,
     /// Children are always included; accepted because strace has it
     #[arg(short = 'f', hide = true)]
     _follow: bool,
@@ -147,8 +151,20 @@ impl Behaviour {
             // Short enough to be typed again.
             None => engine::random_u64()? >> 32,
         };
+        let longest_nap = match self.max_nap.as_deref() {
+            Some(time) => units::duration(time)?,
+            None => nap::LONGEST,
+        };
         let longest_delay = units::duration(&self.max_delay)?;
-        Ok(Options { seed, longest_delay, monitor: self.monitor, insist: self.insist, duration, whole })
+        Ok(Options {
+            seed,
+            longest_delay,
+            monitor: self.monitor,
+            insist: self.insist,
+            longest_nap,
+            duration,
+            whole,
+        })
     }
 }
 

@@ -103,6 +103,7 @@ impl Attach {
                         End::Deadline => output::note("the time is up"),
                         End::TargetsGone => output::note("nothing is left of the targets"),
                         End::Stopped => output::note("stopped"),
+                        End::DelaysLost(lost) => output::note(format_args!("ended: {lost}")),
                     }
                     break;
                 }

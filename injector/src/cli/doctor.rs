@@ -12,7 +12,7 @@ use crate::{
         Mechanism, Unsupported,
         btf::KernelBtf,
         probe, setting,
-        syscall::{Backend, hook::Hook},
+        syscall::{Backend, Site, held_at, hook::Hook, nap_hook::NapHook},
     },
     operations::{Operation, TABLE},
 };
@@ -28,7 +28,7 @@ pub(super) struct Doctor {
     json: bool,
 }
 
-const ALL: [Mechanism; 12] = [
+const ALL: [Mechanism; 14] = [
     Mechanism::Btf,
     Mechanism::Lineage,
     Mechanism::CgroupV2,
@@ -37,6 +37,8 @@ const ALL: [Mechanism; 12] = [
     Mechanism::Kretprobe,
     Mechanism::Hook,
     Mechanism::Lsm,
+    Mechanism::Nap,
+    Mechanism::NapHook,
     Mechanism::CgroupIngress,
     Mechanism::Tcx,
     Mechanism::Clsact,
@@ -73,6 +75,18 @@ struct Possible {
     available: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
+    /// Can a thread wait before it?
+    delay: Wait,
+}
+
+/// Whether threads can wait before an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Wait {
+    Yes,
+    /// With `--unsafe`: others wait as well.
+    Unsafe,
+    No,
 }
 
 impl Doctor {
@@ -90,7 +104,8 @@ impl Doctor {
         let usable = works(&[Mechanism::Lineage]) && works(&ways);
         let forbidden =
             results.iter().any(|(_, result)| result.as_ref().is_err_and(|cause| cause.permission));
-        let findings = Findings { operations: operations(btf.as_ref()), ..findings(&results) };
+        let waits = works(&[Mechanism::NapHook]);
+        let findings = Findings { operations: operations(btf.as_ref(), waits), ..findings(&results) };
         if self.json {
             output::print_json(&findings)?;
         } else {
@@ -128,9 +143,18 @@ fn findings(results: &[(Mechanism, Result<(), Unsupported>)]) -> Findings {
     }
 }
 
-/// Which operations have a hook here.
-fn operations(btf: Result<&KernelBtf, &Unsupported>) -> Vec<Possible> {
+/// Which operations have a hook here, and at which of those threads can wait, if they can at any (`waits`).
+fn operations(btf: Result<&KernelBtf, &Unsupported>, waits: bool) -> Vec<Possible> {
     let hooks = btf.map(|btf| Hook::new(btf, false));
+    let naps = btf.ok().filter(|_| waits).map(NapHook::new);
+    if let Some(naps) = &naps {
+        naps.assume();
+    }
+    let wait = |operation| {
+        let sites = naps.as_ref().and_then(|naps| naps.operation_sites(operation).ok());
+        let locked = |sites: &[Site]| sites.iter().any(|site| held_at(&site.function).is_some());
+        sites.map_or(Wait::No, |sites| if locked(&sites) { Wait::Unsafe } else { Wait::Yes })
+    };
     let possible = |operation: &'static Operation| {
         let sites = hooks
             .as_ref()
@@ -140,6 +164,7 @@ fn operations(btf: Result<&KernelBtf, &Unsupported>) -> Vec<Possible> {
             operation: operation.name,
             available: sites.is_ok(),
             why: sites.err().map(|cause| cause.why),
+            delay: wait(operation),
         }
     };
     TABLE.iter().map(possible).collect()
@@ -168,6 +193,14 @@ fn text(findings: &Findings) -> String {
     let missing = named(false);
     if !missing.is_empty() {
         lines.push(format!("     not here: {missing}"));
+    }
+    let waiting = |wait: Wait| {
+        let those = findings.operations.iter().filter(|possible| possible.delay == wait);
+        those.map(|possible| possible.operation).collect::<Vec<_>>().join(" ")
+    };
+    if !waiting(Wait::Yes).is_empty() {
+        lines.push(format!("     with delay=: {}", waiting(Wait::Yes)));
+        lines.push(format!("     with delay= and --unsafe: {}", waiting(Wait::Unsafe)));
     }
     if findings.fully_preemptible {
         lines.push(

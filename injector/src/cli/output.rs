@@ -186,6 +186,19 @@ pub(super) fn warnings(report: &Report, began_with: usize) {
     for (function, count) in &report.skipped {
         note(format_args!("warning: the kernel skipped {count} runs at {function}; those calls met no rule"));
     }
+    if report.delays.missed > 0 {
+        note(format_args!(
+            "warning: {} delays did not happen: too many threads of one processor waited in the same call \
+             (docs/delay.md)",
+            report.delays.missed
+        ));
+    }
+    if report.delays.cut_short > 0 {
+        note(format_args!(
+            "note: {} delays ended before their time: the thread was killed, or the plan ended",
+            report.delays.cut_short
+        ));
+    }
     if report.lost_events > 0 {
         note(format_args!("warning: {} events were lost; the table has them all", report.lost_events));
     }
@@ -201,6 +214,9 @@ pub(super) fn warnings(report: &Report, began_with: usize) {
 pub(super) fn verdict(report: &Report, expect_fired: bool) -> Code {
     if !report.clean {
         return Code::UNCLEAN;
+    }
+    if report.aborted.is_some() {
+        return Code::FAILED;
     }
     if expect_fired && report.idle().next().is_some() { Code::FAILED } else { Code::OK }
 }

@@ -124,11 +124,13 @@ async fn watch(
         tokio::select! {
             code = command.wait() => return Ok(Some(code?)),
             end = guard.wait(|record| log.write(&record)) => {
-                output::note(match end? {
-                    End::Deadline => "the time is up; the command runs on without faults",
-                    End::Stopped => "stopped; the command runs on without faults",
-                    End::TargetsGone => "the command's cgroup is gone; it runs on without faults",
-                });
+                let why = match end? {
+                    End::Deadline => "the time is up".into(),
+                    End::Stopped => "stopped".into(),
+                    End::TargetsGone => "the command's cgroup is gone".into(),
+                    End::DelaysLost(lost) => lost.to_string(),
+                };
+                output::note(format_args!("{why}; the command runs on without faults"));
                 return Ok(None);
             }
             received = signals.next() => forward(command, received)?,

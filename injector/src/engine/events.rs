@@ -10,8 +10,9 @@ use injector_common::{
     call::{ABI_COMPAT, ABI_NONE},
     event::{
         BACKEND_CGROUP_SKB, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE, BACKEND_LINE,
-        BACKEND_TC, Event, ObjectEvent, SCHEMA,
+        BACKEND_NAP, BACKEND_NAP_HOOK, BACKEND_TC, Event, ObjectEvent, SCHEMA,
     },
+    nap::lasts_with,
     netem::{COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, LOST, OVERFLOWED, OVERTOOK},
     packet::EGRESS,
     rule::{AT_ENTRY, FAULT_NONE},
@@ -77,6 +78,15 @@ pub enum Verdict {
         /// The signal that the thread was sent.
         #[serde(skip_serializing_if = "Option::is_none")]
         signal: Option<String>,
+        /// How long it was to wait before the call, nanoseconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        delay_enter_ns: Option<u64>,
+        /// How long when it had run.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        delay_exit_ns: Option<u64>,
+        /// One of them was to last as long as the rule.
+        #[serde(skip_serializing_if = "not")]
+        delay_forever: bool,
     },
     /// What the packet met; only what it did.
     Packet {
@@ -206,6 +216,8 @@ fn backend(number: u32) -> &'static str {
         BACKEND_FMOD_RET => "fmod_ret",
         BACKEND_KPROBE => "kprobe",
         BACKEND_KRETPROBE => "kretprobe",
+        BACKEND_NAP => "nap",
+        BACKEND_NAP_HOOK => "nap_hook",
         BACKEND_HOOK => "hook",
         BACKEND_CGROUP_SKB => "cgroup_skb",
         BACKEND_TC => "tc",
@@ -223,7 +235,15 @@ fn met(event: &Event) -> Verdict {
         errno: number.and_then(Errno::new).map(|errno| errno.to_string()),
         instead_of: (event.moment != AT_ENTRY).then_some(event.outcome),
         signal: signal.map(|signal| signal.to_string()),
+        delay_enter_ns: length(event.delay_enter),
+        delay_exit_ns: length(event.delay_exit),
+        delay_forever: [event.delay_enter, event.delay_exit].into_iter().any(|d| lasts_with(d).is_some()),
     }
+}
+
+/// Of a delay that has one.
+fn length(delay: u64) -> Option<u64> {
+    (delay != 0 && lasts_with(delay).is_none()).then_some(delay)
 }
 
 fn task(event: &Event) -> TaskRecord {

@@ -24,6 +24,7 @@ use crate::{
     kernel::{
         clock,
         installation::Installation,
+        nap::Lost,
         packet::{Coverage, Event as DeviceEvent},
     },
     plan::Plan,
@@ -46,6 +47,8 @@ pub enum End {
     TargetsGone,
     /// Somebody stopped it (`injector stop`).
     Stopped,
+    /// What makes calls wait has ended, or was ended because it hung.
+    DelaysLost(Lost),
 }
 
 /// See the module.
@@ -64,6 +67,7 @@ pub struct Guard {
     pub(super) notes: Vec<String>,
     pub(super) installation: Installation,
     pub(super) listed: Listed,
+    aborted: Option<String>,
 }
 
 impl Guard {
@@ -102,6 +106,7 @@ impl Guard {
             notes,
             installation,
             listed,
+            aborted: None,
         };
         guard.follow_devices()?;
         let shared = guard.installation.shared();
@@ -163,6 +168,10 @@ impl Guard {
             return Ok(Some(End::Deadline));
         }
         shared.lease.store(now + LEASE_NS, Relaxed);
+        if let Err(lost) = self.installation.tend_naps(TICK) {
+            self.aborted = Some(lost.to_string());
+            return Ok(Some(End::DelaysLost(lost)));
+        }
         self.follow_devices()?;
         self.serve();
         Ok(self.targets_gone().then_some(End::TargetsGone))
@@ -252,6 +261,8 @@ impl Guard {
             skipped,
             lost_events: shared.lost_events.load(Relaxed),
             lost_cgroups: shared.lost_cgroups.load(Relaxed),
+            delays: self.installation.shortfall(),
+            aborted: self.aborted.take(),
             clean,
             notes: std::mem::take(&mut self.notes),
         })

@@ -170,6 +170,9 @@ impl Injector {
         };
         let mut installation = Installation::prepare(&plan, subjects, &self.btf)?;
         self.exempt(&installation, &plan)?;
+        if plan.needs_naps() {
+            installation.begin_naps(plan.options.longest_nap)?;
+        }
         // Processes first: a fork in a target cgroup gives the child a state, and one that has a state
         // could no longer be marked.
         for (target, number) in self.targets.iter().zip(0..) {

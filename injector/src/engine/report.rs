@@ -6,6 +6,8 @@ use injector_common::{
 };
 use serde::Serialize;
 
+use crate::kernel::naps::Shortfall;
+
 /// One rule's numbers. `matched` is `fired` plus all that is suppressed.
 #[derive(Clone, Debug, Serialize)]
 pub struct RuleReport {
@@ -138,6 +140,10 @@ pub struct Report {
     pub lost_events: u64,
     /// Cgroups below a target that did not fit the table; their tasks met no rule.
     pub lost_cgroups: u64,
+    /// Delays that did not happen, or not wholly.
+    pub delays: Shortfall,
+    /// Why the plan was ended, if it could not go on.
+    pub aborted: Option<String>,
     /// Is nothing left behind?
     pub clean: bool,
     /// What happened to targets, and other things to know.

@@ -100,6 +100,9 @@ impl Guard {
         if plan.needs_calls() {
             self.installation.follow_calls(&injector.btf)?;
         }
+        if plan.needs_naps() {
+            self.installation.begin_naps(plan.options.longest_nap)?;
+        }
         if plan.needs_ingress() && !self.plan.needs_ingress() {
             attach_ingress(&mut self.installation, &self.targets)?;
         }

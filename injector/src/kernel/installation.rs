@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    time::Duration,
 };
 
 use aya::maps::{Map, MapData, MapError, RingBuf};
@@ -26,6 +27,8 @@ use super::{
     lease::LeaseKeeper,
     members::Members,
     memory::SharedMemory,
+    nap,
+    naps::{self, Naps, Shortfall},
     object::{Kind, ObjectError, Ready, Sizes},
     offsets,
     packet::LinePrograms,
@@ -69,6 +72,9 @@ pub enum InstallError {
     /// A tracepoint is not there.
     #[error("the kernel has no tracepoint {0}")]
     NoTracepoint(&'static str),
+    /// The helpers that make calls wait could not be started.
+    #[error("cannot delay calls: {0}")]
+    Nap(#[from] nap::Step),
     /// aya could not use a map.
     #[error("cannot use the map of events: {0}")]
     Events(#[from] MapError),
@@ -88,6 +94,7 @@ impl InstallError {
         match self {
             Self::Object(error) | Self::Attach(AttachError::Load(error)) => error.source_error(),
             Self::Attach(AttachError::Attach { source, .. }) | Self::System { source, .. } => Some(source),
+            Self::Nap(step) => Some(&step.source),
             _ => None,
         }
     }
@@ -111,14 +118,16 @@ pub struct Subjects {
 /// See the module.
 #[derive(Debug)]
 pub struct Installation {
-    ready: Ready,
-    shared: SharedMemory,
+    // First, so that whoever sleeps is awake before the programs go.
+    pub(super) naps: Naps,
+    pub(super) ready: Ready,
+    pub(super) shared: SharedMemory,
     tables: Tables,
     members: Members,
     offsets: Offsets,
     /// Bytes of a thread's state.
     state_size: usize,
-    calls: Vec<Program>,
+    pub(super) calls: Vec<Program>,
     /// Skipped runs of programs that a change of the plan has taken off.
     misses_before: BTreeMap<String, u64>,
     lineage: Vec<(&'static str, OwnedFd, OwnedFd)>,
@@ -131,7 +140,7 @@ pub struct Installation {
 pub struct Program {
     name: String,
     sites: BTreeSet<Site>,
-    attached: Attached,
+    pub(super) attached: Attached,
 }
 
 /// The slots of a plan, with tests that name registers by their offsets, as the kernel side reads them.
@@ -177,12 +186,13 @@ impl Installation {
         let objects = if plan.features & USES_OBJECTS == 0 { 1 } else { PLACES };
         let flows = if plan.packets { FLOWS } else { 1 };
         let sizes = Sizes { slots: config.slots, flows, events: EVENTS, objects, queues: plan.packets };
-        let ready = Ready::prepare(&config, sizes)?;
+        let ready = Ready::prepare(&config, sizes, btf)?;
         let shared =
             SharedMemory::map(ready.maps().get(".bss.shared")?).map_err(system("map the shared memory"))?;
         let (calls, slots) = (ready.maps().get("CALLS")?, ready.maps().get("SLOTS")?);
         let tables = Tables::map(calls, slots, 2 * plan.room).map_err(system("map the tables of rules"))?;
         let mut this = Self {
+            naps: Naps::default(),
             offsets: config.offsets,
             ready,
             shared,
@@ -345,12 +355,23 @@ impl Installation {
 
     /// Takes off what `plan` does not need.
     pub fn detach_unneeded(&mut self, plan: &Plan) {
+        if plan.needs_naps() {
+            let live: BTreeSet<_> = plan.rules.iter().map(|rule| rule.number).collect();
+            let ended = (0..plan.next_number).filter(|number| !live.contains(number));
+            ended.for_each(|number| self.naps.end_rule(number));
+        } else {
+            self.naps.wake();
+        }
         let unneeded = |program: &mut Program| program.sites.is_disjoint(&plan.sites);
-        for program in self.calls.extract_if(.., unneeded) {
+        for program in self.calls.extract_if(.., unneeded).collect::<Vec<_>>() {
             let misses = program.attached.misses();
             if misses > 0 {
                 *self.misses_before.entry(program.name).or_default() += misses;
             }
+            self.let_go(program.attached.retire());
+        }
+        if !plan.needs_naps() {
+            self.naps.release();
         }
         if !plan.needs_ingress() {
             self.detach_ingress();
@@ -425,6 +446,20 @@ impl Installation {
         }
     }
 
+    /// Starts what makes calls wait, if it is not there. Nobody waits longer than `longest` at a time.
+    pub fn begin_naps(&mut self, longest: Duration) -> Result<(), InstallError> {
+        let mut naps = std::mem::take(&mut self.naps);
+        let mark = |process: BorrowedFd<'_>, flags| self.mark(process, 0, flags, 0);
+        let begun = naps.begin(self.ready.maps().get("PLACES")?, &self.shared, longest, mark);
+        self.naps = naps;
+        begun
+    }
+
+    /// How often delays fell short.
+    pub fn shortfall(&self) -> Shortfall {
+        naps::shortfall(&self.shared)
+    }
+
     /// Has the lease renewed by a thread while this one is busy with the plan itself.
     pub fn keep_lease(&self) -> Result<LeaseKeeper, InstallError> {
         let map = self.ready.maps().get(".bss.shared")?;
@@ -495,8 +530,18 @@ impl Installation {
 
     /// Takes everything off the kernel's functions and cgroups; maps and counters stay readable.
     pub fn detach(&mut self) {
-        self.calls.clear();
+        self.naps.wake();
+        for program in std::mem::take(&mut self.calls) {
+            self.let_go(program.attached.retire());
+        }
+        self.naps.leave();
         self.lineage.clear();
         self.detach_ingress();
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        self.detach();
     }
 }

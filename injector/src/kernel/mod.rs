@@ -8,6 +8,8 @@ pub mod lease;
 pub mod mailbox;
 mod members;
 pub mod memory;
+pub mod nap;
+pub mod naps;
 pub mod object;
 pub mod offsets;
 pub mod packet;

@@ -21,7 +21,7 @@ use injector_common::{
     thread::state_size,
 };
 
-use super::sys;
+use super::{btf::KernelBtf, sys};
 use crate::plan::MOST_DISTRIBUTIONS;
 
 static BYTES: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/injector.bpf.o"));
@@ -149,14 +149,26 @@ struct Code {
 pub enum Kind {
     /// `fmod_ret` on the function with this BTF id.
     ModifyReturn(u32),
+    /// The same, and it may sleep.
+    ModifyReturnSleepable(u32),
+    /// At the entry of the function with this BTF id, before all `fmod_ret`, whatever was attached first.
+    Entry(u32),
+    /// When that function has run, or was kept from running; may sleep.
+    ExitSleepable(u32),
     /// A Linux security module's program, on the function `bpf_lsm_*` with this BTF id.
     Lsm(u32),
+    /// The same, and it may sleep.
+    LsmSleepable(u32),
     /// A BTF-typed tracepoint, by the id of its type.
     Tracepoint(u32),
+    /// A tracepoint without types; here for programs that are run by hand.
+    RawTracepoint,
     /// A kprobe.
     Kprobe,
     /// A kprobe on many functions by one link.
     KprobeMulti,
+    /// Places in a file that is run.
+    UprobeMulti,
     /// A cgroup's packets, incoming.
     CgroupIngress,
     /// Traffic control.
@@ -169,17 +181,30 @@ impl Kind {
         use bpf_attach_type as attach;
         use bpf_prog_type as prog;
         let (kind, attach, id) = match self {
-            Self::ModifyReturn(id) => (prog::BPF_PROG_TYPE_TRACING, attach::BPF_MODIFY_RETURN as u32, id),
-            Self::Lsm(id) => (prog::BPF_PROG_TYPE_LSM, attach::BPF_LSM_MAC as u32, id),
+            Self::ModifyReturn(id) | Self::ModifyReturnSleepable(id) => {
+                (prog::BPF_PROG_TYPE_TRACING, attach::BPF_MODIFY_RETURN as u32, id)
+            }
+            Self::Entry(id) => (prog::BPF_PROG_TYPE_TRACING, attach::BPF_TRACE_FENTRY as u32, id),
+            Self::ExitSleepable(id) => (prog::BPF_PROG_TYPE_TRACING, attach::BPF_TRACE_FEXIT as u32, id),
+            Self::RawTracepoint => (prog::BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0),
+            Self::Lsm(id) | Self::LsmSleepable(id) => {
+                (prog::BPF_PROG_TYPE_LSM, attach::BPF_LSM_MAC as u32, id)
+            }
             Self::Tracepoint(id) => (prog::BPF_PROG_TYPE_TRACING, attach::BPF_TRACE_RAW_TP as u32, id),
             Self::Kprobe => (prog::BPF_PROG_TYPE_KPROBE, 0, 0),
             Self::KprobeMulti => (prog::BPF_PROG_TYPE_KPROBE, attach::BPF_TRACE_KPROBE_MULTI as u32, 0),
+            Self::UprobeMulti => (prog::BPF_PROG_TYPE_KPROBE, attach::BPF_TRACE_UPROBE_MULTI as u32, 0),
             Self::CgroupIngress => {
                 (prog::BPF_PROG_TYPE_CGROUP_SKB, attach::BPF_CGROUP_INET_INGRESS as u32, 0)
             }
             Self::Classifier => (prog::BPF_PROG_TYPE_SCHED_CLS, 0, 0),
         };
         (kind as u32, attach, id)
+    }
+
+    /// May the program sleep?
+    pub(super) fn sleeps(self) -> bool {
+        matches!(self, Self::ModifyReturnSleepable(_) | Self::ExitSleepable(_) | Self::LsmSleepable(_))
     }
 }
 
@@ -197,7 +222,7 @@ impl Ready {
     ///
     /// # Errors
     /// See [`ObjectError`]; nothing is left behind.
-    pub fn prepare(config: &Config, sizes: Sizes) -> Result<Self, ObjectError> {
+    pub fn prepare(config: &Config, sizes: Sizes, kernel: &KernelBtf) -> Result<Self, ObjectError> {
         if BYTES.is_empty() {
             return Err(ObjectError::Empty);
         }
@@ -225,6 +250,7 @@ impl Ready {
             let function = &object.functions[&program.function_key()];
             let mut instructions = function.instructions.clone();
             place_fields(&mut instructions, &config.offsets);
+            place_functions(&mut instructions, kernel);
             let code = Code {
                 instructions,
                 functions: (
@@ -274,6 +300,7 @@ impl Ready {
             kind: program,
             attach_type,
             attach_btf_id,
+            sleeps: kind.sleeps(),
             instructions: &code.instructions,
             license: &self.license,
             btf: Some(sys::Debug {
@@ -306,6 +333,24 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
+/// Has calls of kernel functions call those of this kernel. A program with one that it has not got is refused
+/// by the verifier; there is a probe for those that need any.
+fn place_functions(instructions: &mut [bpf_insn], kernel: &KernelBtf) {
+    const CALL: u8 = 0x85;
+    /// `BPF_PSEUDO_KFUNC_CALL` (include/uapi/linux/bpf.h).
+    const OF_THE_KERNEL: u8 = 2;
+    for instruction in instructions.iter_mut().filter(|instruction| instruction.code == CALL) {
+        let known = injector_common::kfunc::ALL.iter().find(|(number, _)| *number == instruction.imm);
+        let id = known.and_then(|(_, name)| i32::try_from(kernel.function(name)?).ok());
+        if let Some(id) = id
+            && instruction.src_reg() == 0
+        {
+            instruction.set_src_reg(OF_THE_KERNEL);
+            instruction.imm = id;
+        }
+    }
+}
+
 /// Makes one map of the object, with the sizes of this plan.
 fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, ObjectError> {
     let visible = format!("injector_{}", name.trim_start_matches('.').to_lowercase());
@@ -320,7 +365,7 @@ fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, Obj
     };
     let types;
     match name {
-        ".bss.shared" | "CALLS" => shape.flags |= BPF_F_MMAPABLE,
+        ".bss.shared" | "CALLS" | "PLACES" => shape.flags |= BPF_F_MMAPABLE,
         "SLOTS" => {
             shape.flags |= BPF_F_MMAPABLE;
             shape.max_entries = 2 * sizes.slots;

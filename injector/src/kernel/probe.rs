@@ -7,6 +7,7 @@ use aya_obj::generated::bpf_attach_type::BPF_CGROUP_INET_INGRESS;
 
 use super::{
     btf::KernelBtf,
+    nap,
     object::Kind,
     packet, setting, sys,
     syscall::kprobe::{When, link},
@@ -55,6 +56,8 @@ pub fn probe(mechanism: Mechanism, btf: &KernelBtf) -> Result<(), Unsupported> {
         Mechanism::Kretprobe => kprobe(mechanism, When::Returned),
         Mechanism::Hook => hook(btf),
         Mechanism::Lsm => lsm(btf),
+        Mechanism::Nap => nap(btf),
+        Mechanism::NapHook => nap_hook(btf),
         Mechanism::CgroupIngress => cgroup_ingress(),
         Mechanism::Tcx => egress(mechanism, packet::Mechanism::Tcx),
         Mechanism::Clsact => egress(mechanism, packet::Mechanism::Clsact),
@@ -66,8 +69,8 @@ pub fn probe(mechanism: Mechanism, btf: &KernelBtf) -> Result<(), Unsupported> {
 /// Do the programs of this mechanism use `bpf_probe_read_kernel`, which goes with `LOCKDOWN_BPF_READ_KERNEL`
 /// (kernel/bpf/helpers.c, `bpf_base_func_proto`)?
 fn reads_the_kernel(mechanism: Mechanism) -> bool {
-    use Mechanism::{FmodRet, Hook, Kprobe, Kretprobe, Lineage, Lsm};
-    matches!(mechanism, Lineage | FmodRet | Kprobe | Kretprobe | Hook | Lsm)
+    use Mechanism::{FmodRet, Hook, Kprobe, Kretprobe, Lineage, Lsm, Nap, NapHook};
+    matches!(mechanism, Lineage | FmodRet | Kprobe | Kretprobe | Hook | Lsm | Nap | NapHook)
 }
 
 fn refused(mechanism: Mechanism, error: &io::Error, why: String, remedy: &str) -> Unsupported {
@@ -161,6 +164,60 @@ fn lsm(btf: &KernelBtf) -> Result<(), Unsupported> {
     tiny::attached(Kind::Lsm(id)).map(drop).map_err(|(error, log)| {
         let why = format!("{error} {}", log.lines().next().unwrap_or_default());
         refused(Mechanism::Lsm, &error, why, REMEDY)
+    })
+}
+
+/// Programs that sleep at both ends of a call, and what wakes who sleeps: all of it, but for a call that does.
+fn nap(btf: &KernelBtf) -> Result<(), Unsupported> {
+    const MECHANISM: Mechanism = Mechanism::Nap;
+    const REMEDY: &str = "use a kernel of 6.12 or later with CONFIG_FUNCTION_ERROR_INJECTION=y and CONFIG_FUSE_FS; \
+                          `strace -e inject=` can delay calls anywhere, at the price of tracing";
+    fmod_ret(btf).map_err(|cause| Unsupported { mechanism: MECHANISM, remedy: REMEDY.into(), ..cause })?;
+    let id = btf.function(&format!("{PREFIX}{TRIAL_CALL}")).unwrap_or(0);
+    sleeping(MECHANISM, &[Kind::ModifyReturnSleepable(id), Kind::ExitSleepable(id)], REMEDY)?;
+    waking(MECHANISM, btf, REMEDY)
+}
+
+/// The same at a security hook.
+fn nap_hook(btf: &KernelBtf) -> Result<(), Unsupported> {
+    const MECHANISM: Mechanism = Mechanism::NapHook;
+    const REMEDY: &str =
+        "use a kernel of 6.12 or later with CONFIG_BPF_LSM=y and CONFIG_FUSE_FS, and `bpf` in lsm=";
+    lsm(btf).map_err(|cause| Unsupported { mechanism: MECHANISM, remedy: REMEDY.into(), ..cause })?;
+    sleeping(MECHANISM, &[Kind::LsmSleepable(btf.function(TRIAL_LSM).unwrap_or(0))], REMEDY)?;
+    waking(MECHANISM, btf, REMEDY)
+}
+
+/// Programs of these kinds, which may sleep.
+fn sleeping(mechanism: Mechanism, kinds: &[Kind], remedy: &str) -> Result<(), Unsupported> {
+    for &kind in kinds {
+        tiny::attached(kind).map_err(|(error, log)| {
+            let why = format!("{error} {}", log.lines().next().unwrap_or_default());
+            refused(mechanism, &error, why, remedy)
+        })?;
+    }
+    Ok(())
+}
+
+/// What programs need to find the sleeper, and a file system whose pages come late.
+fn waking(mechanism: Mechanism, btf: &KernelBtf, remedy: &str) -> Result<(), Unsupported> {
+    for (_, function) in injector_common::kfunc::ALL {
+        if btf.function(function).is_none() {
+            let why = format!("the kernel has no function {function}, which came with 6.2");
+            return Err(Unsupported::missing(mechanism, why, remedy));
+        }
+    }
+    if btf.function(nap::WAITS_FOR_SLEEPERS).is_none() {
+        let why = format!(
+            "the kernel has no function {}, which came with 6.12: without it, programs can be freed under threads \
+             that sleep in front of them",
+            nap::WAITS_FOR_SLEEPERS
+        );
+        return Err(Unsupported::missing(mechanism, why, remedy));
+    }
+    nap::Session::new().map(drop).map_err(|step| {
+        let why = format!("cannot make a FUSE file system: {step}; {}", setting::without("CONFIG_FUSE_FS"));
+        refused(mechanism, &step.source, why, "load the module fuse; a container needs the device /dev/fuse")
     })
 }
 

@@ -12,7 +12,8 @@ use std::{
 };
 
 use aya_obj::generated::{
-    bpf_attach_type::BPF_TRACE_KPROBE_MULTI,
+    BPF_F_SLEEPABLE,
+    bpf_attach_type::{BPF_TRACE_KPROBE_MULTI, BPF_TRACE_UPROBE_MULTI},
     bpf_attr, bpf_cmd, bpf_insn,
     bpf_link_type::{BPF_LINK_TYPE_KPROBE_MULTI, BPF_LINK_TYPE_PERF_EVENT},
     bpf_map_type::{BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_ARRAY_OF_MAPS},
@@ -67,6 +68,8 @@ pub(super) struct Program<'a> {
     pub(super) attach_type: u32,
     /// The type id of the function or tracepoint in the kernel's BTF; 0 for kinds that have none.
     pub(super) attach_btf_id: u32,
+    /// May it sleep?
+    pub(super) sleeps: bool,
     pub(super) instructions: &'a [bpf_insn],
     pub(super) license: &'a CStr,
     pub(super) btf: Option<Debug<'a>>,
@@ -105,6 +108,7 @@ fn try_load(program: &Program<'_>, log: &mut Vec<u8>) -> io::Result<OwnedFd> {
     load.prog_type = program.kind;
     load.expected_attach_type = program.attach_type;
     load.attach_btf_id = program.attach_btf_id;
+    load.prog_flags = if program.sleeps { BPF_F_SLEEPABLE } else { 0 };
     load.insns = program.instructions.as_ptr() as u64;
     load.insn_cnt = u32::try_from(program.instructions.len()).unwrap_or(u32::MAX);
     load.license = program.license.as_ptr() as u64;
@@ -260,6 +264,16 @@ pub(super) fn wait_for_programs() -> io::Result<()> {
     update(outer.as_fd(), &key, &inner.as_raw_fd().to_ne_bytes())
 }
 
+/// Runs a program for raw tracepoints, without arguments, in this thread: the low half of what it returns
+/// (net/bpf/test_run.c, `bpf_prog_test_run_raw_tp`).
+pub(super) fn run_program(program: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut attr = attr();
+    attr.test.prog_fd = unsigned(program.as_raw_fd());
+    bpf(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr)?;
+    // SAFETY: the variant that the command has just written.
+    Ok(unsafe { attr.test.retval })
+}
+
 /// Forbids user space to write the map from now on, so that the verifier takes it for constant.
 pub(super) fn freeze(map: BorrowedFd<'_>) -> io::Result<()> {
     let mut attr = attr();
@@ -351,6 +365,22 @@ pub(super) fn link_kprobe_multi(program: BorrowedFd<'_>, functions: &[CString]) 
     bpf_fd(bpf_cmd::BPF_LINK_CREATE, &mut attr)
 }
 
+/// Attaches a program to the beginning of the file at `path` (since 6.6).
+pub(super) fn link_uprobe_multi(program: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
+    let offset = 0u64;
+    let mut attr = attr();
+    // SAFETY: the variant of the union that BPF_LINK_CREATE reads.
+    let link = unsafe { &mut attr.link_create };
+    link.__bindgen_anon_1.prog_fd = unsigned(program.as_raw_fd());
+    link.attach_type = BPF_TRACE_UPROBE_MULTI as u32;
+    // SAFETY: the variant that this attach type reads.
+    let multi = unsafe { &mut link.__bindgen_anon_3.uprobe_multi };
+    multi.path = path.as_ptr() as u64;
+    multi.offsets = (&raw const offset) as u64;
+    multi.cnt = 1;
+    bpf_fd(bpf_cmd::BPF_LINK_CREATE, &mut attr)
+}
+
 /// Opens a kprobe on the entry of `symbol` as a perf event. `kind` is the number in
 /// /sys/bus/event_source/devices/kprobe/type.
 pub(super) fn open_kprobe(kind: u32, symbol: &str, at_return: bool) -> io::Result<OwnedFd> {
@@ -419,12 +449,38 @@ pub(super) fn link_misses(link: BorrowedFd<'_>) -> io::Result<u64> {
     }
 }
 
+/// All programs that were loaded for the function with this BTF id of the kernel itself, whoever has them.
+pub(super) fn programs_at(function: u32) -> io::Result<Vec<OwnedFd>> {
+    let mut found = Vec::new();
+    let mut id = 0;
+    while let Some(next) = next_id(bpf_cmd::BPF_PROG_GET_NEXT_ID, id)? {
+        id = next;
+        let mut attr = attr();
+        // SAFETY: the variant of the union that BPF_PROG_GET_FD_BY_ID reads.
+        unsafe { &mut attr.__bindgen_anon_6 }.__bindgen_anon_1.prog_id = id;
+        let program = match bpf_fd(bpf_cmd::BPF_PROG_GET_FD_BY_ID, &mut attr) {
+            Ok(program) => program,
+            // Gone since it was listed.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => continue,
+            Err(error) => return Err(error),
+        };
+        if info::<aya_obj::generated::bpf_prog_info>(program.as_fd())?.attach_btf_id == function {
+            found.push(program);
+        }
+    }
+    Ok(found)
+}
+
 /// The next map's id after `id`; `None` behind the last.
 pub(super) fn next_map(id: u32) -> io::Result<Option<u32>> {
+    next_id(bpf_cmd::BPF_MAP_GET_NEXT_ID, id)
+}
+
+fn next_id(command: bpf_cmd, id: u32) -> io::Result<Option<u32>> {
     let mut attr = attr();
-    // SAFETY: the variant of the union that BPF_MAP_GET_NEXT_ID reads and writes.
+    // SAFETY: the variant of the union that these commands read and write.
     unsafe { &mut attr.__bindgen_anon_6 }.__bindgen_anon_1.start_id = id;
-    match bpf(bpf_cmd::BPF_MAP_GET_NEXT_ID, &mut attr) {
+    match bpf(command, &mut attr) {
         // SAFETY: the kernel has written it.
         Ok(_) => Ok(Some(unsafe { attr.__bindgen_anon_6.next_id })),
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),

@@ -65,7 +65,7 @@ impl Tables {
 
 /// An array map of words, made with `BPF_F_MMAPABLE`.
 #[derive(Debug)]
-struct Words {
+pub(super) struct Words {
     start: NonNull<AtomicU64>,
     count: usize,
 }
@@ -76,7 +76,8 @@ unsafe impl Send for Words {}
 unsafe impl Sync for Words {}
 
 impl Words {
-    fn map(map: BorrowedFd<'_>, count: usize) -> io::Result<Self> {
+    /// Maps the first `count` words.
+    pub(super) fn map(map: BorrowedFd<'_>, count: usize) -> io::Result<Self> {
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new mapping at an address of the kernel's choice; the kernel checks that the map is at
         // least this large (`array_map_mmap`).
@@ -84,7 +85,13 @@ impl Words {
         Ok(Self { start: address.cast(), count })
     }
 
-    fn iter(&self) -> impl Iterator<Item = &AtomicU64> {
+    /// One of them.
+    pub(super) fn get(&self, nth: usize) -> Option<&AtomicU64> {
+        self.iter().nth(nth)
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &AtomicU64> {
         // SAFETY: mapped until drop, aligned to a page, and every bit pattern is a value.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.count) }.iter()
     }

@@ -54,6 +54,13 @@ pub(super) fn overriding() -> Vec<bpf_insn> {
     ]
 }
 
+/// A program that tells, when it is run by hand, which thread runs it: its number in the initial namespace,
+/// which no file shows to a process in another one.
+pub(super) fn whoami() -> Result<OwnedFd, (io::Error, String)> {
+    let instructions = [instruction(CALL, (0, 0), 0, GET_CURRENT_PID_TGID), instruction(EXIT, (0, 0), 0, 0)];
+    load(&instructions, Kind::RawTracepoint)
+}
+
 /// Loads such a program. The verifier's log goes with the error.
 pub(super) fn load(instructions: &[bpf_insn], kind: Kind) -> Result<OwnedFd, (io::Error, String)> {
     let (program, attach_type, attach_btf_id) = kind.numbers();
@@ -62,6 +69,7 @@ pub(super) fn load(instructions: &[bpf_insn], kind: Kind) -> Result<OwnedFd, (io
         kind: program,
         attach_type,
         attach_btf_id,
+        sleeps: kind.sleeps(),
         instructions,
         license: LICENSE,
         btf: None,

@@ -21,6 +21,10 @@ pub enum Mechanism {
     Hook,
     /// The same as a program of the BPF security module.
     Lsm,
+    /// Programs that sleep at system calls, and what wakes them.
+    Nap,
+    /// The same at security hooks.
+    NapHook,
     /// A program on a cgroup's incoming packets.
     CgroupIngress,
     /// A program at a device's egress, by a tcx link.
@@ -44,6 +48,8 @@ impl Mechanism {
             Self::Kretprobe => "kretprobe",
             Self::Hook => "hook",
             Self::Lsm => "lsm",
+            Self::Nap => "nap",
+            Self::NapHook => "nap_hook",
             Self::CgroupIngress => "cgroup_skb",
             Self::Tcx => "tcx",
             Self::Clsact => "clsact",
@@ -62,6 +68,8 @@ impl Mechanism {
             Self::Kretprobe => "another result for calls that have run (kretprobe with bpf_override_return)",
             Self::Hook => "failing calls that pass a security hook (fmod_ret on security_*)",
             Self::Lsm => "the same, exact on fully preemptible kernels (BPF LSM)",
+            Self::Nap => "delaying any system call (programs that sleep, FUSE)",
+            Self::NapHook => "delaying calls that pass certain security hooks (BPF LSM, FUSE)",
             Self::CgroupIngress => "losing packets that come in (cgroup_skb)",
             Self::Tcx => "losing packets that go out, nothing left behind (tcx link)",
             Self::Clsact => "losing packets that go out, where there is no tcx (clsact filter)",

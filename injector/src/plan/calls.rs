@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use injector_common::{argument::ArgTest, call::entry};
 
 use super::{
+    delays,
     error::PlanError,
     operations,
     places::{Places, place},
@@ -137,7 +138,7 @@ pub(super) fn resolve(
             resolved.calls.insert(entry, caught);
         }
     }
-    operations::resolve(rules, backends, &mut resolved)?;
+    operations::resolve(rules, insist, backends, &mut resolved)?;
     Ok(resolved)
 }
 
@@ -194,6 +195,7 @@ fn collect(
         let these = Verdicts {
             objects: rule.filter.objects.chosen(),
             by_hook: road == Road::Hook,
+            wait: delays::wait(&rule.effect),
             ..Verdicts::of_all(&values)
         };
         *verdicts = Some(verdicts.unwrap_or_default().or(these));

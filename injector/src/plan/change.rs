@@ -75,7 +75,7 @@ impl Plan {
         live: &BTreeSet<Site>,
         backends: &[Box<dyn Backend + '_>],
     ) -> Result<(Self, Change), PlanError> {
-        check(rules, self.options.longest_delay)?;
+        check(rules, &self.options)?;
         let mut distributions = self.distributions.clone();
         distributions.add(rules)?;
         let insist = insist || self.options.insist;
@@ -165,7 +165,7 @@ impl Plan {
                 number: next,
                 asked: rule.kind.clone(),
                 text: rule.text.clone(),
-                kernel: kernel_rule(rule, rule_seed(self.options.seed, next), distributions),
+                kernel: kernel_rule(rule, next, rule_seed(self.options.seed, next), distributions),
                 calls: 0,
             });
             next += 1;

@@ -9,7 +9,7 @@ use injector_common::{
     trigger::{Threshold, When as KernelWhen},
 };
 
-use super::{Distributions, packets};
+use super::{Distributions, delays, packets};
 use crate::spec::{
     effect::{CallResult, Moment},
     filter::Comm,
@@ -17,11 +17,11 @@ use crate::spec::{
     operation::OperationRule,
 };
 
-/// A rule as the kernel side reads it.
-pub(super) fn kernel_rule(rule: &Rule, seed: u64, distributions: &Distributions) -> KernelRule {
+/// A rule as the kernel side reads it, under its number.
+pub(super) fn kernel_rule(rule: &Rule, number: u32, seed: u64, distributions: &Distributions) -> KernelRule {
     match &rule.kind {
-        RuleKind::Syscall(call) => on_calls(call, seed),
-        RuleKind::Operation(operation) => on_operations(operation, seed),
+        RuleKind::Syscall(call) => on_calls(call, number, seed),
+        RuleKind::Operation(operation) => on_operations(operation, number, seed),
         RuleKind::Net(net) => {
             let mut rule = triggered(&Trigger::ALWAYS, seed);
             packets::describe(net, &mut rule, distributions);
@@ -30,7 +30,7 @@ pub(super) fn kernel_rule(rule: &Rule, seed: u64, distributions: &Distributions)
     }
 }
 
-fn on_calls(call: &SyscallRule, seed: u64) -> KernelRule {
+fn on_calls(call: &SyscallRule, number: u32, seed: u64) -> KernelRule {
     let mut rule = triggered(&call.trigger, seed);
     match &call.effect.result {
         None => rule.fault = FAULT_NONE,
@@ -54,15 +54,17 @@ fn on_calls(call: &SyscallRule, seed: u64) -> KernelRule {
         Moment::Success => ON_SUCCESS,
         Moment::Failure => ON_FAILURE,
     };
+    (rule.delay_enter, rule.delay_exit) = delays::nanoseconds(&call.effect, number);
     (rule.comm_mask, rule.comm) = call.filter.comm.as_ref().map(Comm::bytes).unwrap_or_default();
     rule
 }
 
-fn on_operations(operation: &OperationRule, seed: u64) -> KernelRule {
+fn on_operations(operation: &OperationRule, number: u32, seed: u64) -> KernelRule {
     let (comm_mask, comm) = operation.comm.as_ref().map(Comm::bytes).unwrap_or_default();
     KernelRule {
-        fault: FAULT_RETURN,
-        value: -i64::from(operation.error.number()),
+        fault: if operation.error.is_some() { FAULT_RETURN } else { FAULT_NONE },
+        value: operation.error.map_or(0, |error| -i64::from(error.number())),
+        delay_enter: delays::of(operation.delay, number),
         comm_mask,
         comm,
         ..triggered(&operation.trigger, seed)

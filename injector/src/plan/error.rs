@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use injector_common::{MAX_RULES, RULE_NUMBERS, member::MAX_MEMBERS, thread::MAX_SLOTS};
+use injector_common::{MAX_RULES, RULE_NUMBERS, member::MAX_MEMBERS, nap::SHORTEST_NS, thread::MAX_SLOTS};
 
 use super::distributions::MOST;
 use crate::distribution::DistributionError;
@@ -68,9 +68,46 @@ pub enum PlanError {
         /// Why not.
         cause: Unsupported,
     },
-    /// A delay.
-    #[error("the rule `{rule}` delays calls, and this version cannot make a call sleep")]
-    Sleep {
+    /// Who waits would have others wait.
+    #[error(
+        "the rule `{rule}` delays {operation}, and while a thread waits there it holds {held}: others would wait as \
+         well, whoever they are"
+    )]
+    Locked {
+        /// The rule.
+        rule: String,
+        /// The operation.
+        operation: &'static str,
+        /// What for.
+        held: &'static str,
+    },
+    /// A delay beyond the cap.
+    #[error(
+        "the rule `{rule}` delays calls for longer than {}, the longest delay allowed",
+        humantime::format_duration(*.longest)
+    )]
+    DelayTooLong {
+        /// The rule.
+        rule: String,
+        /// The cap.
+        longest: Duration,
+    },
+    /// A delay that is over before a thread is asleep.
+    #[error(
+        "the rule `{rule}` delays calls for less than {} us, which is too short: a thread takes that long to fall \
+         asleep and wake up",
+        SHORTEST_NS / 1000
+    )]
+    DelayTooShort {
+        /// The rule.
+        rule: String,
+    },
+    /// A delay that would have to be decided before it is known whether the rule fires.
+    #[error(
+        "the rule `{rule}` delays calls and acts when they have run (at=exit, on=): by then nothing can make the \
+         caller wait"
+    )]
+    DelayBehind {
         /// The rule.
         rule: String,
     },
@@ -181,14 +218,18 @@ impl PlanError {
             Self::NoRules => "add a rule, such as `-e inject=fsync:error=EIO` or `--net 'loss 10%'`".into(),
             Self::TooManyRules { .. } => "start a second injector on the same target for the others".into(),
             Self::Never { .. } => "leave it out; a class or a pattern does so by itself".into(),
-            Self::Dangerous { .. } => "add --unsafe if that is what you want".into(),
+            Self::Dangerous { .. } | Self::Locked { .. } => "add --unsafe if that is what you want".into(),
             Self::Kernel { causes, .. } => {
                 causes.first().map_or_else(String::new, |cause| cause.remedy.clone())
             }
             Self::Operation { cause, .. } => cause.remedy.clone(),
             Self::NothingLeft { .. } => "see `injector doctor` for what this kernel allows".into(),
-            Self::Sleep { .. } => {
-                "leave the delay out; strace -e inject= can do it, at the price of tracing".into()
+            Self::DelayTooLong { .. } => "shorten it, or allow more with --max-nap".into(),
+            Self::DelayTooShort { .. } => {
+                "make it longer; a delay without a unit is in microseconds, as in strace".into()
+            }
+            Self::DelayBehind { .. } => {
+                "leave at= and on= out: delay_exit= delays a call that has run, whatever came of it".into()
             }
             Self::Impairment { instead, .. } => (*instead).into(),
             Self::TooLate { latest, .. } => {

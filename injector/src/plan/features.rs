@@ -5,7 +5,8 @@
 use injector_common::{
     call::Slot,
     config::{
-        USES_ARGUMENTS, USES_CHOICES, USES_NAMES, USES_OBJECTS, USES_OUTCOMES, USES_SCOPES, USES_SIGNALS,
+        USES_ARGUMENTS, USES_CHOICES, USES_DELAYS, USES_NAMES, USES_OBJECTS, USES_OUTCOMES, USES_SCOPES,
+        USES_SIGNALS,
     },
     rule::{AT_ENTRY, FAULT_CHOICE, Rule, SCOPE_THREAD},
 };
@@ -42,6 +43,7 @@ fn of(rule: &Rule) -> u32 {
         (rule.signal != 0, USES_SIGNALS),
         (rule.fault == FAULT_CHOICE, USES_CHOICES),
         (rule.moment != AT_ENTRY, USES_OUTCOMES),
+        (rule.delays(), USES_DELAYS),
     ];
     uses.iter().filter(|(used, _)| *used).fold(0, |all, (_, feature)| all | feature)
 }

@@ -4,6 +4,7 @@
 mod calls;
 mod change;
 mod decision;
+mod delays;
 mod distributions;
 mod error;
 mod features;
@@ -61,6 +62,8 @@ pub struct Options {
     pub insist: bool,
     /// No packet waits for longer; a rule that could ask for more is refused.
     pub longest_delay: Duration,
+    /// No call is delayed longer than this at a time.
+    pub longest_nap: Duration,
     /// How long the plan acts; `None` for as long as the injector lives.
     pub duration: Option<Duration>,
     /// Load the programs whole, so that a change may bring any rule but those that ask what a call is about. They
@@ -130,7 +133,7 @@ impl Plan {
         id: u32,
         backends: &[Box<dyn Backend + '_>],
     ) -> Result<Self, PlanError> {
-        check(rules, options.longest_delay)?;
+        check(rules, &options)?;
         let mut distributions = Distributions::default();
         distributions.add(rules)?;
         let resolved = calls::resolve(rules, options.insist, backends, &BTreeSet::new())?;
@@ -148,7 +151,7 @@ impl Plan {
             number,
             asked: rule.kind.clone(),
             text: rule.text.clone(),
-            kernel: kernel_rule(rule, rule_seed(options.seed, number), &distributions),
+            kernel: kernel_rule(rule, number, rule_seed(options.seed, number), &distributions),
             calls,
         });
         let rules: Vec<_> = planned.collect();
@@ -185,21 +188,24 @@ impl Plan {
         self.rules.iter().any(|rule| rule.kernel.packets.directions & INGRESS != 0)
     }
 
+    /// Does a rule make calls wait?
+    pub fn needs_naps(&self) -> bool {
+        self.rules.iter().any(|rule| rule.kernel.delays())
+    }
+
     /// Does a rule mean what threads do: system calls or operations?
     pub fn needs_calls(&self) -> bool {
         self.calls.keys().any(|&entry| entry != PACKETS)
     }
 }
 
-/// Is there a rule, do all fit, and are all of a kind that is known here?
-fn check(rules: &[Rule], longest: Duration) -> Result<(), PlanError> {
+/// Is there a rule, do all fit, and is no delay longer than allowed, or too short?
+fn check(rules: &[Rule], options: &Options) -> Result<(), PlanError> {
     match rules.len() {
         0 => return Err(PlanError::NoRules),
         1..=MAX_RULES => {}
         given => return Err(PlanError::TooManyRules { given }),
     }
-    if let Some(rule) = rules.iter().find(|rule| rule.sleeps()) {
-        return Err(PlanError::Sleep { rule: rule.text.clone() });
-    }
-    rules.iter().try_for_each(|rule| packets::check(rule, longest))
+    rules.iter().try_for_each(|rule| delays::check(rule, options.longest_nap))?;
+    rules.iter().try_for_each(|rule| packets::check(rule, options.longest_delay))
 }

@@ -1,6 +1,6 @@
 //! Rules on operations to the hooks that they pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use injector_common::call::hook_entry;
 
@@ -11,32 +11,44 @@ use super::{
 use crate::{
     kernel::{
         Mechanism, Unsupported,
-        syscall::{Backend, BackendKind, Verdicts},
+        syscall::{Backend, BackendKind, Site, Verdicts, held_at},
     },
-    operations,
+    operations::{self, Operation},
     spec::model::{Rule, RuleKind},
 };
 
-/// Finds the hooks of every operation of every rule, and adds them to what is `resolved`.
+/// Finds the hooks of every operation of every rule, and adds them to what is `resolved`. A hook has one program that
+/// decides; where somebody is to wait it is the one that can make him.
 pub(super) fn resolve(
     rules: &[Rule],
+    insist: bool,
     backends: &[Box<dyn Backend + '_>],
     resolved: &mut Resolved,
 ) -> Result<(), PlanError> {
-    let Some(hooks) = backends.iter().find(|backend| backend.kind() == BackendKind::Hook) else {
-        return Ok(());
-    };
+    let waits = |rule: &Rule| matches!(&rule.kind, RuleKind::Operation(spec) if spec.delay.is_some());
+    let of = |kind| backends.iter().find(move |backend| backend.kind() == kind);
+    let mut slept_at = BTreeSet::new();
+    // Those who wait first: then it is known at which hooks somebody does.
+    let (first, then): (Vec<_>, Vec<_>) = rules.iter().zip(0u32..).partition(|(rule, _)| waits(rule));
     let mut by_hook: BTreeMap<u16, Vec<Asked>> = BTreeMap::new();
-    for (rule, place) in rules.iter().zip(0u32..) {
+    for (rule, place) in first.into_iter().chain(then) {
         let RuleKind::Operation(spec) = &rule.kind else { continue };
-        for operation in &spec.operations {
+        let kind = if spec.delay.is_some() { BackendKind::NapHook } else { BackendKind::Hook };
+        let Some(backend) = of(kind) else { continue };
+        for &operation in &spec.operations {
             let refused =
                 |cause| PlanError::Operation { rule: rule.text.clone(), operation: operation.name, cause };
-            let sites = hooks.operation_sites(operation).map_err(refused)?;
-            if Verdicts::of(-i64::from(spec.error.number())).unsafe_at_hooks {
+            let sites = backend.operation_sites(operation).map_err(refused)?;
+            if spec.error.is_some_and(|error| Verdicts::of(-i64::from(error.number())).unsafe_at_hooks) {
                 return Err(refused(unsafe_error()));
             }
-            for site in sites {
+            for mut site in sites {
+                if kind == BackendKind::NapHook {
+                    check_locks(rule, operation, &site, insist)?;
+                    slept_at.insert(site.hook);
+                } else if slept_at.contains(&site.hook) {
+                    site.backend = BackendKind::NapHook;
+                }
                 by_hook.entry(site.hook).or_default().push(Asked {
                     operation: operations::number(operation),
                     mask: operation.mask,
@@ -46,11 +58,23 @@ pub(super) fn resolve(
             }
         }
     }
-    for (hook, rules) in by_hook {
-        let end = End { backend: BackendKind::Hook, rules };
+    for (hook, mut rules) in by_hook {
+        rules.sort_by_key(|asked| asked.rule);
+        let backend = if slept_at.contains(&hook) { BackendKind::NapHook } else { BackendKind::Hook };
+        let end = End { backend, rules };
         resolved.calls.insert(hook_entry(hook.into()), Caught { before: Some(end), ..Caught::default() });
     }
     Ok(())
+}
+
+/// Others than those who are meant would wait: only if the user insists.
+fn check_locks(rule: &Rule, operation: &Operation, site: &Site, insist: bool) -> Result<(), PlanError> {
+    match held_at(&site.function) {
+        Some(held) if !insist => {
+            Err(PlanError::Locked { rule: rule.text.clone(), operation: operation.name, held })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn unsafe_error() -> Unsupported {

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::calls::AllWanted;
 use crate::{
     kernel::{
-        Unsupported,
-        syscall::{Backend, BackendKind, Site, Sites, Verdicts},
+        Mechanism, Unsupported,
+        syscall::{Backend, BackendKind, Site, Sites, Verdicts, Wait},
     },
     syscalls::{Call, Entry},
 };
@@ -31,9 +31,11 @@ impl Places {
 /// Chooses a backend for each end of each call; the one whose program is there already, of those in `live`,
 /// if it can do it.
 pub(super) fn place(wanted: &AllWanted, backends: &[Box<dyn Backend + '_>], live: &BTreeSet<Site>) -> Places {
-    let choose = |call, verdicts, behind| {
+    let choose = |call, verdicts: Verdicts, behind| {
         let of_that_end = backends.iter().map(|one| &**one).filter(|one| one.kind().is_behind() == behind);
-        let backends: Vec<_> = of_that_end.collect();
+        // A backend behind a call makes nobody wait, and no rule asks it to.
+        let backends: Vec<_> =
+            of_that_end.filter(|one| one.delays() == (verdicts.wait != Wait::Never)).collect();
         at_live_sites(call, verdicts, &backends, live).map_or_else(|| choose(call, verdicts, &backends), Ok)
     };
     let mut before = BTreeMap::new();
@@ -62,6 +64,15 @@ pub(super) fn place(wanted: &AllWanted, backends: &[Box<dyn Backend + '_>], live
             let want = &wanted[call];
             let verdicts = Verdicts { zero: true, ..want.before.unwrap_or_default() };
             *place = choose(want.entry, verdicts, false);
+        }
+        // A kprobe that keeps a function from running does not keep a trampoline there from calling it.
+        let sleeps = |site: &Site| site.backend == BackendKind::Nap && by_kprobe.contains(&site.function);
+        if place.as_ref().is_ok_and(|sites| sites.sites.iter().any(sleeps)) {
+            *place = Err(vec![Unsupported::missing(
+                Mechanism::Nap,
+                "another rule needs a kprobe at the same function of the kernel, for this call's other ABI",
+                "leave retval=0 out, or the delay, or start a second injector for one of them",
+            )]);
         }
     }
     Places { before, behind }

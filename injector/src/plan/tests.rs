@@ -1,6 +1,7 @@
 //! Plans against backends that can do known things, so that every road is walked on any machine.
 
 mod changes;
+mod delays;
 
 use injector_common::{
     call::{Run, hook_entry},
@@ -12,6 +13,7 @@ use super::*;
 use crate::{
     kernel::{
         Mechanism, Unsupported,
+        nap::LONGEST,
         object::Ready,
         syscall::{AttachError, Attached, BackendKind, Sites, Verdicts},
     },
@@ -32,6 +34,10 @@ impl Backend for Known {
         self.kind
     }
 
+    fn delays(&self) -> bool {
+        matches!(self.kind, BackendKind::Nap | BackendKind::NapHook)
+    }
+
     fn can_run(&self) -> Result<(), Unsupported> {
         Ok(())
     }
@@ -41,7 +47,9 @@ impl Backend for Known {
         if self.cannot.contains(&call.name) {
             return refuse("not this call");
         }
-        if verdicts.zero && self.kind == BackendKind::FmodRet {
+        if verdicts.zero
+            && matches!(self.kind, BackendKind::FmodRet | BackendKind::Nap | BackendKind::NapHook)
+        {
             return refuse("not 0");
         }
         if verdicts.by_hook != (self.kind == BackendKind::Hook) {
@@ -63,7 +71,7 @@ impl Backend for Known {
         }
         let site = |(&(function, _), hook): (&(&str, _), u16)| {
             let number = u16::from(function.as_bytes()[14]) + hook - 96;
-            Site { backend: BackendKind::Hook, function: function.to_owned(), hook: number }
+            Site { backend: self.kind, function: function.to_owned(), hook: number }
         };
         Ok(operation.hooks.iter().zip(0..).map(site).collect())
     }
@@ -78,6 +86,7 @@ fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> R
         seed: 1,
         monitor: false,
         longest_delay: Duration::from_mins(1),
+        longest_nap: LONGEST,
         insist,
         duration: None,
         whole: true,
@@ -91,6 +100,8 @@ fn backends(cannot: &'static [&'static str]) -> Vec<Box<dyn Backend>> {
         Box::new(Known { kind: BackendKind::Kprobe, cannot }),
         Box::new(Known { kind: BackendKind::Hook, cannot }),
         Box::new(Known { kind: BackendKind::Kretprobe, cannot }),
+        Box::new(Known { kind: BackendKind::Nap, cannot }),
+        Box::new(Known { kind: BackendKind::NapHook, cannot }),
     ]
 }
 

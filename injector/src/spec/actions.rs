@@ -2,7 +2,8 @@
 //! calls, and how often.
 
 use super::{
-    effect::{self, CallResult, Effect, Moment},
+    delay::Delay,
+    effect::{CallResult, Effect, Moment},
     errno::Errno,
     error::{Located, Problem},
     filter::{Comm, Filter, Test},
@@ -73,8 +74,8 @@ pub(super) fn parse<'a>(set: Word<'_>, words: Option<Word<'a>>, verb: Verb) -> R
 struct Actions<'a> {
     result: Option<(Word<'a>, CallResult)>,
     signal: Option<Signal>,
-    delay_enter: Option<std::time::Duration>,
-    delay_exit: Option<std::time::Duration>,
+    delay_enter: Option<Delay>,
+    delay_exit: Option<Delay>,
     moment: Option<(Word<'a>, Moment)>,
     tests: Vec<Test>,
     asked: Vec<Word<'a>>,
@@ -129,8 +130,8 @@ impl<'a> Actions<'a> {
             "error" => self.set_result(word, CallResult::errors(value)?),
             "retval" => self.set_result(word, CallResult::Value(return_value(value)?)),
             "signal" => once(&mut self.signal, Signal::parse(value)?, word),
-            "delay_enter" => once(&mut self.delay_enter, effect::delay(value)?, word),
-            "delay_exit" => once(&mut self.delay_exit, effect::delay(value)?, word),
+            "delay_enter" => once(&mut self.delay_enter, Delay::parse(value)?, word),
+            "delay_exit" => once(&mut self.delay_exit, Delay::parse(value)?, word),
             "at" | "on" => self.set_moment(word, name, value),
             "comm" => once(&mut self.comm, Comm::parse(value)?, word),
             "path" | "peer" | "port" => self.chosen.read(word, name, value),

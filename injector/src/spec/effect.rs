@@ -1,8 +1,9 @@
 //! What happens to a call that a rule fires on: another result, a signal, a delay; and at which moment.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use super::{
+    delay::Delay,
     errno::Errno,
     error::{Located, Problem},
     signal::Signal,
@@ -17,9 +18,16 @@ pub struct Effect {
     /// Sent to the thread.
     pub signal: Option<Signal>,
     /// Before the call.
-    pub delay_enter: Option<Duration>,
+    pub delay_enter: Option<Delay>,
     /// Behind it.
-    pub delay_exit: Option<Duration>,
+    pub delay_exit: Option<Delay>,
+}
+
+impl Effect {
+    /// Is somebody to wait?
+    pub fn delays(&self) -> bool {
+        self.delay_enter.is_some() || self.delay_exit.is_some()
+    }
 }
 
 /// What a caller gets in place of its call's own result.
@@ -99,8 +107,8 @@ impl fmt::Display for Effect {
         let mut words = Vec::new();
         words.extend(self.result.as_ref().map(ToString::to_string));
         words.extend(self.signal.map(|signal| format!("signal={signal}")));
-        words.extend(self.delay_enter.map(|delay| format!("delay_enter={}", exact(delay))));
-        words.extend(self.delay_exit.map(|delay| format!("delay_exit={}", exact(delay))));
+        words.extend(self.delay_enter.map(|delay| format!("delay_enter={delay}")));
+        words.extend(self.delay_exit.map(|delay| format!("delay_exit={delay}")));
         f.write_str(&words.join(":"))
     }
 }
@@ -128,41 +136,4 @@ impl fmt::Display for Moment {
             Self::Failure => ":on=failure",
         })
     }
-}
-
-/// strace's time: a number, with a fraction if you like, and `s`, `ms`, `us` or `ns`; microseconds if
-/// nothing is said (src/util.c, `parse_ts`, strace 7.2).
-pub(super) fn delay(word: Word<'_>) -> Result<Duration, Located> {
-    let problem = || word.problem(Problem::Delay(word.text.into()));
-    let end = word.text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(word.text.len());
-    let (number, unit) = word.text.split_at(end);
-    let nanoseconds: u64 = match unit {
-        "s" => 1_000_000_000,
-        "ms" => 1_000_000,
-        "us" | "" => 1000,
-        "ns" => 1,
-        _ => return Err(problem()),
-    };
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) || whole.len() + fraction.len() == 0 || fraction.len() > 9 {
-        return Err(problem());
-    }
-    let value = |text: &str| if text.is_empty() { Some(0) } else { text.parse::<u64>().ok() };
-    let total = value(whole).and_then(|whole| {
-        let places = 10_u64.pow(u32::try_from(fraction.len()).ok()?);
-        whole.checked_mul(nanoseconds)?.checked_add(value(fraction)?.checked_mul(nanoseconds)? / places)
-    });
-    total.map(Duration::from_nanos).ok_or_else(problem)
-}
-
-/// In the largest unit that it is a whole number of.
-fn exact(delay: Duration) -> String {
-    let total = delay.as_nanos();
-    for (unit, nanoseconds) in [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1000)] {
-        if total.is_multiple_of(nanoseconds) {
-            return format!("{}{unit}", total / nanoseconds);
-        }
-    }
-    format!("{total}ns")
 }

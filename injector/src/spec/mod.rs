@@ -6,6 +6,7 @@ mod actions;
 pub mod address;
 mod callset;
 mod constant;
+pub mod delay;
 pub mod effect;
 pub mod errno;
 pub mod error;

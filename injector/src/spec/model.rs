@@ -34,7 +34,7 @@ impl Rule {
     /// Is somebody to wait?
     pub fn sleeps(&self) -> bool {
         match &self.kind {
-            RuleKind::Syscall(rule) => rule.effect.delay_enter.is_some() || rule.effect.delay_exit.is_some(),
+            RuleKind::Syscall(rule) => rule.effect.delays(),
             RuleKind::Net(_) | RuleKind::Operation(_) => false,
         }
     }

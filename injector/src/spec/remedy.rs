@@ -84,7 +84,8 @@ impl Problem {
             }
             Self::SignalRange(_) => "give a name such as SIGUSR1, or a number from 1 to 64".into(),
             Self::Delay(_) => {
-                "write a number with `s`, `ms`, `us` or `ns`; without one it is microseconds".into()
+                "write a number with `s`, `ms`, `us` or `ns`, without one it is microseconds; or `forever`"
+                    .into()
             }
             Self::Scope(_) => "write `scope=thread`, `scope=process` or `scope=rule`".into(),
             Self::ReturnValue(_) => "write it in decimal or, after 0x, in hexadecimal".into(),

@@ -1,5 +1,7 @@
-//! `cargo xtask bench`: figures, never a verdict. What they come to is in docs/performance.md.
+//! `cargo xtask bench`: figures, never a verdict. What they come to is in docs/performance.md
+//! and docs/delay.md.
 
+mod delay;
 mod guest;
 mod meter;
 mod scenario;
@@ -20,6 +22,7 @@ pub(crate) struct Bench {
 
 #[derive(Subcommand)]
 enum What {
+    Delay(delay::Delay),
     Unaffected(unaffected::Unaffected),
     Throughput(throughput::Throughput),
     #[command(hide = true)]
@@ -33,6 +36,7 @@ enum What {
 impl Bench {
     pub(crate) fn run(self) -> Result<()> {
         match self.what {
+            What::Delay(verb) => verb.run(),
             What::Unaffected(verb) => verb.run(),
             What::Throughput(verb) => verb.run(),
             What::Wire(verb) => verb.run(),

@@ -37,6 +37,7 @@ pub(crate) fn passing_program() -> io::Result<OwnedFd> {
         kind: bpf_prog_type::BPF_PROG_TYPE_SCHED_CLS as u32,
         attach_type: 0,
         attach_btf_id: 0,
+        sleeps: false,
         instructions: &instructions,
         license: c"GPL",
         btf: None,

@@ -120,6 +120,11 @@ fn arguments(function: &str) -> Option<Arguments> {
     operations::arguments(function).or(of_calls)
 }
 
+/// The program for the hook of a site.
+pub(super) fn program(site: &Site) -> &'static str {
+    arguments(&site.function).map_or("hook_plain", Arguments::program)
+}
+
 /// The calls that this backend knows, with their hooks: what the documentation prints.
 pub fn table() -> impl Iterator<Item = (&'static str, &'static str)> {
     TABLE.iter().flat_map(|&(calls, hooks, _)| calls.split(' ').map(move |call| (call, hooks)))
@@ -242,7 +247,6 @@ impl Backend for Hook<'_> {
     }
 
     fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
-        let program = |site: &Site| arguments(&site.function).map_or("hook_plain", Arguments::program);
         sites.iter().map(|site| attach(ready, site, program(site), self.load_kind(&site.function)?)).collect()
     }
 }

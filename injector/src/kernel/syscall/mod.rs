@@ -1,17 +1,24 @@
 //! Ways to make a system call return something else, behind one trait: three at its entry, one when it has
-//! run. Each can say why it cannot run here, and where it would catch a call.
+//! run, two that make it wait as well. Each can say why it cannot run here, and where it would catch a call.
 
 use std::{
     fmt,
     os::fd::{AsFd, OwnedFd},
 };
 
-use injector_common::event::{BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE};
+use injector_common::event::{
+    BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE, BACKEND_NAP, BACKEND_NAP_HOOK,
+};
+use injector_common::shared::Shared;
 
 pub mod fmod_ret;
 pub mod hook;
 pub mod kprobe;
 pub mod kretprobe;
+pub mod nap;
+pub mod nap_hook;
+
+pub use nap_hook::held_at;
 
 use super::{
     btf::KernelBtf,
@@ -32,6 +39,10 @@ pub enum BackendKind {
     Hook,
     /// kretprobe with override on the call's function.
     Kretprobe,
+    /// Programs that sleep, on the call's function.
+    Nap,
+    /// A program that sleeps, at a security hook.
+    NapHook,
 }
 
 impl BackendKind {
@@ -47,6 +58,8 @@ impl BackendKind {
             Self::Kprobe => BACKEND_KPROBE,
             Self::Hook => BACKEND_HOOK,
             Self::Kretprobe => BACKEND_KRETPROBE,
+            Self::Nap => BACKEND_NAP,
+            Self::NapHook => BACKEND_NAP_HOOK,
         };
         u16::try_from(number).unwrap_or(0)
     }
@@ -59,6 +72,8 @@ impl fmt::Display for BackendKind {
             Self::Kprobe => "kprobe",
             Self::Hook => "hook",
             Self::Kretprobe => "kretprobe",
+            Self::Nap => "nap",
+            Self::NapHook => "nap_hook",
         })
     }
 }
@@ -96,6 +111,20 @@ pub struct Verdicts {
     pub objects: bool,
     /// Does a rule ask what only a hook knows: the file that a path leads to, the peer of an address?
     pub by_hook: bool,
+    /// Is the call to wait as well?
+    pub wait: Wait,
+}
+
+/// When a call is to wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wait {
+    /// Not at all.
+    #[default]
+    Never,
+    /// Before it runs.
+    Before,
+    /// When it has run, and maybe before as well.
+    Behind,
 }
 
 impl Verdicts {
@@ -118,6 +147,7 @@ impl Verdicts {
             unsafe_at_hooks: self.unsafe_at_hooks || other.unsafe_at_hooks,
             objects: self.objects || other.objects,
             by_hook: self.by_hook || other.by_hook,
+            wait: self.wait.max(other.wait),
         }
     }
 }
@@ -126,6 +156,11 @@ impl Verdicts {
 pub trait Backend {
     /// Which one it is.
     fn kind(&self) -> BackendKind;
+
+    /// Is it for calls that are to wait, and only for those?
+    fn delays(&self) -> bool {
+        false
+    }
 
     /// Does it work on this kernel? Found out by loading and attaching.
     fn can_run(&self) -> Result<(), Unsupported>;
@@ -171,22 +206,54 @@ pub enum AttachError {
 /// A program that sits at a function. Dropping it takes it away.
 #[derive(Debug)]
 pub struct Attached {
-    /// For its misses; the link alone keeps it running.
-    program: Option<OwnedFd>,
-    link: OwnedFd,
+    /// The first decides, and its misses are counted. The link alone keeps a program running; others are
+    /// here to be kept when it is gone, see [`Attached::retire`].
+    programs: Vec<OwnedFd>,
+    links: Vec<OwnedFd>,
+    /// Of those that sleep there can be more.
+    copies: Option<nap::Copies>,
 }
 
 impl Attached {
     /// Keeps the descriptors.
     pub(super) fn new(program: Option<OwnedFd>, link: OwnedFd) -> Self {
-        Self { program, link }
+        Self { programs: program.into_iter().collect(), links: vec![link], copies: None }
+    }
+
+    /// The same for a program that decides, others that do not sleep, and those that do.
+    fn with_copies(programs: Vec<OwnedFd>, links: Vec<OwnedFd>, copies: nap::Copies) -> Self {
+        Self { programs, links, copies: Some(copies) }
+    }
+
+    /// The same for several programs, of which the first decides.
+    fn of_several(programs: Vec<OwnedFd>, links: Vec<OwnedFd>) -> Self {
+        Self { programs, links, copies: None }
+    }
+
+    /// Takes the programs off, and hands them out: as long as they are open, a thread that sleeps in front of
+    /// one of them can go on to it.
+    pub fn retire(self) -> Vec<OwnedFd> {
+        let copies = self.copies.map(nap::Copies::retire).unwrap_or_default();
+        self.programs.into_iter().chain(copies).collect()
+    }
+
+    /// More programs that sleep at one end, if there are any: how many there are then, `None` if there can be
+    /// no more.
+    pub fn grow(
+        &mut self,
+        ready: &Ready,
+        shared: &Shared,
+        end: nap::End,
+    ) -> Result<Option<usize>, AttachError> {
+        self.copies.as_mut().map_or(Ok(None), |copies| copies.grow_live(ready, shared, end))
     }
 
     /// How often the kernel skipped the program: because it was running already, or because a kretprobe had no
     /// room for one more call. A program that serves many links counts at one of them.
     pub fn misses(&self) -> u64 {
-        let of_program = self.program.as_ref().and_then(|program| sys::program_misses(program.as_fd()).ok());
-        of_program.unwrap_or(0) + sys::link_misses(self.link.as_fd()).unwrap_or(0)
+        let of_program = self.programs.first().and_then(|program| sys::program_misses(program.as_fd()).ok());
+        let of_link = self.links.first().and_then(|link| sys::link_misses(link.as_fd()).ok());
+        of_program.unwrap_or(0) + of_link.unwrap_or(0)
     }
 }
 
@@ -202,10 +269,12 @@ pub fn backends(btf: &KernelBtf, fully_preemptible: bool, many: bool) -> Vec<Box
     let kprobe = Box::new(kprobe::Kprobe::new(btf));
     let hook = Box::new(hook::Hook::new(btf, fully_preemptible));
     let kretprobe = Box::new(kretprobe::Kretprobe::new(btf));
+    let nap = Box::new(nap::Nap::new(btf));
+    let nap_hook = Box::new(nap_hook::NapHook::new(btf));
     if fully_preemptible || many {
-        vec![kprobe, fmod_ret, hook, kretprobe]
+        vec![kprobe, fmod_ret, hook, kretprobe, nap, nap_hook]
     } else {
-        vec![fmod_ret, kprobe, hook, kretprobe]
+        vec![fmod_ret, kprobe, hook, kretprobe, nap, nap_hook]
     }
 }
 

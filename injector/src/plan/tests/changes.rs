@@ -140,6 +140,7 @@ fn a_rule_that_goes_on_loses_no_call() {
         seed: 1,
         monitor: false,
         longest_delay: Duration::from_mins(1),
+        longest_nap: LONGEST,
         insist: false,
         duration: None,
         whole: true,
@@ -184,7 +185,7 @@ fn what_does_not_fit_is_refused() {
         Err(PlanError::TooManyRules { .. })
     ));
     assert!(matches!(change(&old, &["close:error=EIO"]), Err(PlanError::Dangerous { .. })));
-    assert!(matches!(change(&old, &["fsync:delay_enter=5"]), Err(PlanError::Sleep { .. })));
+    assert!(matches!(change(&old, &["fsync:delay_enter=5"]), Err(PlanError::DelayTooShort { .. })));
     let used_up = Plan { next_number: u32::try_from(RULE_NUMBERS).unwrap(), ..old };
     assert!(change(&used_up, &["fsync:error=EIO"]).is_ok());
     assert!(matches!(change(&used_up, &["fsync:error=EPERM"]), Err(PlanError::NoNumbers)));

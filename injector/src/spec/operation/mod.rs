@@ -1,5 +1,5 @@
-//! Rules on operations: `OP[,OP…]:error=ERRNO[:path=GLOB…][:peer=CIDR][:port=LIST]` with `comm=`, `when=`,
-//! `prob=`, `times=` and `scope=` as for calls. A `:` behind a `\` or between `[` and `]` separates nothing, so that a path
+//! Rules on operations: `OP[,OP…][:error=ERRNO][:delay=TIME][:path=GLOB…][:peer=CIDR][:port=LIST]` with `comm=`,
+//! `when=`, `prob=`, `times=` and `scope=` as for calls. A `:` behind a `\` or between `[` and `]` separates nothing, so that a path
 //! or an IPv6 address can hold one.
 
 mod model;
@@ -8,6 +8,7 @@ mod problem;
 pub use self::{model::OperationRule, problem::OperationProblem};
 use super::{
     actions::{given, once},
+    delay::Delay,
     errno::Errno,
     error::{Located, Problem, SpecError},
     filter::Comm,
@@ -36,9 +37,10 @@ fn rule(text: Word<'_>) -> Result<OperationRule, Located> {
     for word in words.into_iter().flat_map(Word::guarded_pieces) {
         actions.read(word, &operations)?;
     }
-    let Some(error) = actions.error else {
-        return Err(set.problem(OperationProblem::NoError(set.text.into()).into()));
-    };
+    let (error, delay) = (actions.error, actions.delay);
+    if error.is_none() && delay.is_none() {
+        return Err(set.problem(OperationProblem::NoAction(set.text.into()).into()));
+    }
     let trigger = Trigger {
         when: actions.when.unwrap_or(When::ALWAYS),
         probability: actions.probability.unwrap_or(Probability::ALWAYS),
@@ -46,7 +48,7 @@ fn rule(text: Word<'_>) -> Result<OperationRule, Located> {
         scope: actions.scope.unwrap_or_default(),
     };
     let objects = actions.chosen.finish()?;
-    Ok(OperationRule { operations, error, objects, comm: actions.comm, trigger })
+    Ok(OperationRule { operations, error, delay, objects, comm: actions.comm, trigger })
 }
 
 fn operations_of(set: Word<'_>) -> Result<Vec<&'static Operation>, Located> {
@@ -74,6 +76,7 @@ fn unknown(word: &str) -> OperationProblem {
 #[derive(Default)]
 struct Actions<'a> {
     error: Option<Errno>,
+    delay: Option<Delay>,
     chosen: Chosen<'a>,
     comm: Option<Comm>,
     when: Option<When>,
@@ -83,8 +86,9 @@ struct Actions<'a> {
 }
 
 /// The words besides those that choose objects, with an example each.
-const WORDS: [(&str, &str); 6] = [
+const WORDS: [(&str, &str); 7] = [
     ("error", "error=EIO"),
+    ("delay", "delay=20ms"),
     ("comm", "comm=redis-server"),
     ("when", "when=3"),
     ("prob", "prob=5%"),
@@ -108,6 +112,7 @@ impl<'a> Actions<'a> {
         let value = given(name, value, example)?;
         match name.text {
             "error" => once(&mut self.error, Errno::parse(value)?, word),
+            "delay" => once(&mut self.delay, Delay::parse(value)?, word),
             "path" => {
                 fits(name, operations, |object| object == Object::Path)?;
                 self.chosen.read(word, name, value)
@@ -153,7 +158,7 @@ fn fits(
 }
 
 fn no_word(word: &str) -> OperationProblem {
-    if matches!(word, "retval" | "signal" | "delay" | "delay_enter" | "delay_exit" | "at" | "on" | "fd") {
+    if matches!(word, "retval" | "signal" | "delay_enter" | "delay_exit" | "at" | "on" | "fd") {
         return OperationProblem::NotAtHooks(format!("{word}="));
     }
     let near = nearest(word, words().map(|(known, _)| known)).map(|near| format!("{near}="));

@@ -2,16 +2,18 @@
 
 use std::fmt;
 
-use super::super::{errno::Errno, filter::Comm, model::Trigger, object::Objects};
+use super::super::{delay::Delay, errno::Errno, filter::Comm, model::Trigger, object::Objects};
 use crate::operations::Operation;
 
-/// Operations that fail instead of being done.
+/// Operations that fail instead of being done, or wait before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperationRule {
     /// Which; never empty, none twice, in the order in which they were written.
     pub operations: Vec<&'static Operation>,
-    /// What the caller gets.
-    pub error: Errno,
+    /// What the caller gets; `None` if the operation is done.
+    pub error: Option<Errno>,
+    /// How long it waits before. One of the two is there.
+    pub delay: Option<Delay>,
     /// On which files or sockets.
     pub objects: Objects,
     /// By which threads.
@@ -23,7 +25,14 @@ pub struct OperationRule {
 impl fmt::Display for OperationRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.operations.iter().map(|operation| operation.name).collect();
-        write!(f, "{}:error={}{}", names.join(","), self.error, self.objects)?;
+        f.write_str(&names.join(","))?;
+        if let Some(error) = &self.error {
+            write!(f, ":error={error}")?;
+        }
+        if let Some(delay) = &self.delay {
+            write!(f, ":delay={delay}")?;
+        }
+        self.objects.fmt(f)?;
         if let Some(comm) = &self.comm {
             write!(f, ":comm={comm}")?;
         }

@@ -16,11 +16,11 @@ pub enum OperationProblem {
     Unknown { word: String, near: Option<String> },
     #[error("`{0}` is a system call, and not the name of an operation")]
     Call(String),
-    #[error("it does not say with which error `{0}` is to fail")]
-    NoError(String),
+    #[error("it does not say what is to happen to `{0}`")]
+    NoAction(String),
     #[error("`{word}` is not a word of a rule on operations")]
     UnknownWord { word: String, near: Option<String> },
-    #[error("`{0}` cannot be done at a security hook, which can only fail an operation")]
+    #[error("`{0}` cannot be done at a security hook, which can only delay an operation or fail it")]
     NotAtHooks(String),
     #[error("`{word}` cannot choose among runs of `{operation}`, which {}", about(*.object))]
     Unsuited { word: String, operation: &'static str, object: Object },
@@ -63,11 +63,14 @@ impl OperationProblem {
             Self::Call(call) => {
                 format!("write `-e inject={call}:…` for the call, or one of the operations: {}", names())
             }
-            Self::NoError(_) => "add `:error=ERRNO`, such as `:error=EIO`".into(),
+            Self::NoAction(_) => "add `:error=ERRNO`, such as `:error=EIO`, or `:delay=20ms`".into(),
             Self::UnknownWord { .. } => {
-                "the words are error=, path=, peer=, port=, comm=, when=, prob=, times= and scope=".into()
+                "the words are error=, delay=, path=, peer=, port=, comm=, when=, prob=, times= and scope="
+                    .into()
             }
-            Self::NotAtHooks(_) => "write `error=ERRNO` here, or a rule on system calls".into(),
+            Self::NotAtHooks(_) => {
+                "write `error=ERRNO` or `delay=TIME` here, or a rule on system calls".into()
+            }
             Self::Unsuited { object, .. } => match object {
                 Object::Path => "choose files by `path=`",
                 Object::Connection => "choose sockets by `peer=` and `port=`",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     super::{
+        delay::Delay,
         effect::{CallResult, Moment},
         errno::Errno,
         model::{Scope, Trigger, When},
@@ -180,10 +181,11 @@ fn delays_are_straces() {
     for (text, microseconds) in
         [("100", 100), ("100us", 100), ("1.5ms", 1500), (".5s", 500_000), ("3s", 3_000_000), ("0", 0)]
     {
-        assert_eq!(delay(text), Duration::from_micros(microseconds), "{text}");
+        assert_eq!(delay(text), Delay::For(Duration::from_micros(microseconds)), "{text}");
     }
-    assert_eq!(delay("1.5"), Duration::from_nanos(1500));
-    assert_eq!(delay("7ns"), Duration::from_nanos(7));
+    assert_eq!(delay("1.5"), Delay::For(Duration::from_nanos(1500)));
+    assert_eq!(delay("7ns"), Delay::For(Duration::from_nanos(7)));
+    assert_eq!((delay("forever"), delay("forever").to_string()), (Delay::Forever, "forever".into()));
     assert_eq!(
         calls("read:delay_exit=1500:delay_enter=2s").effect.to_string(),
         "delay_enter=2s:delay_exit=1500us"
@@ -427,7 +429,7 @@ fn lengths_and_flags_of_packets() {
 fn operations_are_chosen_by_paths_peers_and_ports() {
     let rule = operations("read,write:error=EIO:path=/var/**:path=*.db:when=3:prob=50%:times=7");
     let names: Vec<_> = rule.operations.iter().map(|operation| operation.name).collect();
-    assert_eq!((names, rule.error.number()), (vec!["read", "write"], 5));
+    assert_eq!((names, rule.error.unwrap().number()), (vec!["read", "write"], 5));
     let paths = rule.objects.paths.as_ref().unwrap();
     assert!(paths.patterns().eq(["/var/**", "*.db"]));
     assert!(
@@ -442,6 +444,9 @@ fn operations_are_chosen_by_paths_peers_and_ports() {
     }
     assert_eq!(operations("accept:error=EIO:port=80").objects.ports, [80..=80]);
     assert_eq!(operations("read:error=EIO").to_string(), "read:error=EIO");
+    assert_eq!(operations("open:path=/a:delay=1500:when=2").to_string(), "open:delay=1500us:path=/a:when=2");
+    let both = operations("connect:delay=forever:error=EIO");
+    assert_eq!((both.error.map(Errno::number), both.delay), (Some(5), Some(Delay::Forever)));
 }
 
 #[test]

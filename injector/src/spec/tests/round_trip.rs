@@ -13,6 +13,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use super::{
     super::{
         address::{Address, Addresses, Host},
+        delay::Delay,
         effect::{CallResult, Effect, Moment},
         errno::Errno,
         header::{Flags, Lengths},
@@ -73,8 +74,18 @@ fn moment() -> impl Strategy<Value = Moment> {
     select(vec![Moment::Entry, Moment::Exit, Moment::Success, Moment::Failure])
 }
 
+fn delay() -> impl Strategy<Value = Option<Delay>> {
+    let time = (0..u64::MAX / 2).prop_map(|time| Delay::For(Duration::from_nanos(time)));
+    option::of(prop_oneof![time, Just(Delay::Forever)])
+}
+
+/// What an operation meets.
+fn error_or_delay() -> impl Strategy<Value = (Option<Errno>, Option<Delay>)> {
+    let error = option::of((1_u16..=Errno::MAX).prop_map(|number| Errno::new(number).unwrap()));
+    (error, delay()).prop_filter("something happens", |(error, delay)| error.is_some() || delay.is_some())
+}
+
 fn effect() -> impl Strategy<Value = Effect> {
-    let delay = || option::of((0..u64::MAX / 2).prop_map(Duration::from_nanos));
     let signal = option::of((1_u8..=Signal::MAX).prop_map(|number| Signal::new(number).unwrap()));
     (option::of(result()), signal, delay(), delay()).prop_filter_map(
         "something happens",
@@ -190,8 +201,8 @@ fn rule_on_packets() -> impl Strategy<Value = NetRule> {
 fn rule_on_operations() -> impl Strategy<Value = OperationRule> {
     let paths = vec(select(vec!["/var/**", "*.db", "/a[:]b", "/a\\:b", "[!x]/?", "/é"]), 0..4);
     let net = any::<bool>().prop_flat_map(network);
-    (any::<bool>(), paths, option::of(net), ranges(), 1_u16..=Errno::MAX, trigger()).prop_map(
-        |(files, paths, peer, ports, error, trigger)| {
+    (any::<bool>(), paths, option::of(net), ranges(), error_or_delay(), trigger()).prop_map(
+        |(files, paths, peer, ports, (error, delay), trigger)| {
             let text = if files {
                 [&["read,rename:error=EIO"], &*paths].concat().join(":path=")
             } else {
@@ -200,7 +211,7 @@ fn rule_on_operations() -> impl Strategy<Value = OperationRule> {
             let rule = operations(&text);
             let (peer, ports) = if files { (None, Vec::new()) } else { (peer, ports) };
             let objects = Objects { peer, ports, ..rule.objects };
-            OperationRule { objects, error: Errno::new(error).unwrap(), trigger, ..rule }
+            OperationRule { error, delay, objects, trigger, ..rule }
         },
     )
 }

@@ -1,0 +1,173 @@
+//! A page that the injector and its helpers share: the server's heartbeat, and where the bed is.
+
+use std::{
+    io,
+    num::NonZeroUsize,
+    ops::Deref,
+    ptr::NonNull,
+    sync::atomic::{
+        AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+    time::Duration,
+};
+
+use injector_common::RULE_NUMBERS;
+use nix::{
+    sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap},
+    time::{ClockId, clock_gettime},
+};
+
+/// How often the server's heart beats at least.
+pub(super) const BEAT: Duration = Duration::from_millis(200);
+
+/// A server whose heart has not beaten for so long is taken for dead. Shorter, and one is taken for dead that
+/// only did not get a processor: 200 threads that wake at once have kept it from one for two seconds.
+pub(super) const STALLED: Duration = Duration::from_secs(4);
+
+/// Somebody who looks at the heart from time to time. What counts is how often he has looked in vain, not the
+/// clock: on a machine that stood still (a virtual one), everybody did.
+#[derive(Debug, Default)]
+pub(super) struct Observer {
+    seen: u64,
+    in_vain: u32,
+}
+
+impl Observer {
+    /// One look, at least `period` after the last: has the heart beaten within [`STALLED`]?
+    pub(super) fn sees_life(&mut self, cells: &Cells, period: Duration) -> bool {
+        let beats = cells.beats.load(Relaxed);
+        self.in_vain = if beats == self.seen { self.in_vain + 1 } else { 0 };
+        self.seen = beats;
+        period * self.in_vain < STALLED
+    }
+}
+
+/// What is in it. All zero at the start.
+#[derive(Debug)]
+pub(super) struct Cells {
+    /// How often the server has gone about its work.
+    beats: AtomicU64,
+    /// The address of the bed in the sleeper's memory, and its number in the initial pid namespace.
+    address: AtomicU64,
+    number: AtomicU64,
+    /// The errno, if there is no bed.
+    failure: AtomicU64,
+    /// Rules that have ended, a bit for each number.
+    ended: [AtomicU64; RULE_NUMBERS / 64],
+}
+
+impl Cells {
+    /// The server's heart beats.
+    pub(super) fn beat(&self) {
+        self.beats.fetch_add(1, Relaxed);
+    }
+
+    /// Rule `number` has ended.
+    pub(super) fn end(&self, number: u32) {
+        if let Some(word) = self.ended.get(number as usize / 64) {
+            word.fetch_or(1 << (number % 64), Relaxed);
+        }
+    }
+
+    /// Has it?
+    pub(super) fn has_ended(&self, number: u32) -> bool {
+        let word = self.ended.get(number as usize / 64);
+        word.is_none_or(|word| word.load(Relaxed) >> (number % 64) & 1 == 1)
+    }
+
+    /// The sleeper is ready.
+    pub(super) fn made(&self, number: u32, address: u64) {
+        self.number.store(u64::from(number), Relaxed);
+        self.address.store(address, Release);
+    }
+
+    /// The sleeper cannot be made.
+    pub(super) fn failed(&self, error: &io::Error) {
+        self.failure.store(u64::from(error.raw_os_error().unwrap_or(libc::EIO).unsigned_abs()), Release);
+    }
+
+    /// The sleeper's number and the bed's address, once they are known.
+    pub(super) fn bed(&self) -> io::Result<Option<(u32, u64)>> {
+        let failure = self.failure.load(Acquire);
+        if failure != 0 {
+            return Err(io::Error::from_raw_os_error(i32::try_from(failure).unwrap_or(libc::EIO)));
+        }
+        let address = self.address.load(Acquire);
+        Ok((address != 0).then(|| (u32::try_from(self.number.load(Relaxed)).unwrap_or(0), address)))
+    }
+}
+
+/// `CLOCK_MONOTONIC`, nanoseconds: it stands still while the machine does, and so do all delays.
+pub(super) fn now() -> u64 {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default();
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The page, mapped; shared by processes that are forked from here.
+#[derive(Debug)]
+pub(super) struct Pulse(NonNull<Cells>);
+
+// SAFETY: all of it is atomics, and the mapping is not bound to a thread.
+unsafe impl Send for Pulse {}
+// SAFETY: as above.
+unsafe impl Sync for Pulse {}
+
+const SIZE: NonZeroUsize = NonZeroUsize::new(size_of::<Cells>()).unwrap();
+
+impl Pulse {
+    /// A page of zeroes.
+    pub(super) fn new() -> io::Result<Self> {
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let page = unsafe { mmap_anonymous(None, SIZE, protection, MapFlags::MAP_SHARED)? };
+        Ok(Self(page.cast()))
+    }
+}
+
+impl Deref for Pulse {
+    type Target = Cells;
+
+    fn deref(&self) -> &Cells {
+        // SAFETY: mapped until drop, aligned to a page, zeroes are a value.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        // SAFETY: our own mapping; nothing refers to it any more.
+        if let Err(error) = unsafe { munmap(self.0.cast(), SIZE.get()) } {
+            tracing::warn!(%error, "cannot unmap a page");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_end_one_by_one() {
+        let pulse = Pulse::new().unwrap();
+        pulse.end(64);
+        assert_eq!(
+            [0, 63, 64, 65, 1023].map(|number| pulse.has_ended(number)),
+            [false, false, true, false, false]
+        );
+        assert!(pulse.has_ended(1024), "there is no such rule");
+    }
+
+    #[test]
+    fn who_was_looked_at_in_vain_often_enough_is_dead() {
+        let (pulse, mut observer) = (Pulse::new().unwrap(), Observer::default());
+        let second = Duration::from_secs(1);
+        for _ in 0..3 {
+            pulse.beat();
+            assert!((0..4).all(|_| observer.sees_life(&pulse, second)));
+        }
+        assert!(!observer.sees_life(&pulse, second));
+        pulse.beat();
+        assert!(observer.sees_life(&pulse, second));
+    }
+}

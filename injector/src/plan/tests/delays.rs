@@ -1,0 +1,83 @@
+//! Delays: which are refused, and who decides about a call that is to wait.
+
+use super::*;
+
+fn backends_of(rules: &[&str]) -> Result<Vec<BackendKind>, PlanError> {
+    Ok(plan(rules)?.sites.iter().map(|site| site.backend).collect())
+}
+
+#[test]
+fn all_rules_of_a_call_that_waits_are_decided_in_one_place() {
+    assert_eq!(backends_of(&["fsync@64:delay_enter=5ms"]).unwrap(), [BackendKind::Nap]);
+    let both = ["fsync@64:delay_exit=5ms:when=2", "fsync@64:error=EIO:when=3"];
+    assert_eq!(backends_of(&both).unwrap(), [BackendKind::Nap]);
+    let apart = ["fsync@64:delay_exit=5ms", "read@64:error=EIO"];
+    assert_eq!(backends_of(&apart).unwrap(), [BackendKind::FmodRet, BackendKind::Nap]);
+    let behind = ["fsync@64:delay_exit=5ms", "fsync@64:error=EIO:at=exit"];
+    assert_eq!(backends_of(&behind).unwrap(), [BackendKind::Kretprobe, BackendKind::Nap]);
+}
+
+#[test]
+fn the_kernel_side_gets_nanoseconds_and_is_loaded_for_them() {
+    let found = plan(&["fsync@64:delay_enter=500us:delay_exit=2s"]).unwrap();
+    let rule = &found.rules[0].kernel;
+    assert_eq!((rule.delay_enter, rule.delay_exit), (500_000, 2_000_000_000));
+    assert!(found.needs_naps() && !rule.decides());
+    assert!(!plan(&["fsync:error=EIO"]).unwrap().needs_naps());
+}
+
+#[test]
+fn what_cannot_be_slept_is_refused() {
+    assert!(matches!(plan(&["fsync:delay_enter=199us"]), Err(PlanError::DelayTooShort { .. })));
+    assert!(plan(&["fsync:delay_enter=200us"]).is_ok());
+    assert!(matches!(plan(&["fsync:delay_exit=10001ms"]), Err(PlanError::DelayTooLong { .. })));
+    assert!(plan(&["fsync:delay_exit=10s"]).is_ok());
+    for moment in ["at=exit", "on=success", "on=failure"] {
+        let rule = format!("fsync:delay_exit=1ms:{moment}:error=EIO");
+        assert!(matches!(plan(&[&rule]), Err(PlanError::DelayBehind { .. })), "{rule}");
+    }
+    let both = plan(&["fsync:delay_enter=1ms", "fsync:retval=0"]);
+    assert!(matches!(both, Err(PlanError::Kernel { .. })), "fmod_ret returns no 0, a kprobe does not wait");
+}
+
+/// sync is one function for every ABI: what a kprobe keeps from running, a trampoline would run.
+#[test]
+fn a_kprobe_and_a_delay_do_not_meet_at_one_function() {
+    let error = plan(&["sync@64:delay_enter=1ms", "sync@32:retval=0"]).unwrap_err();
+    assert!(error.to_string().contains("other ABI"), "{error}");
+}
+
+/// A delay is never harmful in the way a failure is, but the calls that nothing may touch stay untouched.
+#[test]
+fn dangerous_calls_may_wait() {
+    assert!(plan(&["futex:delay_enter=1ms"]).is_ok());
+    assert!(matches!(plan(&["exit_group:delay_enter=1ms"]), Err(PlanError::Never { .. })));
+}
+
+fn sites_of(rules: &[&str], insist: bool) -> Result<Vec<(BackendKind, String)>, PlanError> {
+    let plan = plan_with(rules, insist, &[])?;
+    Ok(plan.sites.into_iter().map(|site| (site.backend, site.function)).collect())
+}
+
+#[test]
+fn all_rules_at_a_hook_where_somebody_waits_are_decided_in_one_place() {
+    let hook = |name: &str| (BackendKind::Hook, format!("security_{name}"));
+    let nap = |name: &str| (BackendKind::NapHook, format!("security_{name}"));
+    let rules = ["io open,connect:error=EIO", "io open:delay=5ms:path=/a"];
+    assert_eq!(sites_of(&rules, false).unwrap(), [hook("socket_connect"), nap("file_open")]);
+    let plan = plan(&rules).unwrap();
+    assert_eq!((plan.rules[1].kernel.delay_enter, plan.rules[1].kernel.decides()), (5_000_000, false));
+    let open = plan.calls.values().map(|rules| Run::of(rules.run)).find(|run| run.count == 2).unwrap();
+    let slots = &plan.slots[open.base as usize..open.base as usize + 2];
+    assert_eq!([slots[0].rule, slots[1].rule], [0, 1], "in the order of the command line");
+}
+
+#[test]
+fn who_would_wait_with_a_lock_in_his_hand_has_to_be_wanted() {
+    let refused = sites_of(&["io rename:delay=5ms"], false).unwrap_err();
+    assert!(refused.to_string().contains("the lock of both folders"), "{refused}");
+    assert!(refused.hint().contains("--unsafe"));
+    assert!(sites_of(&["io rename:delay=5ms"], true).is_ok());
+    assert!(matches!(sites_of(&["io open:delay=11s"], false), Err(PlanError::DelayTooLong { .. })));
+    assert!(sites_of(&["io open:delay=forever"], false).is_ok());
+}

@@ -1,0 +1,92 @@
+//! The end of a delay before its time: with the plan, and with each of the processes that it needs.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use injector_tests::{
+    injector::{Finished, Running},
+    residue::{Census, Exceptions},
+};
+use nix::sys::signal::Signal;
+
+use crate::{Caller, DELAYED, SLACK, can_delay, helper, signal};
+
+/// Long enough to be ended by what ends it here, and not by itself.
+const RULE: &str = "fsync:delay_enter=9s";
+
+/// Somebody who sleeps, and an injector; what `end` does has to wake him within `limit`.
+fn ended(limit: Duration, end: impl Fn(&Running, &Caller) -> Result<()>) -> Result<Finished> {
+    let (caller, census) = (Caller::start(1)?, Census::take()?);
+    let injector = caller.attach(&[RULE])?;
+    caller.wait_asleep(1)?;
+    thread::sleep(DELAYED);
+    let start = Instant::now();
+    end(&injector, &caller)?;
+    let after = caller.woken(start, DELAYED)?;
+    ensure!(after < limit, "woken {after:?} later");
+    let finished = injector.finish()?;
+    census.gone(Exceptions::None)?;
+    caller.wait_undelayed()?;
+    Ok(finished)
+}
+
+#[test]
+fn a_plan_that_ends_wakes_everybody() -> Result<()> {
+    if !can_delay()? {
+        return Ok(());
+    }
+    ended(SLACK, |injector, _| injector.signal(Signal::SIGINT))?.expect(0)?;
+    ended(SLACK, |injector, _| injector.signal(Signal::SIGKILL))?.expect(137)?;
+    Ok(())
+}
+
+#[test]
+fn the_death_of_a_helper_ends_the_plan_with_the_reason() -> Result<()> {
+    if !can_delay()? {
+        return Ok(());
+    }
+    for name in ["injector-naps", "injector-bed", "injector-watch"] {
+        let finished =
+            ended(SLACK, |_, _| signal(helper(name)?, Signal::SIGKILL)).context(name)?.expect(1)?;
+        ensure!(finished.stderr.contains("was ended from outside"), "{name}: {}", finished.stderr);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_server_that_stands_still_is_found_out() -> Result<()> {
+    if !can_delay()? {
+        return Ok(());
+    }
+    let stalled = Duration::from_secs(4) + SLACK;
+    let finished = ended(stalled, |_, _| signal(helper("injector-naps")?, Signal::SIGSTOP))?.expect(1)?;
+    ensure!(finished.stderr.contains("the process that wakes delayed calls"), "{}", finished.stderr);
+    // The injector cannot help: it stands still as well.
+    ended(stalled, |injector, _| {
+        signal(helper("injector-naps")?, Signal::SIGSTOP)?;
+        injector.signal(Signal::SIGSTOP)?;
+        thread::sleep(stalled);
+        injector.signal(Signal::SIGCONT)
+    })?;
+    Ok(())
+}
+
+#[test]
+fn who_is_killed_in_his_sleep_dies() -> Result<()> {
+    if !can_delay()? {
+        return Ok(());
+    }
+    let (mut caller, census) = (Caller::start(4)?, Census::take()?);
+    let injector = caller.attach(&[RULE])?;
+    caller.wait_asleep(2)?;
+    caller.child.kill()?;
+    let start = Instant::now();
+    caller.child.wait()?;
+    ensure!(start.elapsed() < SLACK, "{:?}", start.elapsed());
+    injector.finish()?.expect(0)?;
+    census.gone(Exceptions::None)?;
+    Ok(())
+}
