@@ -20,6 +20,8 @@ pub const BACKEND_HOOK: u32 = 3;
 pub const BACKEND_CGROUP_SKB: u32 = 4;
 /// [`Event::backend`]: traffic control at a device's egress.
 pub const BACKEND_TC: u32 = 5;
+/// [`Event::backend`]: the cgroup's own hook in connect(2).
+pub const BACKEND_CGROUP_CONNECT: u32 = 7;
 
 /// One injection.
 #[repr(C)]
@@ -71,7 +73,7 @@ pub struct Event {
     pub _pad: u32,
     /// The call's arguments as the caller passed them.
     pub args: [u64; 6],
-    /// The packet, all zero for calls.
+    /// The packet, all zero for calls. For a connection that is refused, its peer.
     pub packet: Packet,
 }
 

@@ -20,6 +20,8 @@ mod atomic;
 #[cfg(target_arch = "bpf")]
 mod cgroup;
 #[cfg(target_arch = "bpf")]
+mod connect;
+#[cfg(target_arch = "bpf")]
 mod content;
 #[cfg(target_arch = "bpf")]
 mod count;

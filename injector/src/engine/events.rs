@@ -9,11 +9,11 @@ use std::{
 use injector_common::{
     call::{ABI_COMPAT, ABI_NONE},
     event::{
-        BACKEND_CGROUP_SKB, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE, BACKEND_TC,
-        Event, ObjectEvent, SCHEMA,
+        BACKEND_CGROUP_CONNECT, BACKEND_CGROUP_SKB, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE,
+        BACKEND_KRETPROBE, BACKEND_TC, Event, ObjectEvent, SCHEMA,
     },
     netem::{COPY_CORRUPTED, CORRUPTED, DUPLICATED, LOST},
-    packet::EGRESS,
+    packet::{CONNECT, EGRESS},
     rule::{AT_ENTRY, FAULT_NONE},
 };
 use serde::Serialize;
@@ -108,8 +108,10 @@ pub struct TaskRecord {
     pub ns_tid: u32,
     /// The thread's name.
     pub comm: String,
-    /// Its place in the process tree, the same on every run: 16 hexadecimal digits.
-    pub place: String,
+    /// Its place in the process tree, the same on every run: 16 hexadecimal digits. Absent where its cgroup is
+    /// all that counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// The call; absent for a worker of io_uring, which is in none.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallRecord>,
@@ -167,7 +169,8 @@ impl Record {
         if event.schema != SCHEMA {
             return None;
         }
-        let call = event.packet.family == 0;
+        let connection = event.packet.direction == CONNECT;
+        let call = event.packet.family == 0 || connection;
         Some(Self {
             schema: event.schema,
             time_ns: event.time,
@@ -180,7 +183,10 @@ impl Record {
             decision: event.decision,
             verdict: if call { met(&event) } else { done(&event) },
             task: call.then(|| task(&event)),
-            object: object.as_ref().map(ObjectRecord::of),
+            object: match &object {
+                Some(object) => Some(ObjectRecord::of(object)),
+                None => connection.then(|| ObjectRecord::connecting(&event.packet)),
+            },
             packet: (!call).then(|| packet(&event)),
         })
     }
@@ -200,6 +206,7 @@ fn backend(number: u32) -> &'static str {
         BACKEND_HOOK => "hook",
         BACKEND_CGROUP_SKB => "cgroup_skb",
         BACKEND_TC => "tc",
+        BACKEND_CGROUP_CONNECT => "cgroup_connect",
         _ => "unknown",
     }
 }
@@ -238,7 +245,7 @@ fn task(event: &Event) -> TaskRecord {
         ns_pid: event.ns_pid,
         ns_tid: event.ns_tid,
         comm: String::from_utf8_lossy(comm).into_owned(),
-        place: format!("{:016x}", event.place),
+        place: (event.packet.direction != CONNECT).then(|| format!("{:016x}", event.place)),
         call: (event.abi != ABI_NONE).then_some(call),
     }
 }
@@ -371,6 +378,32 @@ mod tests {
         assert_eq!(json["packet"]["protocol"], "tcp");
         assert_eq!(json["packet"]["direction"], "ingress");
         assert!(json.get("pid").is_none());
+    }
+
+    #[test]
+    fn a_connection_is_told_by_its_peer_and_who_made_it() {
+        let peer = Packet {
+            destination: mapped([10, 0, 0, 2]),
+            destination_port: 443,
+            protocol: 6,
+            family: 4,
+            direction: CONNECT,
+            ..Packet::default()
+        };
+        let told = json(&Event {
+            packet: peer,
+            fault: FAULT_RETURN,
+            value: -111,
+            pid: 12,
+            abi: ABI_NONE,
+            backend: BACKEND_CGROUP_CONNECT,
+            ..event()
+        });
+        assert_eq!(told["verdict"], serde_json::json!({ "return": -111, "errno": "ECONNREFUSED" }));
+        assert_eq!((&told["operation"], &told["backend"]), (&"connect".into(), &"cgroup_connect".into()));
+        assert_eq!((&told["peer"], &told["peer_port"]), (&"10.0.0.2".into(), &443.into()));
+        assert_eq!(told["pid"], 12);
+        assert!(["packet", "place", "syscall", "own_port"].iter().all(|field| told.get(field).is_none()));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{EngineError, Guard, Injector, attach_ingress};
+use super::{EngineError, Guard, Injector, at_cgroups};
 use crate::{
     kernel::{clock, installation::Installation},
     plan::{Change, Plan},
@@ -43,7 +43,8 @@ impl Guard {
         }
         let (plan, change) = self.plan.change(&injector.rules, insist, &live, &backends)?;
         let ingress = plan.needs_ingress() && !self.plan.needs_ingress();
-        if ingress || (plan.needs_egress() && self.coverage.is_none()) {
+        let connect = plan.needs_connect() && !self.plan.needs_connect();
+        if ingress || connect || (plan.needs_egress() && self.coverage.is_none()) {
             injector.check_packets(&plan, &self.targets)?;
         }
 
@@ -94,7 +95,10 @@ impl Guard {
             self.installation.follow_calls(&injector.btf)?;
         }
         if plan.needs_ingress() && !self.plan.needs_ingress() {
-            attach_ingress(&mut self.installation, &self.targets)?;
+            at_cgroups(&self.targets, |cgroup| self.installation.attach_ingress(cgroup))?;
+        }
+        if plan.needs_connect() && !self.plan.needs_connect() {
+            at_cgroups(&self.targets, |cgroup| self.installation.attach_connect(cgroup))?;
         }
         if plan.needs_egress() && self.coverage.is_none() {
             self.coverage = injector.cover(&self.installation, plan)?;

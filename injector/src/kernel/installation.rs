@@ -20,6 +20,7 @@ use injector_common::{
 use nix::libc;
 
 use super::{
+    at_cgroup::AtCgroups,
     btf::{BtfError, KernelBtf},
     descriptors,
     lease::LeaseKeeper,
@@ -124,6 +125,7 @@ pub struct Installation {
     lineage: Vec<(&'static str, OwnedFd, OwnedFd)>,
     ingress: Option<OwnedFd>,
     ingress_links: Vec<OwnedFd>,
+    connect: Option<AtCgroups>,
 }
 
 /// Programs that sit at a function, or one at many: what is attached and detached together.
@@ -192,6 +194,7 @@ impl Installation {
             lineage: Vec::new(),
             ingress: None,
             ingress_links: Vec::new(),
+            connect: None,
         };
         this.fill(plan)?;
         this.switch(None, plan);
@@ -332,6 +335,9 @@ impl Installation {
         if !plan.needs_ingress() {
             self.detach_ingress();
         }
+        if !plan.needs_connect() {
+            self.connect = None;
+        }
         if !plan.needs_calls() {
             self.lineage.retain(|(name, ..)| !OF_CALLS.contains(name));
         }
@@ -352,6 +358,15 @@ impl Installation {
             .map_err(system("attach to the cgroup's incoming packets"))?;
         self.ingress_links.push(link);
         Ok(())
+    }
+
+    /// Has sockets of a cgroup, and of all below it, pass the rules on connections before they connect.
+    pub fn attach_connect(&mut self, cgroup: BorrowedFd<'_>) -> Result<(), InstallError> {
+        let hooks = match &mut self.connect {
+            Some(hooks) => hooks,
+            None => self.connect.insert(AtCgroups::connect(&self.ready)?),
+        };
+        hooks.attach(cgroup).map_err(system("attach to the cgroup's connections"))
     }
 
     /// The program for the egress of devices. Where it stays behind after a SIGKILL, it is a gate that
@@ -466,5 +481,6 @@ impl Installation {
         self.calls.clear();
         self.lineage.clear();
         self.detach_ingress();
+        self.connect = None;
     }
 }

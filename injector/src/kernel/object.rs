@@ -155,6 +155,10 @@ pub enum Kind {
     KprobeMulti,
     /// A cgroup's packets, incoming.
     CgroupIngress,
+    /// A cgroup's sockets in connect(2), of IPv4.
+    CgroupConnect4,
+    /// The same of IPv6.
+    CgroupConnect6,
     /// Traffic control.
     Classifier,
 }
@@ -172,6 +176,12 @@ impl Kind {
             Self::KprobeMulti => (prog::BPF_PROG_TYPE_KPROBE, attach::BPF_TRACE_KPROBE_MULTI as u32, 0),
             Self::CgroupIngress => {
                 (prog::BPF_PROG_TYPE_CGROUP_SKB, attach::BPF_CGROUP_INET_INGRESS as u32, 0)
+            }
+            Self::CgroupConnect4 => {
+                (prog::BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attach::BPF_CGROUP_INET4_CONNECT as u32, 0)
+            }
+            Self::CgroupConnect6 => {
+                (prog::BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attach::BPF_CGROUP_INET6_CONNECT as u32, 0)
             }
             Self::Classifier => (prog::BPF_PROG_TYPE_SCHED_CLS, 0, 0),
         };

@@ -23,6 +23,8 @@ pub enum Mechanism {
     Lsm,
     /// A program on a cgroup's incoming packets.
     CgroupIngress,
+    /// Programs on a cgroup's sockets in connect(2).
+    CgroupConnect,
     /// A program at a device's egress, by a tcx link.
     Tcx,
     /// A program at a device's egress, by a clsact filter.
@@ -43,6 +45,7 @@ impl Mechanism {
             Self::Hook => "hook",
             Self::Lsm => "lsm",
             Self::CgroupIngress => "cgroup_skb",
+            Self::CgroupConnect => "cgroup_connect",
             Self::Tcx => "tcx",
             Self::Clsact => "clsact",
             Self::CgroupV2 => "cgroup2",
@@ -60,6 +63,7 @@ impl Mechanism {
             Self::Hook => "failing calls that pass a security hook (fmod_ret on security_*)",
             Self::Lsm => "the same, exact on fully preemptible kernels (BPF LSM)",
             Self::CgroupIngress => "losing packets that come in (cgroup_skb)",
+            Self::CgroupConnect => "failing connections (the cgroup's connect hooks)",
             Self::Tcx => "losing packets that go out, nothing left behind (tcx link)",
             Self::Clsact => "losing packets that go out, where there is no tcx (clsact filter)",
             Self::CgroupV2 => "cgroup targets, and `run` (the unified hierarchy)",

@@ -14,7 +14,7 @@ use injector_common::{
 };
 use ipnet::IpNet;
 
-use super::PlanError;
+use super::{PlanError, refusals};
 use crate::spec::{
     model::{Rule, RuleKind},
     netem::{Chance, Loss, Netem},
@@ -59,6 +59,7 @@ pub(super) fn describe(asked: &NetRule, rule: &mut KernelRule) {
     rule.packets = matching(asked);
     match &asked.fault {
         NetFault::Partition => rule.fault = FAULT_DROP,
+        NetFault::Connect(error) => refusals::connect(*error, rule),
         NetFault::Netem(netem) => (rule.fault, rule.netem) = (FAULT_NETEM, models(netem)),
     }
 }

@@ -5,7 +5,8 @@ mod changes;
 use injector_common::{
     call::{Run, hook_entry},
     loss::Loss,
-    rule::{AT_ENTRY, FAULT_NETEM},
+    packet::{Packet, TCP, UDP, mapped},
+    rule::{AT_ENTRY, FAULT_NETEM, FAULT_RETURN},
 };
 
 use super::*;
@@ -211,7 +212,23 @@ fn packet_rules_need_no_calls() {
     let rule = plan.rules[0].kernel;
     assert_eq!(rule.fault, FAULT_NETEM);
     assert_eq!(rule.netem.loss, Loss::random(1 << 31, 0));
-    assert_eq!(rule.packets.protocols, injector_common::packet::TCP);
+    assert_eq!(rule.packets.protocols, TCP);
+}
+
+#[test]
+fn connections_are_no_packets() {
+    let plan = plan(&["net to 10.0.0.0/8 dport 443 : connect=ECONNREFUSED", "net connect=5"]).unwrap();
+    assert!(plan.needs_connect() && plan.needs_cgroups());
+    assert!(!plan.needs_egress() && !plan.needs_ingress() && !plan.needs_calls());
+    let [first, second] = [&plan.rules[0].kernel, &plan.rules[1].kernel];
+    assert_eq!((first.fault, first.value, second.value), (FAULT_RETURN, -111, -5));
+    assert_eq!(second.packets.protocols, TCP | UDP);
+    let mut peer =
+        Packet { protocol: 6, family: 4, direction: CONNECT, destination_port: 443, ..Packet::default() };
+    peer.destination = mapped([10, 1, 2, 3]);
+    assert!(first.packets.holds(&peer));
+    peer.direction = EGRESS;
+    assert!(!first.packets.holds(&peer) && !second.packets.holds(&peer));
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! and `to NET`, the packet's source and destination address; `sport LIST`, `dport LIST`, and `port LIST`
 //! for either end. NETEM: see [`super::netem`]. Without a MATCH its `:` may be left out.
 
+mod fit;
+
 use std::net::IpAddr;
 
 use injector_common::packet::MAX_PORTS;
@@ -67,6 +69,7 @@ struct Match<'a> {
     to: Option<(Word<'a>, IpNet)>,
     ports: Ports,
     first_port: Option<Word<'a>>,
+    source_port: Option<Word<'a>>,
 }
 
 impl<'a> Match<'a> {
@@ -122,6 +125,9 @@ impl<'a> Match<'a> {
         }
         *ranges = ports::parse(list)?;
         self.first_port.get_or_insert(word);
+        if word.text == "sport" {
+            self.source_port = Some(word);
+        }
         match self.ports.count() {
             0..=MAX_PORTS => Ok(()),
             count => Err(list.problem(Problem::TooManyPorts { count, limit: MAX_PORTS })),
@@ -130,6 +136,7 @@ impl<'a> Match<'a> {
 
     /// Checks that the parts go together.
     fn finish(self, fault: NetFault) -> Result<NetRule, Located> {
+        self.fits(&fault)?;
         let direction = self.direction.map_or_else(Direction::default, |(_, direction)| direction);
         let mut protocol = self.protocol.map_or_else(Protocol::default, |(_, protocol)| protocol);
         if let Some(port) = self.first_port {

@@ -6,7 +6,7 @@ use std::{fmt, ops::RangeInclusive};
 
 use ipnet::IpNet;
 
-use super::netem::Netem;
+use super::{errno::Errno, netem::Netem};
 
 /// Packets that meet a fault. All parts have to hold for a packet to match.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,6 +147,8 @@ pub enum NetFault {
     Netem(Box<Netem>),
     /// It is dropped: nothing passes.
     Partition,
+    /// It is never made: connect(2) fails with this error.
+    Connect(Errno),
 }
 
 impl fmt::Display for NetFault {
@@ -154,6 +156,7 @@ impl fmt::Display for NetFault {
         match self {
             Self::Netem(netem) => netem.fmt(f),
             Self::Partition => f.write_str("partition"),
+            Self::Connect(error) => write!(f, "connect={error}"),
         }
     }
 }

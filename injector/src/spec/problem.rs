@@ -208,6 +208,8 @@ pub enum Problem {
     NothingToDistribute,
     #[error("`reorder` lets packets overtake those that are delayed, and none is")]
     NothingToOvertake,
+    #[error("{0} is no error that a program ever gets from connect(2)")]
+    ConnectError(String),
     #[error("`gap` says which packets may overtake others, and nothing says that any does")]
     GapAlone,
 

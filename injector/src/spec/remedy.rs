@@ -118,7 +118,7 @@ impl Problem {
             ),
             Self::UnknownNetFault { near, .. } => or(
                 near.as_ref(),
-                "the words are loss, duplicate, corrupt, delay, distribution, reorder, gap, rate, limit and partition",
+                "the words are loss, duplicate, corrupt, delay, distribution, reorder, gap, rate, limit, partition and connect=",
             ),
             Self::Surplus(_) => "leave it out; docs/rules.md has the values of each word".into(),
             Self::NotHere { instead, .. } => (*instead).into(),
@@ -169,6 +169,7 @@ impl Problem {
             ),
             Self::NothingToDistribute => "write `delay 100ms 20ms distribution normal`".into(),
             Self::NothingToOvertake => "add a delay, as in `delay 10ms reorder 25% 50%`".into(),
+            Self::ConnectError(_) => "write an error such as ECONNREFUSED, ETIMEDOUT or EHOSTUNREACH".into(),
             Self::GapAlone => "write `delay 10ms reorder 100% gap 5`".into(),
             _ => String::new(),
         }

@@ -1,4 +1,4 @@
-//! Packets: lost, doubled and damaged by netem's models, or altogether, for the target and for nobody else;
+//! Packets: lost, doubled and damaged by netem's models, refused, or lost altogether, for the target and for nobody else;
 //! in any network namespace, behind NAT, on devices that come later.
 
 mod containers;
@@ -6,6 +6,7 @@ mod leftovers;
 mod losses;
 mod models;
 mod netem;
+mod refusals;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},

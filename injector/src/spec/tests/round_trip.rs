@@ -110,6 +110,27 @@ fn ranges() -> impl Strategy<Value = Vec<RangeInclusive<u16>>> {
     vec((1_u16.., 1_u16..).prop_map(|(a, b)| a.min(b)..=a.max(b)), 0..=5)
 }
 
+/// What stands alone.
+fn alone() -> impl Strategy<Value = NetFault> {
+    (1_u16..=511).prop_map(|error| NetFault::Connect(Errno::new(error).unwrap()))
+}
+
+type Lists = (Vec<RangeInclusive<u16>>, Vec<RangeInclusive<u16>>, Vec<RangeInclusive<u16>>);
+
+/// What a MATCH can say beside `fault`.
+fn meant(
+    fault: &NetFault,
+    (direction, protocol, from, ports): (Direction, Protocol, Option<IpNet>, Lists),
+) -> (Direction, Protocol, Option<IpNet>, Lists) {
+    match fault {
+        NetFault::Connect(_) => {
+            let protocol = if protocol == Protocol::Icmp { Protocol::Tcp } else { protocol };
+            (Direction::Egress, protocol, None, (Vec::new(), ports.1, ports.2))
+        }
+        _ => (direction, protocol, from, ports),
+    }
+}
+
 fn rule_on_packets() -> impl Strategy<Value = NetRule> {
     let direction = select(vec![Direction::Egress, Direction::Ingress, Direction::Both]);
     let protocol = select(vec![Protocol::Any, Protocol::Tcp, Protocol::Udp, Protocol::Icmp]);
@@ -118,10 +139,12 @@ fn rule_on_packets() -> impl Strategy<Value = NetRule> {
     let ports = (ranges(), ranges(), ranges());
     let fault = prop_oneof![
         Just(NetFault::Partition),
-        impairment::netem().prop_map(|netem| NetFault::Netem(netem.into()))
+        impairment::netem().prop_map(|netem| NetFault::Netem(netem.into())),
+        alone(),
     ];
     (direction, protocol, addresses, ports, fault).prop_map(
         |(direction, protocol, (from, to), ports, fault)| {
+            let (direction, protocol, from, ports) = meant(&fault, (direction, protocol, from, ports));
             let (source, destination, either) = ports;
             let ports = match protocol {
                 Protocol::Icmp => Ports::default(),

@@ -1,0 +1,47 @@
+//! Which packets a fault of our own can mean: what a MATCH must not say beside it, and why.
+
+use super::{Match, contradiction};
+use crate::spec::{
+    error::Located,
+    packet::{Direction, NetFault, Protocol, shown},
+};
+
+impl Match<'_> {
+    /// Can `fault` happen to these packets?
+    pub(super) fn fits(&self, fault: &NetFault) -> Result<(), Located> {
+        match fault {
+            NetFault::Netem(_) | NetFault::Partition => Ok(()),
+            NetFault::Connect(_) => {
+                self.goes_out(fault, "it is the target that connects: leave the direction out")?;
+                self.carries(fault, &[Protocol::Tcp, Protocol::Udp], "connections are of `tcp` or `udp`")?;
+                let unknown = "its own end is chosen when it connects: name the peer by `to` and `dport`";
+                if let Some((word, net)) = self.from {
+                    let from = format!("from {}", shown(net));
+                    return Err(contradiction(&fault.to_string(), word, &from, unknown));
+                }
+                match self.source_port {
+                    Some(word) => Err(contradiction(&fault.to_string(), word, "sport", unknown)),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn goes_out(&self, fault: &NetFault, remedy: &str) -> Result<(), Located> {
+        match self.direction {
+            Some((word, direction)) if direction != Direction::Egress => {
+                Err(contradiction(&fault.to_string(), word, direction.word(), remedy))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn carries(&self, fault: &NetFault, known: &[Protocol], remedy: &str) -> Result<(), Located> {
+        match self.protocol {
+            Some((word, protocol)) if !known.contains(&protocol) => {
+                Err(contradiction(&fault.to_string(), word, word.text, remedy))
+            }
+            _ => Ok(()),
+        }
+    }
+}
