@@ -19,10 +19,12 @@ pub enum Reason {
     Monitored = 5,
     /// The kernel could not give the thread its state (memory, or a nested update).
     NoState = 6,
+    /// The packet is of a shape for which no answer can be made here.
+    Unanswerable = 7,
 }
 
 /// How many reasons there are.
-pub const REASONS: usize = 7;
+pub const REASONS: usize = 8;
 
 /// Every reason with the word that the table and the log use for it.
 pub const REASON_NAMES: [(Reason, &str); REASONS] = [
@@ -33,6 +35,7 @@ pub const REASON_NAMES: [(Reason, &str); REASONS] = [
     (Reason::Expired, "expired"),
     (Reason::Monitored, "monitored"),
     (Reason::NoState, "no-state"),
+    (Reason::Unanswerable, "unanswerable"),
 ];
 
 /// What a rule on packets counts besides: bytes, and each effect by itself, since one packet can meet several.
@@ -50,6 +53,8 @@ pub struct Traffic {
     pub duplicated: Cell,
     /// Packets, or copies of them, with a bit that was turned.
     pub corrupted: Cell,
+    /// Packets that were answered in the name of whom they were for.
+    pub answered: Cell,
 }
 
 #[cfg(not(target_arch = "bpf"))]

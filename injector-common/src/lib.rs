@@ -23,6 +23,7 @@ pub mod packet;
 pub mod plan;
 pub mod random;
 pub mod rate;
+pub mod reject;
 pub mod reorder;
 pub mod rule;
 pub mod shared;

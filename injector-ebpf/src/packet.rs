@@ -15,13 +15,15 @@ use aya_ebpf::{
 };
 use injector_common::{
     call::{PACKETS, Run},
+    config::USES_ANSWERS,
     counters::{Counters, Reason},
     decide::{Match, ticket_valid, triggered},
     event::{BACKEND_CGROUP_SKB, BACKEND_TC},
     flow::{FlowClass, FlowKey},
     netem::{COPY_CORRUPTED, CORRUPTED, DUPLICATED, Fate, LOST, Netem},
     packet::{EGRESS, INGRESS, Packet},
-    rule::{FAULT_NETEM, Rule},
+    reject::{IMPOSSIBLE, Place, SILENCE, answer},
+    rule::{FAULT_NETEM, FAULT_REJECT, Rule},
     shared::cgroup_entry,
 };
 
@@ -30,15 +32,15 @@ use crate::{
     content::{self, Content},
     flow, header,
     maps::{CALLS, CGROUPS, COUNTERS, GATE, RULES, SHARED, SLOTS, TRAFFIC, config, plan_alive},
-    report,
-    rules::{read, suppress},
+    reject, report,
+    rules::{read, suppress, uses},
 };
 
 /// Let the packet go on to the next program, or on its way.
-const TC_NEXT: i64 = -1;
+pub const TC_NEXT: i64 = -1;
 /// An interface that cannot exist. A redirect to it frees the packet and tells nobody, unlike
 /// `TC_ACT_SHOT`, which the sender's TCP takes for congestion on its own host.
-const NOWHERE: u32 = 0x7fff_fffe;
+pub const NOWHERE: u32 = 0x7fff_fffe;
 
 /// Packets that come to the cgroup this program is attached to: 1 to pass, 0 to drop.
 #[unsafe(no_mangle)]
@@ -71,6 +73,9 @@ pub extern "C" fn egress(skb: *mut __sk_buff) -> i64 {
         double(skb, passage);
     }
     if passage.effects & LOST != 0 {
+        if uses(USES_ANSWERS) && passage.answer != SILENCE {
+            return reject::send_back(skb, &passage.packet, &passage.parts, passage.answer, passage.answerer);
+        }
         // SAFETY: no pointers.
         return unsafe { bpf_redirect(NOWHERE, 0) };
     }
@@ -129,6 +134,12 @@ pub struct Passage {
     copy_bit: u32,
     /// The rule that doubled it.
     doubler: u32,
+    /// What an answer to it depends on.
+    parts: Place,
+    /// What is sent back in its stead, see [`injector_common::reject`]; [`SILENCE`] for nothing.
+    pub answer: u32,
+    /// The rule that says so.
+    answerer: u32,
     /// Its cgroup, where that is known.
     pub cgroup: u64,
     /// The flow's place, as the last rule that fired found it.
@@ -153,6 +164,10 @@ fn ask(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) -> Option
     passage.packet.direction = direction;
     let transport = header::parse(skb, &mut passage.packet)?;
     passage.content = content::of(skb, &passage.packet, transport);
+    if uses(USES_ANSWERS) {
+        passage.parts = reject::place(skb, &passage.packet, transport);
+        passage.answer = SILENCE;
+    }
     passage.key.set(&passage.packet, 0);
     passage.base = base;
     passage.backend = backend;
@@ -212,6 +227,9 @@ fn fires(
     }
     triggered(rule, Match { subject: 0, object: 0, number: nth })?;
     let mut fate = Fate { effects: LOST, number: 0 };
+    if uses(USES_ANSWERS) && answered(passage, rule) == IMPOSSIBLE {
+        return Err(Reason::Unanswerable);
+    }
     if rule.fault == FAULT_NETEM {
         passage.key.rule = number;
         let content = passage.content.length != 0;
@@ -244,6 +262,20 @@ fn note(passage: &mut Passage, (number, rule): (u32, &Rule), fate: Fate) {
     }
     if fate.effects & DUPLICATED != 0 {
         passage.doubler = number;
+    }
+    if uses(USES_ANSWERS) && fate.effects & LOST != 0 {
+        passage.answer = answered(passage, rule);
+        passage.answerer = number;
+    }
+}
+
+/// How the rule answers the packet, if it does.
+#[inline(always)]
+fn answered(passage: &Passage, rule: &Rule) -> u32 {
+    if rule.fault == FAULT_REJECT {
+        answer(rule.value.cast_unsigned() as u32, &passage.packet, &passage.parts)
+    } else {
+        SILENCE
     }
 }
 

@@ -10,7 +10,7 @@ use aya_ebpf::{
 use injector_common::{
     call::ABI_NONE,
     event::{BACKEND_CGROUP_CONNECT, Event, ObjectEvent, PATH_TAIL, SCHEMA},
-    netem::Fate,
+    netem::{Fate, LOST},
     packet::Packet,
     rule::Rule,
 };
@@ -125,6 +125,7 @@ pub fn packet(passage: &packet::Passage, (number, rule): (u32, &Rule), decision:
         (*event).value = i64::from(fate.effects);
         (*event).place = passage.place;
         (*event).args[0] = fate.number;
+        (*event).args[1] = if fate.effects & LOST != 0 { u64::from(passage.answer) } else { 0 };
         (*event).packet = passage.packet;
     }
     entry.submit(0);

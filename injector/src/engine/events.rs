@@ -14,6 +14,7 @@ use injector_common::{
     },
     netem::{COPY_CORRUPTED, CORRUPTED, DUPLICATED, LOST},
     packet::{CONNECT, EGRESS},
+    reject::{FORBIDDEN, NO_HOST, NO_NET, NO_PORT, RESET},
     rule::{AT_ENTRY, FAULT_NONE},
 };
 use serde::Serialize;
@@ -92,6 +93,9 @@ pub enum Verdict {
         /// A bit of its copy was turned.
         #[serde(skip_serializing_if = "not")]
         corrupt_copy: bool,
+        /// Its sender was told this in the name of whom it was for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        answer: Option<&'static str>,
     },
 }
 
@@ -262,7 +266,20 @@ fn done(event: &Event) -> Verdict {
         duplicate: has(DUPLICATED),
         corrupt: has(CORRUPTED),
         corrupt_copy: has(COPY_CORRUPTED),
+        answer: answer(event.args[1]),
     }
+}
+
+/// The answer with this number, see [`injector_common::reject`].
+fn answer(number: u64) -> Option<&'static str> {
+    Some(match u32::try_from(number).ok()? {
+        RESET => "rst",
+        NO_NET => "icmp net",
+        NO_HOST => "icmp host",
+        NO_PORT => "icmp port",
+        FORBIDDEN => "icmp admin",
+        _ => return None,
+    })
 }
 
 fn packet(event: &Event) -> PacketRecord {
@@ -371,6 +388,8 @@ mod tests {
             (&told["packet"]["flow"], &told["packet"]["number"]),
             (&"0000000000000007".into(), &9.into())
         );
+        let refused = Event { packet, value: i64::from(LOST), args: [0, 4, 0, 0, 0, 0], ..event() };
+        assert_eq!(json(&refused)["verdict"], serde_json::json!({ "drop": true, "answer": "icmp port" }));
         let json = json(&Event { packet, value: i64::from(LOST), ..event() });
         assert_eq!(json["verdict"], serde_json::json!({ "drop": true }));
         assert!(json["packet"].get("flow").is_none());

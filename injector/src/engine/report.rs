@@ -37,6 +37,8 @@ pub struct PacketsReport {
     pub duplicated: u64,
     /// Packets with a bit that was turned.
     pub corrupted: u64,
+    /// Packets that were answered in the name of whom they were for.
+    pub answered: u64,
 }
 
 impl RuleReport {
@@ -58,9 +60,12 @@ impl RuleReport {
     }
 
     pub(crate) fn with(self, traffic: Traffic) -> Self {
-        let Traffic { bytes, dropped, duplicated, corrupted } = traffic;
+        let Traffic { bytes, dropped, duplicated, corrupted, answered } = traffic;
         let met = traffic != Traffic::default();
-        Self { packets: met.then_some(PacketsReport { bytes, dropped, duplicated, corrupted }), ..self }
+        Self {
+            packets: met.then_some(PacketsReport { bytes, dropped, duplicated, corrupted, answered }),
+            ..self
+        }
     }
 
     /// Faults that happened, or would have in a plan that only monitors.

@@ -60,6 +60,7 @@ pub(super) fn describe(asked: &NetRule, rule: &mut KernelRule) {
     match &asked.fault {
         NetFault::Partition => rule.fault = FAULT_DROP,
         NetFault::Connect(error) => refusals::connect(*error, rule),
+        NetFault::Reject(how) => refusals::reject(*how, rule),
         NetFault::Netem(netem) => (rule.fault, rule.netem) = (FAULT_NETEM, models(netem)),
     }
 }

@@ -4,9 +4,11 @@ mod changes;
 
 use injector_common::{
     call::{Run, hook_entry},
+    config::USES_ANSWERS,
     loss::Loss,
-    packet::{Packet, TCP, UDP, mapped},
-    rule::{AT_ENTRY, FAULT_NETEM, FAULT_RETURN},
+    packet::{ANY_PROTOCOL, Packet, TCP, UDP, mapped},
+    reject::{BY_PROTOCOL, FORBIDDEN, NO_PORT, RESET},
+    rule::{AT_ENTRY, FAULT_NETEM, FAULT_REJECT, FAULT_RETURN},
 };
 
 use super::*;
@@ -229,6 +231,20 @@ fn connections_are_no_packets() {
     assert!(first.packets.holds(&peer));
     peer.direction = EGRESS;
     assert!(!first.packets.holds(&peer) && !second.packets.holds(&peer));
+}
+
+#[test]
+fn packets_that_are_refused() {
+    let rules = ["net reject", "net reject rst", "net udp : reject icmp", "net dport 80 : reject icmp admin"];
+    let plan = plan(&rules).unwrap();
+    assert!(plan.needs_egress() && !plan.needs_ingress() && !plan.needs_connect());
+    let of = |rule: &PlannedRule| (rule.kernel.fault, rule.kernel.value, rule.kernel.packets.protocols);
+    let asked = [BY_PROTOCOL, RESET, NO_PORT, FORBIDDEN].map(i64::from);
+    let protocols = [ANY_PROTOCOL, TCP, UDP, TCP | UDP];
+    for ((rule, asked), protocols) in plan.rules.iter().zip(asked).zip(protocols) {
+        assert_eq!(of(rule), (FAULT_REJECT, asked, protocols));
+    }
+    assert_ne!(plan.features & USES_ANSWERS, 0);
 }
 
 #[test]

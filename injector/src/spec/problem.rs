@@ -210,6 +210,10 @@ pub enum Problem {
     NothingToOvertake,
     #[error("{0} is no error that a program ever gets from connect(2)")]
     ConnectError(String),
+    #[error("`{word}` is not a way to refuse packets")]
+    UnknownAnswer { word: String, near: Option<String> },
+    #[error("`{word}` is not something that ICMP calls unreachable")]
+    UnknownUnreachable { word: String, near: Option<String> },
     #[error("`gap` says which packets may overtake others, and nothing says that any does")]
     GapAlone,
 

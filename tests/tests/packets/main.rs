@@ -7,6 +7,7 @@ mod losses;
 mod models;
 mod netem;
 mod refusals;
+mod rejects;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},

@@ -1,4 +1,4 @@
-//! Refusals, as the client itself is told of them.
+//! Connections that fail, as the client itself is told of it.
 
 use std::{
     net::IpAddr,
@@ -18,21 +18,21 @@ use nix::sys::signal::Signal;
 use crate::{LOCAL, LOCAL6, attach, inhabited};
 
 /// A visitor that is to go to `port`.
-fn visitor(mut command: Command, how: &str, address: IpAddr, port: u16) -> Command {
+pub(crate) fn visitor(mut command: Command, how: &str, address: IpAddr, port: u16) -> Command {
     command.args([how, &address.to_string(), &port.to_string()]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command
 }
 
 /// What a visitor says, each step without its time.
-fn steps(child: Child) -> Result<Vec<String>> {
+pub(crate) fn steps(child: Child) -> Result<Vec<String>> {
     let output = child.wait_with_output()?;
     let text = String::from_utf8(output.stdout)?;
     let words = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
     Ok(text.lines().map(words).collect())
 }
 
-fn visit(target: &Scratch, how: &str, address: IpAddr, port: u16) -> Result<Vec<String>> {
+pub(crate) fn visit(target: &Scratch, how: &str, address: IpAddr, port: u16) -> Result<Vec<String>> {
     steps(spawn_in(target.path(), &mut visitor(Command::new(victim::VISIT), how, address, port))?)
 }
 

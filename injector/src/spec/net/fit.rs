@@ -3,7 +3,7 @@
 use super::{Match, contradiction};
 use crate::spec::{
     error::Located,
-    packet::{Direction, NetFault, Protocol, shown},
+    packet::{Direction, NetFault, Protocol, Reject, shown},
 };
 
 impl Match<'_> {
@@ -11,6 +11,20 @@ impl Match<'_> {
     pub(super) fn fits(&self, fault: &NetFault) -> Result<(), Located> {
         match fault {
             NetFault::Netem(_) | NetFault::Partition => Ok(()),
+            NetFault::Reject(how) => {
+                self.goes_out(
+                    fault,
+                    "only what goes out can be answered: leave the direction out, or write `partition`",
+                )?;
+                match how {
+                    Reject::Reset => self.carries(
+                        fault,
+                        &[Protocol::Tcp],
+                        "resets are TCP's: write `reject icmp`, or `tcp`",
+                    ),
+                    Reject::ByProtocol | Reject::Unreachable(_) => Ok(()),
+                }
+            }
             NetFault::Connect(_) => {
                 self.goes_out(fault, "it is the target that connects: leave the direction out")?;
                 self.carries(fault, &[Protocol::Tcp, Protocol::Udp], "connections are of `tcp` or `udp`")?;

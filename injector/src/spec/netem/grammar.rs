@@ -17,7 +17,7 @@ const WORDS: [&str; 10] =
     ["loss", "duplicate", "corrupt", "delay", "latency", "distribution", "reorder", "gap", "rate", "limit"];
 
 /// Words of the design that this version does not do yet.
-const LATER: [&str; 2] = ["dns", "reject"];
+const LATER: [&str; 1] = ["dns"];
 
 /// netem's words that make no sense here, with the reason and what to do.
 const REFUSED: [(&str, &str, &str); 3] = [
@@ -122,7 +122,7 @@ fn stranger(word: Word<'_>, text: &str) -> Located {
         return word.problem(Problem::NotHere { word: text.into(), why, instead });
     }
     if LATER.contains(&text) {
-        let instead = "this version does netem's words, `partition` and `connect=`";
+        let instead = "this version does netem's words, `partition`, `connect=` and `reject`";
         return word.problem(Problem::NotYet { word: text.into(), instead });
     }
     if looks_like_a_number(word) {

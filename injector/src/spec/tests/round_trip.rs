@@ -16,7 +16,7 @@ use super::{
         model::{Scope, SyscallRule, Trigger, When},
         object::Objects,
         operation::OperationRule,
-        packet::{Direction, NetFault, NetRule, Ports, Protocol},
+        packet::{Direction, NetFault, NetRule, Ports, Protocol, Reject, Unreachable},
         signal::Signal,
         units::{Probability, duration},
     },
@@ -112,7 +112,18 @@ fn ranges() -> impl Strategy<Value = Vec<RangeInclusive<u16>>> {
 
 /// What stands alone.
 fn alone() -> impl Strategy<Value = NetFault> {
-    (1_u16..=511).prop_map(|error| NetFault::Connect(Errno::new(error).unwrap()))
+    let how = select(vec![
+        Reject::ByProtocol,
+        Reject::Reset,
+        Reject::Unreachable(Unreachable::Port),
+        Reject::Unreachable(Unreachable::Host),
+        Reject::Unreachable(Unreachable::Net),
+        Reject::Unreachable(Unreachable::Admin),
+    ]);
+    prop_oneof![
+        (1_u16..=511).prop_map(|error| NetFault::Connect(Errno::new(error).unwrap())),
+        how.prop_map(NetFault::Reject)
+    ]
 }
 
 type Lists = (Vec<RangeInclusive<u16>>, Vec<RangeInclusive<u16>>, Vec<RangeInclusive<u16>>);
@@ -127,7 +138,12 @@ fn meant(
             let protocol = if protocol == Protocol::Icmp { Protocol::Tcp } else { protocol };
             (Direction::Egress, protocol, None, (Vec::new(), ports.1, ports.2))
         }
-        _ => (direction, protocol, from, ports),
+        NetFault::Reject(Reject::Reset) => {
+            let other = matches!(protocol, Protocol::Udp | Protocol::Icmp);
+            (Direction::Egress, if other { Protocol::Tcp } else { protocol }, from, ports)
+        }
+        NetFault::Reject(_) => (Direction::Egress, protocol, from, ports),
+        NetFault::Netem(_) | NetFault::Partition => (direction, protocol, from, ports),
     }
 }
 
@@ -252,6 +268,9 @@ fn nearly_a_rule() -> impl Strategy<Value = String> {
         "limit",
         "connect=",
         "partition",
+        "reject",
+        "rst",
+        "host",
         "delay",
         "path=",
         "peer=",
