@@ -148,9 +148,11 @@ pub const USES_OUTCOMES: u32 = 32;
 pub const USES_DELAYS: u32 = 64;
 /// [`Config::features`]: operations, and what calls are about.
 pub const USES_OBJECTS: u32 = 128;
+/// [`Config::features`]: packets that are answered.
+pub const USES_ANSWERS: u32 = 256;
 /// What programs have that are to serve any change of their plan: all but [`USES_OBJECTS`], for which every
 /// thread of a target has memory for a path, and every plan two tables of a megabyte each.
-pub const USES_MOST: u32 = 127;
+pub const USES_MOST: u32 = 127 | USES_ANSWERS;
 
 /// What is in `.rodata` of the BPF object.
 #[repr(C)]

@@ -21,10 +21,12 @@ pub enum Reason {
     NoState = 6,
     /// The packet could not be sent through the delay line.
     NoLine = 7,
+    /// The packet is of a shape for which no answer can be made here.
+    Unanswerable = 8,
 }
 
 /// How many reasons there are.
-pub const REASONS: usize = 8;
+pub const REASONS: usize = 9;
 
 /// Every reason with the word that the table and the log use for it.
 pub const REASON_NAMES: [(Reason, &str); REASONS] = [
@@ -36,6 +38,7 @@ pub const REASON_NAMES: [(Reason, &str); REASONS] = [
     (Reason::Monitored, "monitored"),
     (Reason::NoState, "no-state"),
     (Reason::NoLine, "no-line"),
+    (Reason::Unanswerable, "unanswerable"),
 ];
 
 /// What a rule on packets counts besides: bytes, and each effect by itself, since one packet can meet several.
@@ -59,6 +62,8 @@ pub struct Traffic {
     pub reordered: Cell,
     /// Packets that were dropped since too many waited; [`Self::dropped`] has them, too.
     pub overflowed: Cell,
+    /// Packets that were answered in the name of whom they were for.
+    pub answered: Cell,
 }
 
 #[cfg(not(target_arch = "bpf"))]

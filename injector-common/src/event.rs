@@ -26,6 +26,8 @@ pub const BACKEND_CGROUP_SKB: u32 = 4;
 pub const BACKEND_TC: u32 = 5;
 /// [`Event::backend`]: the far end of the delay line.
 pub const BACKEND_LINE: u32 = 9;
+/// [`Event::backend`]: the cgroup's own hook in connect(2).
+pub const BACKEND_CGROUP_CONNECT: u32 = 10;
 
 /// One injection.
 #[repr(C)]
@@ -81,7 +83,7 @@ pub struct Event {
     pub delay_enter: u64,
     /// [`crate::rule::Rule::delay_exit`].
     pub delay_exit: u64,
-    /// The packet, all zero for calls.
+    /// The packet, all zero for calls. For a connection that is refused, its peer.
     pub packet: Packet,
 }
 

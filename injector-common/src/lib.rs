@@ -27,6 +27,7 @@ pub mod plan;
 pub mod queue;
 pub mod random;
 pub mod rate;
+pub mod reject;
 pub mod reorder;
 pub mod rule;
 pub mod shared;

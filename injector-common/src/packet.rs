@@ -11,6 +11,8 @@ use crate::member::{self, BARRED, Member, Sets, set};
 pub const EGRESS: u32 = 1;
 /// Comes to the target.
 pub const INGRESS: u32 = 2;
+/// Is about to be sent: a socket of the target is being connected to a peer, and there is no packet yet.
+pub const CONNECT: u32 = 4;
 
 /// Protocol bits of [`PacketMatch::protocols`].
 pub const TCP: u32 = 1;
@@ -53,7 +55,7 @@ pub struct Packet {
     pub flags: u8,
     /// 4 or 6.
     pub family: u16,
-    /// [`EGRESS`] or [`INGRESS`].
+    /// [`EGRESS`], [`INGRESS`] or [`CONNECT`].
     pub direction: u32,
     /// Bytes from the IP header on, as the header says (of a super-packet: all of it).
     pub length: u32,
@@ -192,7 +194,7 @@ impl TcpFlags {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct PacketMatch {
-    /// [`EGRESS`], [`INGRESS`] or both bits.
+    /// [`EGRESS`], [`INGRESS`] or both bits, or [`CONNECT`].
     pub directions: u32,
     /// Bits of [`TCP`], [`UDP`], [`ICMP`], [`OTHER`].
     pub protocols: u32,

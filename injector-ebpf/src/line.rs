@@ -18,6 +18,7 @@ use aya_ebpf::{
     },
 };
 use injector_common::{
+    config::USES_ANSWERS,
     counters::Reason,
     delay::UNIFORM,
     event::BACKEND_LINE,
@@ -25,7 +26,7 @@ use injector_common::{
     packet::EGRESS,
     queue::{Queue, step},
     random::Draws,
-    rule::Rule,
+    rule::{FAULT_REJECT, Rule},
     timing::ORDERED,
 };
 
@@ -33,7 +34,7 @@ use crate::{
     atomic, flow,
     maps::{COUNTERS, DISTRIBUTIONS, QUEUES, RULES, SLOTS, config},
     packet::{self, NOWHERE, Passage, TC_DROP, TC_NEXT},
-    rules::suppress,
+    rules::{suppress, uses},
 };
 
 /// The number of the loopback device in every network namespace (`LOOPBACK_IFINDEX`).
@@ -64,18 +65,21 @@ pub fn wanted(skb: *mut __sk_buff) -> Option<&'static mut Passage> {
     packet::passage().filter(|passage| passage.carrier != 0)
 }
 
-/// One rule of the loop: ends it where the packet has to be carried.
+/// One rule of the loop: notes the first for which the packet has to be carried, unless one answers it, which is
+/// done where the packet is about to leave.
 unsafe extern "C" fn seek(index: u64, _: *mut c_void) -> i64 {
     let Some(passage) = packet::passage() else { return 1 };
     let Some(number) = SLOTS.get(passage.base + index as u32).map(|slot| slot.rule) else { return 1 };
     let Some(rule) = RULES.get(number) else { return 1 };
-    if rule.netem.road & passage.road == 0
-        || !rule.packets.holds(number, &passage.packet, &mut passage.wanted)
-    {
+    let answers = uses(USES_ANSWERS) && rule.fault == FAULT_REJECT;
+    if !answers && (passage.carrier != 0 || rule.netem.road & passage.road == 0) {
         return 0;
     }
-    passage.carrier = number + 1;
-    1
+    if !rule.packets.holds(number, &passage.packet, &mut passage.wanted) {
+        return 0;
+    }
+    passage.carrier = if answers { 0 } else { number + 1 };
+    i64::from(answers)
 }
 
 /// Sends the packet into the line: the verdict on the original.

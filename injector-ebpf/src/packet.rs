@@ -17,6 +17,7 @@ use aya_ebpf::{
 };
 use injector_common::{
     call::{PACKETS, Run},
+    config::USES_ANSWERS,
     counters::{Counters, Reason},
     decide::{Match, ticket_valid, triggered},
     event::{BACKEND_CGROUP_SKB, BACKEND_TC},
@@ -26,7 +27,8 @@ use injector_common::{
         COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, Fate, LOST, Netem, OVERFLOWED, OVERTOOK, UNFIXED,
     },
     packet::{EGRESS, INGRESS, Packet},
-    rule::{FAULT_NETEM, Rule},
+    reject::{IMPOSSIBLE, Place, SILENCE, answer},
+    rule::{FAULT_NETEM, FAULT_REJECT, Rule},
     shared::cgroup_entry,
 };
 
@@ -35,8 +37,8 @@ use crate::{
     content::{self, Content},
     flow, header, line,
     maps::{CALLS, CGROUPS, COUNTERS, GATE, MEMBERS, RULES, SHARED, SLOTS, TRAFFIC, config, plan_alive},
-    report,
-    rules::{read, suppress},
+    reject, report,
+    rules::{read, suppress, uses},
 };
 
 /// Let the packet go on to the next program, or on its way.
@@ -83,6 +85,9 @@ pub extern "C" fn egress(skb: *mut __sk_buff) -> i64 {
         double(skb, passage);
     }
     if passage.effects & LOST != 0 {
+        if uses(USES_ANSWERS) && passage.answer != SILENCE {
+            return reject::send_back(skb, &passage.packet, &passage.parts, passage.answer, passage.answerer);
+        }
         // SAFETY: no pointers.
         return unsafe { bpf_redirect(NOWHERE, 0) };
     }
@@ -155,6 +160,12 @@ pub struct Passage {
     copy_unfixed: u32,
     /// The rule that doubled it.
     doubler: u32,
+    /// What an answer to it depends on.
+    parts: Place,
+    /// What is sent back in its stead, see [`injector_common::reject`]; [`SILENCE`] for nothing.
+    pub answer: u32,
+    /// The rule that says so.
+    answerer: u32,
     /// Its cgroup, where that is known.
     pub cgroup: u64,
     /// The flow's place, as the last rule that fired found it.
@@ -185,6 +196,11 @@ impl Passage {
 
 /// An address or a port that is looked up in a rule's sets. The key stands here, since the stack is short.
 pub struct Wanted(Member);
+
+impl Wanted {
+    /// Nothing yet.
+    pub const NOTHING: Self = Self(Member { bits: 0, set: 0, value: [0; 16] });
+}
 
 impl Sets for Wanted {
     #[inline(always)]
@@ -226,6 +242,10 @@ pub fn gather(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) ->
     let Some(transport) = header::parse(skb, &mut passage.packet) else { return false };
     passage.content = content::of(skb, &passage.packet, transport);
     passage.wire = Content::on_the_wire(&passage.packet, transport);
+    if uses(USES_ANSWERS) {
+        passage.parts = reject::place(skb, &passage.packet, transport);
+        passage.answer = SILENCE;
+    }
     passage.key.set(&passage.packet, 0);
     (passage.base, passage.count) = (base, u32::from(count));
     passage.backend = backend;
@@ -294,6 +314,9 @@ fn fires(
     }
     triggered(rule, Match { subject: 0, object: 0, number: nth })?;
     let mut fate = Fate { effects: LOST, number: 0, drawn: 0 };
+    if uses(USES_ANSWERS) && answered(passage, rule) == IMPOSSIBLE {
+        return Err(Reason::Unanswerable);
+    }
     if rule.fault == FAULT_NETEM {
         passage.key.rule = number;
         let content = passage.damageable(rule) != 0;
@@ -336,6 +359,20 @@ fn note(passage: &mut Passage, (number, rule): (u32, &Rule), fate: Fate) {
     }
     if fate.effects & DUPLICATED != 0 {
         passage.doubler = number;
+    }
+    if uses(USES_ANSWERS) && fate.effects & LOST != 0 {
+        passage.answer = answered(passage, rule);
+        passage.answerer = number;
+    }
+}
+
+/// How the rule answers the packet, if it does.
+#[inline(always)]
+fn answered(passage: &Passage, rule: &Rule) -> u32 {
+    if rule.fault == FAULT_REJECT {
+        answer(rule.value.cast_unsigned() as u32, &passage.packet, &passage.parts)
+    } else {
+        SILENCE
     }
 }
 

@@ -3,20 +3,21 @@
 use aya_ebpf::{
     helpers::{
         bpf_get_current_pid_tgid, bpf_ktime_get_boot_ns,
-        generated::{bpf_get_current_comm, bpf_probe_read_kernel},
+        generated::{bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_probe_read_kernel},
     },
     maps::ring_buf::RingBufEntry,
 };
 use injector_common::{
-    event::{Event, ObjectEvent, PATH_TAIL, SCHEMA},
-    netem::Fate,
+    call::ABI_NONE,
+    event::{BACKEND_CGROUP_CONNECT, Event, ObjectEvent, PATH_TAIL, SCHEMA},
+    netem::{Fate, LOST},
     packet::Packet,
     rule::Rule,
 };
 
 use crate::{
     atomic,
-    maps::{EVENTS, SHARED, config},
+    maps::{EVENTS, SHARED, config, current},
     object::{Object, TEXT},
     packet,
     passage::Passage,
@@ -127,7 +128,38 @@ pub fn packet(passage: &packet::Passage, (number, rule): (u32, &Rule), decision:
         (*event).place = passage.place;
         (*event).args[0] = fate.number;
         (*event).args[1] = passage.late;
+        (*event).args[2] = if fate.effects & LOST != 0 { u64::from(passage.answer) } else { 0 };
         (*event).packet = passage.packet;
+    }
+    entry.submit(0);
+}
+
+/// A connection that was refused.
+#[inline(always)]
+pub fn refused(peer: &Packet, (number, rule): (u32, &Rule), decision: u64) {
+    let Some(mut entry) = reserve::<Event>() else { return };
+    let pid_tgid = bpf_get_current_pid_tgid();
+    // SAFETY: as in `call`; the helpers take no arguments, or room for 16 bytes.
+    unsafe {
+        let event = entry.as_mut_ptr();
+        event.write_bytes(0, 1);
+        (*event).schema = SCHEMA;
+        (*event).rule = number;
+        (*event).time = bpf_ktime_get_boot_ns();
+        (*event).plan = config!(plan);
+        (*event).pid = (pid_tgid >> 32) as u32;
+        (*event).tid = pid_tgid as u32;
+        let task = current();
+        (*event).ns_pid = task::number_in_namespace(task::leader(task).cast());
+        (*event).ns_tid = task::number_in_namespace(task.cast());
+        bpf_get_current_comm((&raw mut (*event).comm).cast(), 16);
+        (*event).cgroup = bpf_get_current_cgroup_id();
+        (*event).backend = BACKEND_CGROUP_CONNECT;
+        (*event).abi = ABI_NONE;
+        (*event).decision = decision;
+        (*event).fault = rule.fault;
+        (*event).value = rule.value;
+        (*event).packet = *peer;
     }
     entry.submit(0);
 }

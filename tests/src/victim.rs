@@ -25,6 +25,8 @@ pub const TREE: &str = env!("VICTIM_TREE");
 pub const DATAGRAMS: &str = env!("VICTIM_DATAGRAMS");
 /// A reader that comes by every road.
 pub const ROADS: &str = env!("VICTIM_ROADS");
+/// A client that says what it was told.
+pub const VISIT: &str = env!("VICTIM_VISIT");
 /// A 64-bit program that uses the 32-bit entry.
 #[cfg(target_arch = "x86_64")]
 pub const INT80: &str = env!("VICTIM_INT80");

@@ -39,6 +39,7 @@ fn what_works_and_what_does_not() -> Result<()> {
         ("nap", listed),
         ("nap_hook", kernel.delays_at_hooks()),
         ("cgroup_skb", true),
+        ("cgroup_connect", true),
         ("tcx", kernel.has_tcx()),
         ("clsact", true),
     ];
@@ -80,8 +81,8 @@ fn what_a_right_is_missing_for() -> Result<()> {
         .context("setpriv is needed")?;
     let all: Value = serde_json::from_slice(&doctor.stdout)?;
     for finding in all["mechanisms"].as_array().context("no mechanisms")? {
-        let network =
-            ["cgroup_skb", "tcx", "clsact"].contains(&finding["mechanism"].as_str().unwrap_or_default());
+        let network = ["cgroup_skb", "cgroup_connect", "tcx", "clsact"]
+            .contains(&finding["mechanism"].as_str().unwrap_or_default());
         ensure!(!network || finding["available"] == false, "{finding:#}");
     }
     ensure!(all["missing_capabilities"].to_string().contains("CAP_NET_ADMIN"), "{all:#}");

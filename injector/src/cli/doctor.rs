@@ -28,7 +28,7 @@ pub(super) struct Doctor {
     json: bool,
 }
 
-const ALL: [Mechanism; 14] = [
+const ALL: [Mechanism; 15] = [
     Mechanism::Btf,
     Mechanism::Lineage,
     Mechanism::CgroupV2,
@@ -40,6 +40,7 @@ const ALL: [Mechanism; 14] = [
     Mechanism::Nap,
     Mechanism::NapHook,
     Mechanism::CgroupIngress,
+    Mechanism::CgroupConnect,
     Mechanism::Tcx,
     Mechanism::Clsact,
     Mechanism::DelayLine,
@@ -181,7 +182,7 @@ fn text(findings: &Findings) -> String {
     }
     for finding in &findings.mechanisms {
         let mark = if finding.available { "yes" } else { "no " };
-        lines.push(format!("{mark}  {:<11} {}", finding.mechanism, finding.purpose));
+        lines.push(format!("{mark}  {:<14} {}", finding.mechanism, finding.purpose));
         lines.extend(finding.why.iter().map(|why| format!("     why: {}", why.trim())));
         lines.extend(finding.remedy.iter().map(|remedy| format!("     do:  {remedy}")));
     }

@@ -90,6 +90,9 @@ pub(super) fn dry_run(plan: &Plan, targets: &[String]) {
     if plan.needs_ingress() {
         lines.push("attach  cgroup_skb at the target's incoming packets".into());
     }
+    if plan.needs_connect() {
+        lines.push("attach  cgroup_connect at the target's connections".into());
+    }
     if plan.needs_egress() {
         lines.push("attach  tc at the egress of every device of the target's network namespaces".into());
     }

@@ -9,12 +9,14 @@ use std::{
 use injector_common::{
     call::{ABI_COMPAT, ABI_NONE},
     event::{
-        BACKEND_CGROUP_SKB, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE, BACKEND_LINE,
-        BACKEND_NAP, BACKEND_NAP_HOOK, BACKEND_TC, Event, ObjectEvent, SCHEMA,
+        BACKEND_CGROUP_CONNECT, BACKEND_CGROUP_SKB, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE,
+        BACKEND_KRETPROBE, BACKEND_LINE, BACKEND_NAP, BACKEND_NAP_HOOK, BACKEND_TC, Event, ObjectEvent,
+        SCHEMA,
     },
     nap::lasts_with,
     netem::{COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, LOST, OVERFLOWED, OVERTOOK},
-    packet::EGRESS,
+    packet::{CONNECT, EGRESS},
+    reject::{FORBIDDEN, NO_HOST, NO_NET, NO_PORT, RESET},
     rule::{AT_ENTRY, FAULT_NONE},
 };
 use serde::Serialize;
@@ -111,6 +113,9 @@ pub enum Verdict {
         /// It was dropped since too many waited.
         #[serde(skip_serializing_if = "not")]
         overflow: bool,
+        /// Its sender was told this in the name of whom it was for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        answer: Option<&'static str>,
     },
 }
 
@@ -127,8 +132,10 @@ pub struct TaskRecord {
     pub ns_tid: u32,
     /// The thread's name.
     pub comm: String,
-    /// Its place in the process tree, the same on every run: 16 hexadecimal digits.
-    pub place: String,
+    /// Its place in the process tree, the same on every run: 16 hexadecimal digits. Absent where its cgroup is
+    /// all that counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// The call; absent for a worker of io_uring, which is in none.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallRecord>,
@@ -186,7 +193,8 @@ impl Record {
         if event.schema != SCHEMA {
             return None;
         }
-        let call = event.packet.family == 0;
+        let connection = event.packet.direction == CONNECT;
+        let call = event.packet.family == 0 || connection;
         Some(Self {
             schema: event.schema,
             time_ns: event.time,
@@ -199,7 +207,10 @@ impl Record {
             decision: event.decision,
             verdict: if call { met(&event) } else { done(&event) },
             task: call.then(|| task(&event)),
-            object: object.as_ref().map(ObjectRecord::of),
+            object: match &object {
+                Some(object) => Some(ObjectRecord::of(object)),
+                None => connection.then(|| ObjectRecord::connecting(&event.packet)),
+            },
             packet: (!call).then(|| packet(&event)),
         })
     }
@@ -222,6 +233,7 @@ fn backend(number: u32) -> &'static str {
         BACKEND_CGROUP_SKB => "cgroup_skb",
         BACKEND_TC => "tc",
         BACKEND_LINE => "line",
+        BACKEND_CGROUP_CONNECT => "cgroup_connect",
         _ => "unknown",
     }
 }
@@ -268,7 +280,7 @@ fn task(event: &Event) -> TaskRecord {
         ns_pid: event.ns_pid,
         ns_tid: event.ns_tid,
         comm: String::from_utf8_lossy(comm).into_owned(),
-        place: format!("{:016x}", event.place),
+        place: (event.packet.direction != CONNECT).then(|| format!("{:016x}", event.place)),
         call: (event.abi != ABI_NONE).then_some(call),
     }
 }
@@ -288,7 +300,20 @@ fn done(event: &Event) -> Verdict {
         delay_ns: has(DELAYED).then_some(event.args[1]),
         reorder: has(OVERTOOK),
         overflow: has(OVERFLOWED),
+        answer: answer(event.args[2]),
     }
+}
+
+/// The answer with this number, see [`injector_common::reject`].
+fn answer(number: u64) -> Option<&'static str> {
+    Some(match u32::try_from(number).ok()? {
+        RESET => "rst",
+        NO_NET => "icmp net",
+        NO_HOST => "icmp host",
+        NO_PORT => "icmp port",
+        FORBIDDEN => "icmp admin",
+        _ => return None,
+    })
 }
 
 fn packet(event: &Event) -> PacketRecord {
@@ -397,6 +422,8 @@ mod tests {
             (&told["packet"]["flow"], &told["packet"]["number"]),
             (&"0000000000000007".into(), &9.into())
         );
+        let refused = Event { packet, value: i64::from(LOST), args: [0, 4, 0, 0, 0, 0], ..event() };
+        assert_eq!(json(&refused)["verdict"], serde_json::json!({ "drop": true, "answer": "icmp port" }));
         let json = json(&Event { packet, value: i64::from(LOST), ..event() });
         assert_eq!(json["verdict"], serde_json::json!({ "drop": true }));
         assert!(json["packet"].get("flow").is_none());
@@ -404,6 +431,32 @@ mod tests {
         assert_eq!(json["packet"]["protocol"], "tcp");
         assert_eq!(json["packet"]["direction"], "ingress");
         assert!(json.get("pid").is_none());
+    }
+
+    #[test]
+    fn a_connection_is_told_by_its_peer_and_who_made_it() {
+        let peer = Packet {
+            destination: mapped([10, 0, 0, 2]),
+            destination_port: 443,
+            protocol: 6,
+            family: 4,
+            direction: CONNECT,
+            ..Packet::default()
+        };
+        let told = json(&Event {
+            packet: peer,
+            fault: FAULT_RETURN,
+            value: -111,
+            pid: 12,
+            abi: ABI_NONE,
+            backend: BACKEND_CGROUP_CONNECT,
+            ..event()
+        });
+        assert_eq!(told["verdict"], serde_json::json!({ "return": -111, "errno": "ECONNREFUSED" }));
+        assert_eq!((&told["operation"], &told["backend"]), (&"connect".into(), &"cgroup_connect".into()));
+        assert_eq!((&told["peer"], &told["peer_port"]), (&"10.0.0.2".into(), &443.into()));
+        assert_eq!(told["pid"], 12);
+        assert!(["packet", "place", "syscall", "own_port"].iter().all(|field| told.get(field).is_none()));
     }
 
     #[test]

@@ -11,7 +11,11 @@ mod report;
 pub mod request;
 mod update;
 
-use std::{collections::BTreeSet, os::fd::AsFd, path::Path};
+use std::{
+    collections::BTreeSet,
+    os::fd::{AsFd, BorrowedFd},
+    path::Path,
+};
 
 use serde::Serialize;
 
@@ -25,7 +29,7 @@ pub use self::{
 use crate::{
     kernel::{
         btf::KernelBtf,
-        installation::{Installation, Subjects},
+        installation::{InstallError, Installation, Subjects},
         packet::{self, Classifier, Coverage, Lines},
         probe, registry, setting,
         syscall::{Backend, backends},
@@ -100,7 +104,7 @@ impl Injector {
         resolver::resolve(&mut rules, None)?;
         let mut plan = Plan::new(&rules, options, fresh_id()?, &backends)?;
         let inhabited = |target: &Target| target.pids().is_ok_and(|pids| !pids.is_empty());
-        if (plan.needs_egress() || plan.needs_ingress()) && self.targets.iter().any(inhabited) {
+        if plan.needs_cgroups() && self.targets.iter().any(inhabited) {
             // sk_alloc sets a socket's cgroup, and nothing changes it (net/core/sock.c, cgroup_sk_alloc).
             plan.notes.push(
                 "the target has processes already: a socket that one of them made in another cgroup belongs to that \
@@ -115,12 +119,14 @@ impl Injector {
 
     /// Can the rules on packets be had with these targets?
     fn check_packets(&self, plan: &Plan, targets: &[Target]) -> Result<(), EngineError> {
-        let packets = plan.needs_egress() || plan.needs_ingress();
-        if packets && targets.iter().any(|target| matches!(target, Target::Process(_))) {
+        if plan.needs_cgroups() && targets.iter().any(|target| matches!(target, Target::Process(_))) {
             return Err(EngineError::PacketsOfProcess);
         }
         if plan.needs_ingress() {
             probe::probe(Mechanism::CgroupIngress, &self.btf)?;
+        }
+        if plan.needs_connect() {
+            probe::probe(Mechanism::CgroupConnect, &self.btf)?;
         }
         if plan.needs_egress() {
             self.egress_mechanism()?;
@@ -185,7 +191,10 @@ impl Injector {
             add_tree(&installation, cgroup, number)?;
         }
         if plan.needs_ingress() {
-            attach_ingress(&mut installation, &self.targets)?;
+            at_cgroups(&self.targets, |cgroup| installation.attach_ingress(cgroup))?;
+        }
+        if plan.needs_connect() {
+            at_cgroups(&self.targets, |cgroup| installation.attach_connect(cgroup))?;
         }
         let coverage = self.cover(&installation, &plan)?;
         let programs = installation.attach_calls(&plan.sites, &self.backends())?;
@@ -224,8 +233,11 @@ impl Injector {
     }
 }
 
-/// Has the incoming packets of target cgroups pass the rules.
-fn attach_ingress(installation: &mut Installation, targets: &[Target]) -> Result<(), EngineError> {
+/// Puts programs at the target cgroups.
+fn at_cgroups(
+    targets: &[Target],
+    mut attach: impl FnMut(BorrowedFd<'_>) -> Result<(), InstallError>,
+) -> Result<(), EngineError> {
     // The program of a cgroup runs for all below it, so one below another target needs none.
     let mut covered: Vec<&Path> = Vec::new();
     let mut outermost: Vec<_> = targets.iter().filter_map(Target::cgroup).map(Cgroup::path).collect();
@@ -237,7 +249,7 @@ fn attach_ingress(installation: &mut Installation, targets: &[Target]) -> Result
         covered.push(path);
         let directory =
             std::fs::File::open(path).map_err(|source| EngineError::Cgroup { path: path.into(), source })?;
-        installation.attach_ingress(directory.as_fd())?;
+        attach(directory.as_fd())?;
     }
     Ok(())
 }

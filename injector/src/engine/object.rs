@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use injector_common::{event::ObjectEvent, object::Socket};
+use injector_common::{event::ObjectEvent, object::Socket, packet::Packet};
 use serde::Serialize;
 
 use crate::operations;
@@ -37,6 +37,17 @@ impl ObjectRecord {
             peer: port(peer_port).map(|_| Ipv6Addr::from(peer).to_canonical()),
             peer_port: port(peer_port),
             own_port: port(own_port),
+        }
+    }
+
+    /// Of a socket that is about to be connected.
+    pub(super) fn connecting(peer: &Packet) -> Self {
+        Self {
+            operation: Some("connect"),
+            path: None,
+            peer: Some(Ipv6Addr::from(peer.destination).to_canonical()),
+            peer_port: Some(peer.destination_port),
+            own_port: None,
         }
     }
 }

@@ -86,6 +86,8 @@ pub struct PacketsReport {
     pub reordered: u64,
     /// Packets that were dropped since too many waited; `dropped` has them, too.
     pub overflowed: u64,
+    /// Packets that were answered in the name of whom they were for.
+    pub answered: u64,
 }
 
 impl RuleReport {
@@ -108,9 +110,11 @@ impl RuleReport {
     }
 
     pub(crate) fn with(self, traffic: Traffic, queue: &Queue) -> Self {
-        let Traffic { bytes, dropped, duplicated, corrupted, delayed, reordered, overflowed } = traffic;
+        let Traffic { bytes, dropped, duplicated, corrupted, delayed, reordered, overflowed, answered } =
+            traffic;
         let met = traffic != Traffic::default();
-        let report = PacketsReport { bytes, dropped, duplicated, corrupted, delayed, reordered, overflowed };
+        let report =
+            PacketsReport { bytes, dropped, duplicated, corrupted, delayed, reordered, overflowed, answered };
         Self { packets: met.then_some(report), delay: DelayReport::new(queue), ..self }
     }
 

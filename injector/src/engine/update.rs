@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{EngineError, Guard, Injector, attach_ingress, guard::lost_at_the_end};
+use super::{EngineError, Guard, Injector, at_cgroups, guard::lost_at_the_end};
 use crate::{
     kernel::{clock, installation::Installation, packet::Coverage},
     plan::{Change, Plan},
@@ -45,7 +45,8 @@ impl Guard {
         }
         let (mut plan, mut change) = self.plan.change(&injector.rules, insist, &live, &backends)?;
         let ingress = plan.needs_ingress() && !self.plan.needs_ingress();
-        if ingress || (plan.needs_egress() && self.coverage.is_none()) {
+        let connect = plan.needs_connect() && !self.plan.needs_connect();
+        if ingress || connect || (plan.needs_egress() && self.coverage.is_none()) {
             injector.check_packets(&plan, &self.targets)?;
         }
         if plan.line != self.plan.line {
@@ -104,7 +105,10 @@ impl Guard {
             self.installation.begin_naps(plan.options.longest_nap)?;
         }
         if plan.needs_ingress() && !self.plan.needs_ingress() {
-            attach_ingress(&mut self.installation, &self.targets)?;
+            at_cgroups(&self.targets, |cgroup| self.installation.attach_ingress(cgroup))?;
+        }
+        if plan.needs_connect() && !self.plan.needs_connect() {
+            at_cgroups(&self.targets, |cgroup| self.installation.attach_connect(cgroup))?;
         }
         if plan.needs_egress() && self.coverage.is_none() {
             self.coverage = injector.cover(&self.installation, plan)?;

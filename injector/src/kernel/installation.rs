@@ -22,6 +22,7 @@ use injector_common::{
 use nix::libc;
 
 use super::{
+    at_cgroup::AtCgroups,
     btf::{BtfError, KernelBtf},
     descriptors,
     lease::LeaseKeeper,
@@ -133,6 +134,7 @@ pub struct Installation {
     lineage: Vec<(&'static str, OwnedFd, OwnedFd)>,
     ingress: Option<OwnedFd>,
     ingress_links: Vec<OwnedFd>,
+    connect: Option<AtCgroups>,
 }
 
 /// Programs that sit at a function, or one at many: what is attached and detached together.
@@ -204,6 +206,7 @@ impl Installation {
             lineage: Vec::new(),
             ingress: None,
             ingress_links: Vec::new(),
+            connect: None,
         };
         this.fill(None, plan)?;
         this.switch(None, plan);
@@ -376,6 +379,9 @@ impl Installation {
         if !plan.needs_ingress() {
             self.detach_ingress();
         }
+        if !plan.needs_connect() {
+            self.connect = None;
+        }
         if !plan.needs_calls() {
             self.lineage.retain(|(name, ..)| !OF_CALLS.contains(name));
         }
@@ -396,6 +402,15 @@ impl Installation {
             .map_err(system("attach to the cgroup's incoming packets"))?;
         self.ingress_links.push(link);
         Ok(())
+    }
+
+    /// Has sockets of a cgroup, and of all below it, pass the rules on connections before they connect.
+    pub fn attach_connect(&mut self, cgroup: BorrowedFd<'_>) -> Result<(), InstallError> {
+        let hooks = match &mut self.connect {
+            Some(hooks) => hooks,
+            None => self.connect.insert(AtCgroups::connect(&self.ready)?),
+        };
+        hooks.attach(cgroup).map_err(system("attach to the cgroup's connections"))
     }
 
     /// The program for the egress of devices. Where it stays behind after a SIGKILL, it is a gate that
@@ -537,6 +552,7 @@ impl Installation {
         self.naps.leave();
         self.lineage.clear();
         self.detach_ingress();
+        self.connect = None;
     }
 }
 

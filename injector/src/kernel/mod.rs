@@ -1,5 +1,6 @@
 //! What is asked of the kernel: probing, loading, attaching. The only place with `unsafe`.
 
+mod at_cgroup;
 pub mod btf;
 pub mod clock;
 pub mod descriptors;

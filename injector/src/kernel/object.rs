@@ -171,6 +171,10 @@ pub enum Kind {
     UprobeMulti,
     /// A cgroup's packets, incoming.
     CgroupIngress,
+    /// A cgroup's sockets in connect(2), of IPv4.
+    CgroupConnect4,
+    /// The same of IPv6.
+    CgroupConnect6,
     /// Traffic control.
     Classifier,
 }
@@ -196,6 +200,12 @@ impl Kind {
             Self::UprobeMulti => (prog::BPF_PROG_TYPE_KPROBE, attach::BPF_TRACE_UPROBE_MULTI as u32, 0),
             Self::CgroupIngress => {
                 (prog::BPF_PROG_TYPE_CGROUP_SKB, attach::BPF_CGROUP_INET_INGRESS as u32, 0)
+            }
+            Self::CgroupConnect4 => {
+                (prog::BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attach::BPF_CGROUP_INET4_CONNECT as u32, 0)
+            }
+            Self::CgroupConnect6 => {
+                (prog::BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attach::BPF_CGROUP_INET6_CONNECT as u32, 0)
             }
             Self::Classifier => (prog::BPF_PROG_TYPE_SCHED_CLS, 0, 0),
         };

@@ -3,7 +3,7 @@
 
 use std::{fs, io, os::fd::AsFd};
 
-use aya_obj::generated::bpf_attach_type::BPF_CGROUP_INET_INGRESS;
+use aya_obj::generated::bpf_insn;
 
 use super::{
     btf::KernelBtf,
@@ -56,9 +56,18 @@ pub fn probe(mechanism: Mechanism, btf: &KernelBtf) -> Result<(), Unsupported> {
         Mechanism::Kretprobe => kprobe(mechanism, When::Returned),
         Mechanism::Hook => hook(btf),
         Mechanism::Lsm => lsm(btf),
+        Mechanism::CgroupIngress => at_cgroup(
+            mechanism,
+            (Kind::CgroupIngress, tiny::constant(1)),
+            "use a kernel with CONFIG_CGROUP_BPF=y",
+        ),
+        Mechanism::CgroupConnect => at_cgroup(
+            mechanism,
+            (Kind::CgroupConnect4, tiny::refusing()),
+            "use Linux 6.1 or later with CONFIG_CGROUP_BPF=y; `--io connect:error=` fails connections as well",
+        ),
         Mechanism::Nap => nap(btf),
         Mechanism::NapHook => nap_hook(btf),
-        Mechanism::CgroupIngress => cgroup_ingress(),
         Mechanism::Tcx => egress(mechanism, packet::Mechanism::Tcx),
         Mechanism::Clsact => egress(mechanism, packet::Mechanism::Clsact),
         Mechanism::DelayLine => delay_line(),
@@ -223,20 +232,29 @@ fn waking(mechanism: Mechanism, btf: &KernelBtf, remedy: &str) -> Result<(), Uns
 
 /// Loading takes fewer rights than attaching does (kernel/bpf/syscall.c, `bpf_prog_attach_check_attach_type`). So
 /// it is attached, to our own cgroup, and lets everything pass.
-fn cgroup_ingress() -> Result<(), Unsupported> {
-    let cannot = |error: io::Error| {
-        let why = format!("{error}; {}", setting::without("CONFIG_CGROUP_BPF"));
-        refused(Mechanism::CgroupIngress, &error, why, "use a kernel with CONFIG_CGROUP_BPF=y")
+fn at_cgroup(
+    mechanism: Mechanism,
+    (kind, program): (Kind, Vec<bpf_insn>),
+    remedy: &str,
+) -> Result<(), Unsupported> {
+    let cannot = |error: io::Error, log: &str| {
+        // The helper with which a program says the error came to these hooks with 6.1.
+        let why = if log.contains("#187") {
+            format!("{error}: programs at connect hooks cannot say the error here")
+        } else {
+            format!("{error}; {}", setting::without("CONFIG_CGROUP_BPF"))
+        };
+        refused(mechanism, &error, why, remedy)
     };
-    let program = tiny::load(&tiny::constant(1), Kind::CgroupIngress).map_err(|(error, _)| cannot(error))?;
+    let program = tiny::load(&program, kind).map_err(|(error, log)| cannot(error, &log))?;
     let procfs = Procfs::default();
     // Without such a cgroup there is no target either, which is what `cgroup v2` says.
     let Ok(hierarchy) = Hierarchy::discover(&procfs) else { return Ok(()) };
     let own = procfs.own_cgroup().ok().flatten().unwrap_or_default();
     let own = hierarchy.mount_point().join(own.strip_prefix("/").unwrap_or(&own));
     let Ok(directory) = fs::File::open(own) else { return Ok(()) };
-    let attach = BPF_CGROUP_INET_INGRESS as u32;
-    sys::link_to(program.as_fd(), directory.as_fd(), attach).map(drop).map_err(cannot)
+    let linked = sys::link_to(program.as_fd(), directory.as_fd(), kind.numbers().1);
+    linked.map(drop).map_err(|error| cannot(error, ""))
 }
 
 /// Both ways to the egress of a device, each tried in a network namespace of its own.

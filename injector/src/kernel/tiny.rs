@@ -22,8 +22,10 @@ const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
 
 /// Helper numbers (include/uapi/linux/bpf.h).
+const KTIME_GET_NS: i32 = 5;
 const GET_CURRENT_PID_TGID: i32 = 14;
 const OVERRIDE_RETURN: i32 = 58;
+const SET_RETVAL: i32 = 187;
 
 fn instruction(code: u8, registers: (u8, u8), off: i16, imm: i32) -> bpf_insn {
     let mut instruction =
@@ -59,6 +61,20 @@ pub(super) fn overriding() -> Vec<bpf_insn> {
 pub(super) fn whoami() -> Result<OwnedFd, (io::Error, String)> {
     let instructions = [instruction(CALL, (0, 0), 0, GET_CURRENT_PID_TGID), instruction(EXIT, (0, 0), 0, 0)];
     load(&instructions, Kind::RawTracepoint)
+}
+
+/// Lets a connection be made; would say which error it fails with if no time had passed since the machine was
+/// started, which the verifier cannot know.
+pub(super) fn refusing() -> Vec<bpf_insn> {
+    vec![
+        instruction(CALL, (0, 0), 0, KTIME_GET_NS),
+        instruction(JEQ_IMM, (0, 0), 1, 0),
+        instruction(JA, (0, 0), 2, 0),
+        instruction(MOV64_IMM, (1, 0), 0, -1),
+        instruction(CALL, (0, 0), 0, SET_RETVAL),
+        instruction(MOV64_IMM, (0, 0), 0, 1),
+        instruction(EXIT, (0, 0), 0, 0),
+    ]
 }
 
 /// Loads such a program. The verifier's log goes with the error.

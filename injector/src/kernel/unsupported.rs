@@ -27,6 +27,8 @@ pub enum Mechanism {
     NapHook,
     /// A program on a cgroup's incoming packets.
     CgroupIngress,
+    /// Programs on a cgroup's sockets in connect(2).
+    CgroupConnect,
     /// A program at a device's egress, by a tcx link.
     Tcx,
     /// A program at a device's egress, by a clsact filter.
@@ -51,6 +53,7 @@ impl Mechanism {
             Self::Nap => "nap",
             Self::NapHook => "nap_hook",
             Self::CgroupIngress => "cgroup_skb",
+            Self::CgroupConnect => "cgroup_connect",
             Self::Tcx => "tcx",
             Self::Clsact => "clsact",
             Self::DelayLine => "delay_line",
@@ -71,6 +74,7 @@ impl Mechanism {
             Self::Nap => "delaying any system call (programs that sleep, FUSE)",
             Self::NapHook => "delaying calls that pass certain security hooks (BPF LSM, FUSE)",
             Self::CgroupIngress => "losing packets that come in (cgroup_skb)",
+            Self::CgroupConnect => "failing connections (the cgroup's connect hooks)",
             Self::Tcx => "losing packets that go out, nothing left behind (tcx link)",
             Self::Clsact => "losing packets that go out, where there is no tcx (clsact filter)",
             Self::DelayLine => "delaying packets; loss by the packets of the wire (veth, fq)",

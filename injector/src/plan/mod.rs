@@ -14,6 +14,7 @@ pub mod objects;
 mod operations;
 mod packets;
 mod places;
+mod refusals;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,7 @@ use injector_common::{
     MAX_RULES,
     call::{CallRules, PACKETS, Slot},
     config::USES_MOST,
-    packet::{EGRESS, INGRESS},
+    packet::{CONNECT, EGRESS, INGRESS},
     random::rule_seed,
     rule::Rule as KernelRule,
     thread::MAX_SLOTS,
@@ -191,6 +192,16 @@ impl Plan {
     /// Does a rule make calls wait?
     pub fn needs_naps(&self) -> bool {
         self.rules.iter().any(|rule| rule.kernel.delays())
+    }
+
+    /// Does a rule mean connections that are about to be made?
+    pub fn needs_connect(&self) -> bool {
+        self.rules.iter().any(|rule| rule.kernel.packets.directions & CONNECT != 0)
+    }
+
+    /// Does a rule mean what cgroups send or get: packets, or connections?
+    pub fn needs_cgroups(&self) -> bool {
+        self.needs_egress() || self.needs_ingress() || self.needs_connect()
     }
 
     /// Does a rule mean what threads do: system calls or operations?

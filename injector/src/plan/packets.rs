@@ -18,7 +18,7 @@ use injector_common::{
 };
 use ipnet::IpNet;
 
-use super::{Distributions, PlanError};
+use super::{Distributions, PlanError, refusals};
 use crate::spec::{
     header::{Flags, Lengths},
     model::{Rule, RuleKind},
@@ -70,6 +70,8 @@ pub(super) fn describe(asked: &NetRule, rule: &mut KernelRule, distributions: &D
     rule.packets = matching(asked);
     match &asked.fault {
         NetFault::Partition => rule.fault = FAULT_DROP,
+        NetFault::Connect(error) => refusals::connect(*error, rule),
+        NetFault::Reject(how) => refusals::reject(*how, rule),
         NetFault::Netem(netem) => {
             rule.fault = FAULT_NETEM;
             rule.netem = models(netem, distributions);

@@ -5,8 +5,12 @@ mod delays;
 
 use injector_common::{
     call::{Run, hook_entry},
+    config::USES_ANSWERS,
     loss::Loss,
-    rule::{AT_ENTRY, FAULT_NETEM},
+    member::{Member, Sets},
+    packet::{ANY_PROTOCOL, Packet, TCP, UDP, mapped},
+    reject::{BY_PROTOCOL, FORBIDDEN, NO_PORT, RESET},
+    rule::{AT_ENTRY, FAULT_NETEM, FAULT_REJECT, FAULT_RETURN},
 };
 
 use super::*;
@@ -229,7 +233,47 @@ fn packet_rules_need_no_calls() {
     let rule = plan.rules[0].kernel;
     assert_eq!(rule.fault, FAULT_NETEM);
     assert_eq!(rule.netem.loss, Loss::random(1 << 31, 0));
-    assert_eq!(rule.packets.protocols, injector_common::packet::TCP);
+    assert_eq!(rule.packets.protocols, TCP);
+}
+
+/// Sets in which everything is.
+struct Everything;
+
+impl Sets for Everything {
+    fn have(&mut self, _: Member) -> bool {
+        true
+    }
+}
+
+#[test]
+fn connections_are_no_packets() {
+    let plan = plan(&["net to 10.0.0.0/8 dport 443 : connect=ECONNREFUSED", "net connect=5"]).unwrap();
+    assert!(plan.needs_connect() && plan.needs_cgroups());
+    assert!(!plan.needs_egress() && !plan.needs_ingress() && !plan.needs_calls());
+    let [first, second] = [&plan.rules[0].kernel, &plan.rules[1].kernel];
+    assert_eq!((first.fault, first.value, second.value), (FAULT_RETURN, -111, -5));
+    assert_eq!(second.packets.protocols, TCP | UDP);
+    let mut peer =
+        Packet { protocol: 6, family: 4, direction: CONNECT, destination_port: 443, ..Packet::default() };
+    peer.destination = mapped([10, 1, 2, 3]);
+    let met = |peer: &Packet| [first, second].map(|rule| rule.packets.holds(0, peer, &mut Everything));
+    assert_eq!(met(&peer), [true, true]);
+    peer.direction = EGRESS;
+    assert_eq!(met(&peer), [false, false]);
+}
+
+#[test]
+fn packets_that_are_refused() {
+    let rules = ["net reject", "net reject rst", "net udp : reject icmp", "net dport 80 : reject icmp admin"];
+    let plan = plan(&rules).unwrap();
+    assert!(plan.needs_egress() && !plan.needs_ingress() && !plan.needs_connect());
+    let of = |rule: &PlannedRule| (rule.kernel.fault, rule.kernel.value, rule.kernel.packets.protocols);
+    let asked = [BY_PROTOCOL, RESET, NO_PORT, FORBIDDEN].map(i64::from);
+    let protocols = [ANY_PROTOCOL, TCP, UDP, TCP | UDP];
+    for ((rule, asked), protocols) in plan.rules.iter().zip(asked).zip(protocols) {
+        assert_eq!(of(rule), (FAULT_REJECT, asked, protocols));
+    }
+    assert_ne!(plan.features & USES_ANSWERS, 0);
 }
 
 #[test]

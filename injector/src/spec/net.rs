@@ -5,6 +5,8 @@
 //! for either end; `length RANGE` and `flags LIST`; `not` in front of any of them. NETEM: see
 //! [`super::netem`]. Without a MATCH its `:` may be left out.
 
+mod fit;
+
 use injector_common::packet::{ICMP, TCP, UDP};
 
 use super::{
@@ -147,6 +149,7 @@ impl<'a> Match<'a> {
 
     /// Checks that the parts go together.
     fn finish(self, fault: NetFault) -> Result<NetRule, Located> {
+        self.fits(&fault)?;
         let direction = self.direction.map_or_else(Direction::default, |(_, direction)| direction);
         let protocol = self.protocol()?;
         let (from, to) = (self.from.addresses()?, self.to.addresses()?);

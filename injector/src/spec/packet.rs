@@ -8,6 +8,7 @@ use injector_common::packet;
 
 use super::{
     address::{Addresses, Host},
+    errno::Errno,
     header::{Flags, Lengths},
     netem::Netem,
 };
@@ -199,6 +200,60 @@ pub enum NetFault {
     Netem(Box<Netem>),
     /// It is dropped: nothing passes.
     Partition,
+    /// It is never made: connect(2) fails with this error.
+    Connect(Errno),
+    /// It is dropped, and its sender is told.
+    Reject(Reject),
+}
+
+/// How the sender of a packet is told that it was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reject {
+    /// As its protocol has it: a reset of TCP, of all else that nobody is at that port.
+    ByProtocol,
+    /// A reset of TCP.
+    Reset,
+    /// An ICMP message.
+    Unreachable(Unreachable),
+}
+
+/// What cannot be reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unreachable {
+    /// The port. The default, as iptables has it.
+    #[default]
+    Port,
+    /// The host.
+    Host,
+    /// The network.
+    Net,
+    /// Any of it, since an administrator forbids it.
+    Admin,
+}
+
+impl Unreachable {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Port, Self::Host, Self::Net, Self::Admin];
+
+    /// The word of the grammar.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Port => "port",
+            Self::Host => "host",
+            Self::Net => "net",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByProtocol => f.write_str("reject"),
+            Self::Reset => f.write_str("reject rst"),
+            Self::Unreachable(what) => write!(f, "reject icmp {}", what.word()),
+        }
+    }
 }
 
 impl fmt::Display for NetFault {
@@ -206,6 +261,8 @@ impl fmt::Display for NetFault {
         match self {
             Self::Netem(netem) => netem.fmt(f),
             Self::Partition => f.write_str("partition"),
+            Self::Connect(error) => write!(f, "connect={error}"),
+            Self::Reject(how) => how.fmt(f),
         }
     }
 }

@@ -232,6 +232,12 @@ pub enum Problem {
     NothingToOrder,
     #[error("`reorder` lets packets overtake those that are delayed, and none is")]
     NothingToOvertake,
+    #[error("{0} is no error that a program ever gets from connect(2)")]
+    ConnectError(String),
+    #[error("`{word}` is not a way to refuse packets")]
+    UnknownAnswer { word: String, near: Option<String> },
+    #[error("`{word}` is not something that ICMP calls unreachable")]
+    UnknownUnreachable { word: String, near: Option<String> },
     #[error("`gap` says which packets may overtake others, and nothing says that any does")]
     GapAlone,
 

@@ -119,7 +119,7 @@ impl Problem {
             ),
             Self::UnknownNetFault { near, .. } => or(
                 near.as_ref(),
-                "the words are loss, duplicate, corrupt, delay, distribution, ordered, reorder, gap, rate, limit and partition",
+                "the words are loss, duplicate, corrupt, delay, distribution, ordered, reorder, gap, rate, limit, partition, connect= and reject",
             ),
             Self::Surplus(_) => "leave it out; docs/rules.md has the values of each word".into(),
             Self::NotHere { instead, .. } => (*instead).into(),
@@ -190,6 +190,11 @@ impl Problem {
             Self::NothingToDistribute => "write `delay 100ms 20ms distribution normal`".into(),
             Self::NothingToOrder => "write `delay 100ms 20ms ordered`".into(),
             Self::NothingToOvertake => "add a delay, as in `delay 10ms reorder 25% 50%`".into(),
+            Self::ConnectError(_) => "write an error such as ECONNREFUSED, ETIMEDOUT or EHOSTUNREACH".into(),
+            Self::UnknownAnswer { near, .. } => {
+                or(near.as_ref(), "write `reject`, `reject rst` or `reject icmp`, with port, host, net or admin behind it")
+            }
+            Self::UnknownUnreachable { near, .. } => or(near.as_ref(), "the words are port, host, net and admin"),
             Self::GapAlone => "write `delay 10ms reorder 100% gap 5`".into(),
             _ => String::new(),
         }

@@ -1,5 +1,5 @@
-//! Packets: lost, doubled and damaged by netem's models, or altogether, for the target and for nobody else;
-//! chosen by their headers; in any network namespace, behind NAT, on devices that come later.
+//! Packets: lost, doubled and damaged by netem's models, refused, or lost altogether, for the target and for nobody
+//! else; chosen by their headers; in any network namespace, behind NAT, on devices that come later.
 
 mod choices;
 mod containers;
@@ -8,6 +8,8 @@ mod leftovers;
 mod losses;
 mod models;
 mod netem;
+mod refusals;
+mod rejects;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},

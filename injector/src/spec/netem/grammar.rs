@@ -1,7 +1,7 @@
 //! Reads the second half of a rule on packets: what happens to them.
 
 use super::{
-    Chance, Corrupt, Delay, Distribution, Loss, Netem, Rate, Reorder,
+    Chance, Corrupt, Delay, Distribution, Loss, Netem, Rate, Reorder, alone,
     reader::{Reader, looks_like_a_number},
 };
 use crate::spec::{
@@ -12,8 +12,8 @@ use crate::spec::{
     word::Word,
 };
 
-/// What a NETEM can begin with.
-const WORDS: [&str; 12] = [
+/// netem's words, and one of our own.
+const WORDS: [&str; 11] = [
     "loss",
     "duplicate",
     "corrupt",
@@ -25,11 +25,10 @@ const WORDS: [&str; 12] = [
     "gap",
     "rate",
     "limit",
-    "partition",
 ];
 
 /// Words of the design that this version does not do yet.
-const LATER: [&str; 3] = ["connect", "dns", "reject"];
+const LATER: [&str; 1] = ["dns"];
 
 /// netem's words that make no sense here, with the reason and what to do.
 const REFUSED: [(&str, &str, &str); 3] = [
@@ -47,13 +46,12 @@ const REFUSED: [(&str, &str, &str); 3] = [
     ("seed", "belongs to the whole plan, whose draws it makes repeatable", "give the option --seed"),
 ];
 
-const THE_MOST: &str = "`partition` lets nothing pass: leave the rest out, or write `loss 100%`";
-
 const ONE: &str = "leave one of them out";
 
 /// Does a NETEM begin with this word, in this version or another?
 pub(in crate::spec) fn is_fault(word: &str) -> bool {
-    WORDS.contains(&word) || LATER.contains(&word) || REFUSED.iter().any(|(refused, ..)| *refused == word)
+    let refused = || REFUSED.iter().any(|(refused, ..)| *refused == word);
+    WORDS.contains(&word) || alone::is(word) || LATER.contains(&word) || refused()
 }
 
 /// Reads it.
@@ -62,21 +60,22 @@ pub(in crate::spec) fn fault(text: Word<'_>) -> Result<NetFault, Located> {
     let mut netem = Netem::default();
     let mut extra = Extra::default();
     let mut seen: Vec<Word<'_>> = Vec::new();
+    let mut alone = None;
     while let Some(word) = words.next() {
         let known = if word.text == "latency" { "delay" } else { word.text };
         if seen.iter().any(|seen| seen.text == known || seen.text == word.text) {
             return Err(word.problem(Problem::Twice(word.text.into())));
         }
-        take(word, &mut words, &mut netem, &mut extra)?;
+        match alone::read(word, &mut words)? {
+            Some(fault) => alone = Some((word, fault)),
+            None => take(word, &mut words, &mut netem, &mut extra)?,
+        }
         seen.push(word);
     }
-    let partition = seen.iter().find(|word| word.text == "partition");
-    if let Some(partition) = partition {
-        let Some(other) = seen.iter().find(|word| word.text != "partition") else {
-            return Ok(NetFault::Partition);
-        };
-        let (first, second) = (partition.text.into(), other.text.into());
-        return Err(other.problem(Problem::Contradiction { first, second, remedy: THE_MOST.into() }));
+    if let Some((word, fault)) = alone {
+        let Some(other) = seen.iter().find(|other| other.text != word.text) else { return Ok(fault) };
+        let (first, second, remedy) = (word.text.into(), other.text.into(), alone::remedy(&fault).into());
+        return Err(other.problem(Problem::Contradiction { first, second, remedy }));
     }
     if seen.is_empty() {
         return Err(text.problem(Problem::NoNetFault));
@@ -102,7 +101,6 @@ fn take<'a>(
     extra: &mut Extra<'a>,
 ) -> Result<(), Located> {
     match word.text {
-        "partition" => {}
         "loss" => netem.loss = Some(Loss::read(word, words)?),
         "duplicate" => netem.duplicate = Some(Chance::read(word, words, "duplicate 1%")?),
         "corrupt" => {
@@ -138,8 +136,8 @@ fn stranger(word: Word<'_>, text: &str) -> Located {
     if let Some((_, why, instead)) = REFUSED.iter().find(|(refused, ..)| *refused == text) {
         return word.problem(Problem::NotHere { word: text.into(), why, instead });
     }
-    if LATER.contains(&text) || text.starts_with("connect=") {
-        let instead = "this version does netem's words and `partition`";
+    if LATER.contains(&text) {
+        let instead = "this version does netem's words, `partition`, `connect=` and `reject`";
         return word.problem(Problem::NotYet { word: text.into(), instead });
     }
     if looks_like_a_number(word) {
@@ -152,7 +150,7 @@ fn stranger(word: Word<'_>, text: &str) -> Located {
     let near = match text {
         "drop" => Some("loss".into()),
         "normal" | "pareto" | "paretonormal" => Some(format!("distribution {text}")),
-        _ => nearest(text, WORDS),
+        _ => nearest(text.split_inclusive('=').next().unwrap_or(text), WORDS.into_iter().chain(alone::WORDS)),
     };
     word.problem(Problem::UnknownNetFault { word: text.into(), near })
 }

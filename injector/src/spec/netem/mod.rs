@@ -1,6 +1,7 @@
 //! What happens to packets, in the words of tc-netem(8). One rule combines any of them as netem does: a packet
 //! is first doubled or lost, then damaged, then delayed.
 
+mod alone;
 mod chance;
 mod grammar;
 mod loss;

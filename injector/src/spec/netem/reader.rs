@@ -31,6 +31,11 @@ impl<'a> Reader<'a> {
         self.0.next_if(|word| word.text == name)
     }
 
+    /// The next word as long as it passes.
+    pub(super) fn next_if(&mut self, passes: impl Fn(&str) -> bool) -> Option<Word<'a>> {
+        self.0.next_if(|word| passes(word.text))
+    }
+
     /// The value of `name`, which has to be there.
     pub(super) fn value(&mut self, name: Word<'_>, example: &'static str) -> Result<Word<'a>, Located> {
         let missing = || name.problem(Problem::NoValue { word: name.text.into(), example });

@@ -14,7 +14,7 @@ use super::{
 fn fault(text: &str) -> Netem {
     match packets(text).fault {
         NetFault::Netem(netem) => *netem,
-        NetFault::Partition => panic!("{text} is a partition"),
+        other => panic!("{text} is {other:?}"),
     }
 }
 

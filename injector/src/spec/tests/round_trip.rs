@@ -20,7 +20,7 @@ use super::{
         model::{Scope, SyscallRule, Trigger, When},
         object::Objects,
         operation::OperationRule,
-        packet::{Chosen, Direction, NetFault, NetRule, PortList, Ports, Protocol},
+        packet::{Chosen, Direction, NetFault, NetRule, PortList, Ports, Protocol, Reject, Unreachable},
         signal::Signal,
         units::{Probability, duration},
     },
@@ -161,13 +161,50 @@ fn protocol() -> impl Strategy<Value = Protocol> {
     prop_oneof![3 => words, 1 => (1_u32..8).prop_map(Protocol::Except)]
 }
 
+/// What stands alone.
+fn alone() -> impl Strategy<Value = NetFault> {
+    let how = select(vec![
+        Reject::ByProtocol,
+        Reject::Reset,
+        Reject::Unreachable(Unreachable::Port),
+        Reject::Unreachable(Unreachable::Host),
+        Reject::Unreachable(Unreachable::Net),
+        Reject::Unreachable(Unreachable::Admin),
+    ]);
+    prop_oneof![
+        (1_u16..=511).prop_map(|error| NetFault::Connect(Errno::new(error).unwrap())),
+        how.prop_map(NetFault::Reject)
+    ]
+}
+
+/// The rule without what its fault does not go with.
+fn meant(mut rule: NetRule) -> NetRule {
+    let resets = matches!(rule.fault, NetFault::Reject(Reject::Reset));
+    if matches!(rule.fault, NetFault::Connect(_)) {
+        (rule.from, rule.ports.source, rule.length, rule.flags) = Default::default();
+        if matches!(rule.protocol, Protocol::Icmp | Protocol::Except(_)) {
+            rule.protocol = Protocol::Tcp;
+        }
+        if rule.protocol == Protocol::TcpOrUdp && rule.ports.is_empty() {
+            rule.protocol = Protocol::Any;
+        }
+    } else if resets && matches!(rule.protocol, Protocol::Udp | Protocol::Icmp | Protocol::Except(_)) {
+        rule.protocol = Protocol::Tcp;
+    }
+    if matches!(rule.fault, NetFault::Connect(_) | NetFault::Reject(_)) {
+        rule.direction = Direction::Egress;
+    }
+    rule
+}
+
 fn rule_on_packets() -> impl Strategy<Value = NetRule> {
     let direction = select(vec![Direction::Egress, Direction::Ingress, Direction::Both]);
     let addresses = any::<bool>().prop_flat_map(|ipv4| (chosen(networks(ipv4)), chosen(networks(ipv4))));
     let ports = (some_ports(), some_ports(), some_ports());
     let fault = prop_oneof![
         Just(NetFault::Partition),
-        impairment::netem().prop_map(|netem| NetFault::Netem(netem.into()))
+        impairment::netem().prop_map(|netem| NetFault::Netem(netem.into())),
+        alone(),
     ];
     (direction, protocol(), addresses, ports, headers(), fault).prop_filter_map(
         "something is left",
@@ -193,7 +230,7 @@ fn rule_on_packets() -> impl Strategy<Value = NetRule> {
             };
             let lengths = length.not.is_some_and(|not| not.cover(length.only.unwrap_or(Lengths::ALL)));
             let left = !covered(&from) && !covered(&to) && !lengths;
-            left.then_some(NetRule { direction, protocol, from, to, ports, length, flags, fault })
+            left.then_some(NetRule { direction, protocol, from, to, ports, length, flags, fault }).map(meant)
         },
     )
 }
@@ -295,6 +332,9 @@ fn nearly_a_rule() -> impl Strategy<Value = String> {
         "limit",
         "connect=",
         "partition",
+        "reject",
+        "rst",
+        "host",
         "delay",
         "path=",
         "peer=",

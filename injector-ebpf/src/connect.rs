@@ -1,0 +1,149 @@
+//! Connections that are refused: the hooks of a cgroup in connect(2), where a program says the error, before any
+//! packet is made. TCP, and UDP where a peer is named once and for all.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    bindings::bpf_sock_addr,
+    helpers::{
+        bpf_ktime_get_boot_ns,
+        generated::{bpf_loop, bpf_set_retval},
+    },
+};
+use injector_common::{
+    call::PACKETS,
+    counters::{Counters, Reason},
+    decide::{Match, ticket_valid, triggered},
+    packet::{CONNECT, Packet, mapped},
+    rule::Rule,
+};
+
+use crate::{
+    atomic,
+    maps::{CALLS, COUNTERS, RULES, SHARED, SLOTS, config, plan_alive},
+    packet::Wanted,
+    report,
+    rules::{read, suppress},
+};
+
+/// A socket on its way past the rules. On the stack: these programs can be interrupted by those on packets.
+struct Passage {
+    peer: Packet,
+    base: u32,
+    alive: u32,
+    /// Has a rule decided? Not 0 if so.
+    decided: u32,
+    /// What is looked up.
+    wanted: Wanted,
+}
+
+/// The verdicts of these hooks.
+const REFUSE: i64 = 0;
+const PROCEED: i64 = 1;
+
+/// A socket of IPv4 that is about to be connected.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "cgroup/connect4")]
+pub extern "C" fn connect4(address: *mut bpf_sock_addr) -> i64 {
+    // SAFETY: fields of the program's own context, read by instructions of the widths that the verifier takes.
+    let (peer, port) = unsafe {
+        ((&raw const (*address).user_ip4).read_volatile(), (&raw const (*address).user_port).read_volatile())
+    };
+    ask(address, mapped(peer.to_ne_bytes()), port)
+}
+
+/// A socket of IPv6, which may be about to talk to IPv4.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "cgroup/connect6")]
+pub extern "C" fn connect6(address: *mut bpf_sock_addr) -> i64 {
+    // SAFETY: as above. Each word by itself: the verifier takes no offset that is not in the instruction.
+    let (peer, port) = unsafe {
+        let peer = &raw const (*address).user_ip6;
+        let words = [
+            (&raw const (*peer)[0]).read_volatile(),
+            (&raw const (*peer)[1]).read_volatile(),
+            (&raw const (*peer)[2]).read_volatile(),
+            (&raw const (*peer)[3]).read_volatile(),
+        ];
+        (words, (&raw const (*address).user_port).read_volatile())
+    };
+    // SAFETY: sixteen bytes either way.
+    ask(address, unsafe { core::mem::transmute::<[u32; 4], [u8; 16]>(peer) }, port)
+}
+
+/// Asks every rule, in order.
+#[inline(always)]
+fn ask(address: *mut bpf_sock_addr, destination: [u8; 16], port: u32) -> i64 {
+    if atomic::get(&SHARED.armed) == 0 {
+        return PROCEED;
+    }
+    let Some(run) = CALLS.get(PACKETS).map(|rules| read(&rules.run)) else { return PROCEED };
+    let [a, b, ..] = port.to_ne_bytes();
+    let is_v4 = u128::from_be_bytes(destination) >> 32 == 0xffff;
+    // SAFETY: a field of the context; the clock has no arguments.
+    let (protocol, now) =
+        unsafe { ((&raw const (*address).protocol).read_volatile(), bpf_ktime_get_boot_ns()) };
+    let mut passage = Passage {
+        peer: Packet {
+            source: [0; 16],
+            destination,
+            source_port: 0,
+            destination_port: u16::from_be_bytes([a, b]),
+            protocol: protocol as u8,
+            flags: 0,
+            family: if is_v4 { 4 } else { 6 },
+            direction: CONNECT,
+            length: 0,
+            ifindex: 0,
+            _pad2: 0,
+        },
+        base: run.base,
+        alive: u32::from(plan_alive(now)),
+        decided: run.zero(),
+        wanted: Wanted::NOTHING,
+    };
+    let context = (&raw mut passage).cast();
+    // SAFETY: the callback has the shape that the helper wants and gets the passage; both outlive it.
+    unsafe { bpf_loop(u32::from(run.count), consider as *mut c_void, context, 0) };
+    // Two constants, so that the verifier sees a 0 or a 1.
+    if passage.decided != 0 { REFUSE } else { PROCEED }
+}
+
+/// One rule of the loop.
+unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
+    // SAFETY: the passage that `ask` handed to the loop.
+    let passage = unsafe { &mut *passage };
+    let Some(number) = SLOTS.get(passage.base + index as u32).map(|slot| slot.rule) else { return 1 };
+    let (Some(rule), Some(counters)) = (RULES.get(number), COUNTERS.get(number)) else { return 1 };
+    if !rule.packets.holds(number, &passage.peer, &mut passage.wanted) {
+        return 0;
+    }
+    let nth = atomic::fetch_add(&counters.matched, 1) + 1;
+    match fires(passage, rule, counters, nth) {
+        Ok(()) => {
+            passage.decided = 1;
+            // SAFETY: a number. The kernel hands it to the caller of connect(2) as it is.
+            unsafe { bpf_set_retval(rule.value as i32) };
+            atomic::add(&counters.fired, 1);
+            report::refused(&passage.peer, (number, rule), nth);
+        }
+        Err(reason) => suppress(counters, reason),
+    }
+    0
+}
+
+/// Does match number `nth` of the rule fire?
+#[inline(always)]
+fn fires(passage: &Passage, rule: &Rule, counters: &Counters, nth: u64) -> Result<(), Reason> {
+    if passage.alive == 0 {
+        return Err(Reason::Expired);
+    }
+    triggered(rule, Match { subject: 0, object: 0, number: nth })?;
+    if passage.decided != 0 {
+        return Err(Reason::Overruled);
+    }
+    if rule.times != 0 {
+        ticket_valid(rule.times, atomic::fetch_add(&counters.tickets, 1))?;
+    }
+    if config!(monitor) != 0 { Err(Reason::Monitored) } else { Ok(()) }
+}

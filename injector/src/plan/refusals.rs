@@ -1,0 +1,35 @@
+//! Rules that refuse: what they mean and what is said, as the kernel side reads it.
+
+use injector_common::{
+    packet::{CONNECT, TCP, UDP},
+    reject::{BY_PROTOCOL, FORBIDDEN, NO_HOST, NO_NET, NO_PORT, RESET},
+    rule::{FAULT_REJECT, FAULT_RETURN, Rule as KernelRule},
+};
+
+use crate::spec::{
+    errno::Errno,
+    packet::{Reject, Unreachable},
+};
+
+/// Connections fail. They are TCP's and UDP's, and there is no packet yet.
+pub(super) fn connect(error: Errno, rule: &mut KernelRule) {
+    rule.packets.directions = CONNECT;
+    rule.packets.protocols &= TCP | UDP;
+    (rule.fault, rule.value) = (FAULT_RETURN, -i64::from(error.number()));
+}
+
+/// Packets are answered. Only TCP has resets.
+pub(super) fn reject(how: Reject, rule: &mut KernelRule) {
+    let asked = match how {
+        Reject::ByProtocol => BY_PROTOCOL,
+        Reject::Reset => RESET,
+        Reject::Unreachable(Unreachable::Port) => NO_PORT,
+        Reject::Unreachable(Unreachable::Host) => NO_HOST,
+        Reject::Unreachable(Unreachable::Net) => NO_NET,
+        Reject::Unreachable(Unreachable::Admin) => FORBIDDEN,
+    };
+    if how == Reject::Reset {
+        rule.packets.protocols &= TCP;
+    }
+    (rule.fault, rule.value) = (FAULT_REJECT, i64::from(asked));
+}

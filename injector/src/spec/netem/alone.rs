@@ -1,0 +1,99 @@
+//! What can happen to packets beyond netem's words: `partition`, `connect=ERRNO` and `reject [rst|icmp [WHAT]]`. Each
+//! stands alone, since nothing is left of the packet for anything else to happen to.
+
+use super::reader::Reader;
+use crate::spec::{
+    errno::Errno,
+    error::{Located, Problem},
+    nearest::nearest,
+    net::MATCH_WORDS,
+    packet::{NetFault, Reject, Unreachable},
+    word::Word,
+};
+
+/// What they begin with.
+pub(super) const WORDS: [&str; 3] = ["partition", "connect=", "reject"];
+
+/// How `reject` answers.
+const ANSWERS: [&str; 2] = ["rst", "icmp"];
+
+/// The last error that the kernel gives to programs; the next are its own (include/linux/errno.h).
+const LAST_ERROR: u16 = 511;
+
+/// Is it one of them?
+pub(super) fn is(text: &str) -> bool {
+    let name = text.split_inclusive('=').next().unwrap_or_default();
+    WORDS.contains(&name) || name == "connect"
+}
+
+/// Reads one of them with its values; `None` if `word` is none.
+pub(super) fn read(word: Word<'_>, words: &mut Reader<'_>) -> Result<Option<NetFault>, Located> {
+    Ok(Some(match word.text {
+        "partition" => NetFault::Partition,
+        "reject" => NetFault::Reject(reject(words)?),
+        "connect" => {
+            let example = "connect=ECONNREFUSED";
+            words.next();
+            return Err(word.problem(Problem::NoValue { word: word.text.into(), example }));
+        }
+        _ => match word.split_once("=") {
+            Some((name, error)) if name.text == "connect" => NetFault::Connect(connect_error(word, error)?),
+            _ => return Ok(None),
+        },
+    }))
+}
+
+fn connect_error(word: Word<'_>, error: Word<'_>) -> Result<Errno, Located> {
+    if error.text.is_empty() {
+        let (word_text, example) = (word.text.into(), "connect=ECONNREFUSED");
+        return Err(word.problem(Problem::NoValue { word: word_text, example }));
+    }
+    let errno = Errno::parse(error)?;
+    if errno.number() > LAST_ERROR {
+        return Err(error.problem(Problem::ConnectError(error.text.into())));
+    }
+    Ok(errno)
+}
+
+/// Reads what follows `reject`.
+fn reject(words: &mut Reader<'_>) -> Result<Reject, Located> {
+    let Some(answer) = words.next_if(|word| word == "icmp" || !known(word)) else {
+        return Ok(Reject::ByProtocol);
+    };
+    match answer.text {
+        "rst" => return Ok(Reject::Reset),
+        "icmp" => {}
+        "tcp-reset" => return Err(answer.problem(unknown_answer(answer.text, Some("rst".into())))),
+        other => return Err(answer.problem(unknown_answer(other, nearest(other, ANSWERS)))),
+    }
+    let Some(what) = words.next_if(|word| word == "port" || !known(word)) else {
+        return Ok(Reject::Unreachable(Unreachable::default()));
+    };
+    let named = Unreachable::ALL.into_iter().find(|known| known.word() == what.text);
+    named.map(Reject::Unreachable).ok_or_else(|| {
+        let near = nearest(what.text, Unreachable::ALL.map(Unreachable::word));
+        what.problem(Problem::UnknownUnreachable { word: what.text.into(), near })
+    })
+}
+
+fn unknown_answer(word: &str, near: Option<String>) -> Problem {
+    Problem::UnknownAnswer { word: word.into(), near }
+}
+
+/// Is it a word that can stand by itself, in the wrong place though it be?
+fn known(word: &str) -> bool {
+    super::is_fault(word) || MATCH_WORDS.contains(&word)
+}
+
+/// Why nothing else can stand beside it.
+pub(super) const fn remedy(fault: &NetFault) -> &'static str {
+    match fault {
+        NetFault::Connect(_) => {
+            "where connect(2) fails no packet is made: leave the rest out, or write it as a second rule"
+        }
+        NetFault::Reject(_) => {
+            "a packet that is refused goes nowhere: leave the rest out, or write it as a second rule"
+        }
+        _ => "`partition` lets nothing pass: leave the rest out, or write `loss 100%`",
+    }
+}
