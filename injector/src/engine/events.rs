@@ -422,7 +422,7 @@ mod tests {
             (&told["packet"]["flow"], &told["packet"]["number"]),
             (&"0000000000000007".into(), &9.into())
         );
-        let refused = Event { packet, value: i64::from(LOST), args: [0, 4, 0, 0, 0, 0], ..event() };
+        let refused = Event { packet, value: i64::from(LOST), args: [0, 0, 4, 0, 0, 0], ..event() };
         assert_eq!(json(&refused)["verdict"], serde_json::json!({ "drop": true, "answer": "icmp port" }));
         let json = json(&Event { packet, value: i64::from(LOST), ..event() });
         assert_eq!(json["verdict"], serde_json::json!({ "drop": true }));
