@@ -1,6 +1,8 @@
 //! What every rule counts: matches, faults, and why a match was no fault. The proof that a fault
 //! happened, and the explanation where none did.
 
+use crate::cell::Cell;
+
 /// Why a rule that matched did not fire. The order is the layout of [`Counters::suppressed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -65,11 +67,6 @@ pub struct Traffic {
     /// Packets that were answered in the name of whom they were for.
     pub answered: Cell,
 }
-
-#[cfg(not(target_arch = "bpf"))]
-type Cell = u64;
-#[cfg(target_arch = "bpf")]
-type Cell = core::sync::atomic::AtomicU64;
 
 /// The counters of one rule. Atomic on the kernel side, plain numbers where they are read.
 ///

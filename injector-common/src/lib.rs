@@ -8,6 +8,7 @@
 
 pub mod argument;
 pub mod call;
+pub mod cell;
 pub mod chance;
 pub mod config;
 pub mod counters;

@@ -2,6 +2,8 @@
 //! place, says how long, and touches the page of that place in the sleeper's memory; the server reads the
 //! length from the table when it is asked for the page, and answers when the time is over.
 
+use crate::cell::Cell;
+
 /// Threads that can sleep at a time.
 pub const PLACES: u32 = 16_384;
 
@@ -46,11 +48,6 @@ pub const fn together(one: u64, other: u64) -> u64 {
 pub const fn at_most(delay: u64, longest: u64) -> u64 {
     if delay < FOREVER && delay > longest { longest } else { delay }
 }
-
-#[cfg(not(target_arch = "bpf"))]
-type Cell = u64;
-#[cfg(target_arch = "bpf")]
-type Cell = core::sync::atomic::AtomicU64;
 
 /// A place. Atomic on the kernel side; user space has the table mapped.
 #[repr(C)]

@@ -1,16 +1,13 @@
 //! The packets of one rule that wait: how many there are, when its wire is free again, and how late it made those
 //! that came by, as a histogram.
 
+use crate::cell::Cell;
+
 /// Steps of the histogram.
 pub const STEPS: usize = 24;
 
 /// The least delay of a step is 2^(its number + this) nanoseconds, but that of the first one, which is 0.
 const FIRST_STEP: u32 = 10;
-
-#[cfg(not(target_arch = "bpf"))]
-type Cell = u64;
-#[cfg(target_arch = "bpf")]
-type Cell = core::sync::atomic::AtomicU64;
 
 /// See the module. Atomic on the kernel side, plain numbers where it is read.
 #[repr(C)]
