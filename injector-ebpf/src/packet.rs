@@ -20,7 +20,7 @@ use injector_common::{
     config::USES_ANSWERS,
     counters::{Counters, Reason},
     decide::{Match, ticket_valid, triggered},
-    event::{BACKEND_CGROUP_SKB, BACKEND_TC},
+    event::{BACKEND_CGROUP_SKB, BACKEND_LINE, BACKEND_TC},
     flow::{FlowClass, FlowKey},
     member::{Member, Sets},
     netem::{
@@ -327,7 +327,10 @@ fn fires(
         }
     }
     fate = fate.beside(passage.effects);
-    if config!(line) != 0 && fate.effects & DELAYED != 0 && !line::has_room(number, rule) {
+    if config!(line) != 0 && passage.backend != BACKEND_LINE {
+        // A packet that waits is asked about in the delay line. One that is asked about here is answered.
+        fate.effects &= !(DELAYED | OVERTOOK);
+    } else if config!(line) != 0 && fate.effects & DELAYED != 0 && !line::has_room(number, rule) {
         fate.effects = LOST | OVERFLOWED;
     }
     if fate.effects == 0 {

@@ -44,6 +44,20 @@ fn new_connections_are_reset() -> Result<()> {
     Ok(())
 }
 
+/// What is answered does not wait, whatever else the rules want; what is not does.
+#[test]
+fn an_answer_comes_before_a_delay() -> Result<()> {
+    let (target, http) = (inhabited()?, Http::start(LOCAL, 10)?);
+    let injector = attach(target.path(), &["delay 50ms", &format!("tcp dport {} : reject rst", http.port)])?;
+    assert_eq!(visit(&target, "tcp", LOCAL, http.port)?, ["connect ECONNREFUSED"]);
+    assert_eq!(visit(&target, "udp", LOCAL, 9)?, ["connect ok", "send ok", "recv ECONNREFUSED"]);
+    let rules = injector.interrupt()?.expect(0)?.report()?.rules;
+    assert_eq!((rules[1].fired, rules[1].packets["answered"]), (1, 1));
+    // The datagram went through the delay line; the first packet of the connection did not.
+    assert_eq!((rules[0].packets["delayed"], rules[1].matched), (1, 1), "{rules:?}");
+    Ok(())
+}
+
 #[test]
 fn an_established_connection_is_reset() -> Result<()> {
     let (target, http) = (inhabited()?, Http::start(LOCAL, 10)?);
