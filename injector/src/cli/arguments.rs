@@ -29,25 +29,26 @@ const GRAMMARS: [(Grammar, &str); 4] = [
 /// What clap knows of the rules; the order between different options is taken from the matches.
 #[derive(Args, Debug)]
 struct RuleOptions {
-    /// A rule on system calls, in strace's words: inject=SET:error=ERRNO|retval=N|signal=SIG[:when=FIRST[..LAST][+STEP]]
+    /// A rule on system calls, in strace's words: inject=SET:error=ERRNO|retval=N|signal=SIG|delay_enter=T[:when=FIRST[..LAST][+STEP]]
     ///
     /// SET is names, %classes, /regexes, !negations, as in strace. Further words: prob=5%, times=N, scope=process;
-    /// at=exit, on=success, on=failure for calls that have run; predicates such as count>4096, flags&O_CREAT, fd=3,
+    /// delay_exit=T; at=exit, on=success, on=failure for calls that have run; predicates such as count>4096, flags&O_CREAT, fd=3,
     /// comm=NAME. Example: -e inject=fsync,fdatasync:error=EIO:when=3
     #[arg(short = 'e', long = "expression", value_name = "EXPR", help_heading = "Rules")]
     expression: Vec<String>,
     /// The same without `inject=`: SET:ACTIONS
     #[arg(long, value_name = "SET:ACTIONS", help_heading = "Rules")]
     syscall: Vec<String>,
-    /// A rule on packets: 'MATCH : loss P' or 'MATCH : partition'
+    /// A rule on packets, in netem's words: 'MATCH : delay T [JITTER]|loss P|duplicate P|corrupt P|rate R|…'
     ///
+    /// NETEM is any of tc-netem(8)'s words together, or one of partition, reject [rst|icmp], connect=ERRNO.
     /// MATCH is any of egress|ingress|both, tcp|udp|icmp, to|from LIST, port|sport|dport LIST, length RANGE, flags
     /// LIST, each with `not` in front if you like; egress if none is given. LIST is separated by commas.
-    /// Example: --net 'tcp dport 6379 : loss 10%'
+    /// Examples: --net 'tcp dport 6379 : loss 10%' --net 'to 10.1.0.0/16 : delay 80ms 20ms distribution normal'
     #[arg(long, value_name = "MATCH : NETEM", help_heading = "Rules")]
     net: Vec<String>,
     /// A rule on operations, whichever way they come (system call, io_uring, sendfile, splice, mmap):
-    /// OP[,OP…]:error=ERRNO[:path=GLOB][:peer=CIDR][:port=LIST][:when=…][:prob=5%][:times=N]
+    /// OP[,OP…]:error=ERRNO|delay=T[:path=GLOB][:peer=CIDR][:port=LIST][:when=…][:prob=5%][:times=N]
     ///
     /// OP is any of open, read, write, mmap, rename, unlink, mkdir, connect, send, …; `injector doctor` lists those of
     /// this kernel. Example: --io 'read,write:error=EIO:path=/var/lib/**/*.db'

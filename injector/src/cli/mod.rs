@@ -22,8 +22,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::exit::{Code, Failure};
 
-/// Makes a running Linux program meet the failures of real life: system calls that fail, packets that
-/// are lost. From the kernel, for one cgroup, command or process tree; gone when it ends, however it ends.
+/// Makes a running Linux program meet the failures of real life: system calls that fail or stall, packets that
+/// are lost, late or refused. From the kernel, for one cgroup, command or process tree; gone when it ends, however it ends.
 #[derive(Debug, Parser)]
 #[command(
     name = "injector",
