@@ -150,6 +150,8 @@ pub struct Passage {
     pub backend: u32,
     /// What happens to it so far: bits of [`injector_common::netem`].
     pub effects: u32,
+    /// When it was seen: `CLOCK_BOOTTIME`, nanoseconds.
+    pub now: u64,
     /// Does the plan still act? Not 0 if so.
     pub alive: u32,
     /// The bits that are turned in it and in its copy.
@@ -254,7 +256,8 @@ pub fn gather(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) ->
     (passage.due, passage.copy_due, passage.late, passage.queue) = (0, 0, 0, 0);
     passage.cgroup = cgroup;
     // SAFETY: no arguments.
-    passage.alive = u32::from(plan_alive(unsafe { bpf_ktime_get_boot_ns() }));
+    passage.now = unsafe { bpf_ktime_get_boot_ns() };
+    passage.alive = u32::from(plan_alive(passage.now));
     true
 }
 

@@ -111,14 +111,14 @@ unsafe fn tell(event: *mut Event, passage: &Passage, number: u32, rule: &Rule, d
 #[inline(always)]
 pub fn packet(passage: &packet::Passage, (number, rule): (u32, &Rule), decision: u64, fate: Fate) {
     let Some(mut entry) = reserve::<Event>() else { return };
-    // SAFETY: as in `call`; the clock has no arguments.
+    // SAFETY: as in `call`.
     unsafe {
         let event = entry.as_mut_ptr();
         // What is not said below is about tasks.
         event.write_bytes(0, 1);
         (*event).schema = SCHEMA;
         (*event).rule = number;
-        (*event).time = bpf_ktime_get_boot_ns();
+        (*event).time = passage.now;
         (*event).plan = config!(plan);
         (*event).cgroup = passage.cgroup;
         (*event).backend = passage.backend;
