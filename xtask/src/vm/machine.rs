@@ -89,7 +89,9 @@ fn kernel_parameters(guest: &Guest) -> String {
         "nokaslr",
         "random.trust_cpu=on",
         "cgroup_no_v1=all",
-        // An emulated processor that waits for a busy host is not stuck.
+        // A timer whose ticks a busy host delivers late is not broken (arch/x86/kernel/apic/io_apic.c, `check_timer`),
+        // nor is an emulated processor stuck that waits for the host.
+        "no_timer_check",
         "rcupdate.rcu_cpu_stall_timeout=60",
     ];
     if guest.icount {
