@@ -117,21 +117,21 @@ fn jitter_can_keep_the_order() -> Result<()> {
     Ok(())
 }
 
-/// 32 bytes at 64 kbit/s take 4 ms; ten packets wait, and those that come then are lost.
+/// 32 bytes at 16 kbit/s take 16 ms; ten packets wait, and those that come then are lost.
 #[test]
 fn a_rate_is_kept_and_its_queue_is_bounded() -> Result<()> {
     let (target, echo) = (inhabited()?, Echo::start(LOCAL)?);
-    let injector = attach(target.path(), &["udp : rate 64kbit limit 10"])?;
-    let arrived = send(&target, &echo, LOCAL, (100, 1))?;
+    let injector = attach(target.path(), &["udp : rate 16kbit limit 10"])?;
+    let arrived = send(&target, &echo, LOCAL, (100, 0))?;
     let rule = injector.interrupt()?.expect(0)?.report()?.rules.remove(0);
     let [delayed, dropped, overflowed] = ["delayed", "dropped", "overflowed"].map(|name| rule.packets[name]);
     assert_eq!((delayed + overflowed, dropped), (100, overflowed));
     assert_eq!(arrived.len() as u64, delayed);
-    assert!(overflowed > 20 && delayed > 10, "{rule:?}");
+    assert!(overflowed > 20 && delayed >= 10, "{rule:?}");
     let times: Vec<_> = arrived.iter().map(|arrival| arrival.time).collect();
     let (first, last) = (times[0], times[times.len() - 1]);
     // Not faster, but for when the first was late itself.
-    assert!(last - first > (delayed - 3) * 4 * MILLISECOND, "{} ns for {delayed}", last - first);
+    assert!(last - first > (delayed - 3) * 16 * MILLISECOND, "{} ns for {delayed}", last - first);
     Ok(())
 }
 
