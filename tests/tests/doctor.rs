@@ -39,6 +39,7 @@ fn what_works_and_what_does_not() -> Result<()> {
         ("cgroup_skb", true),
         ("tcx", kernel.has_tcx()),
         ("clsact", true),
+        ("sockets", true),
     ];
     for (mechanism, works) in expected {
         let finding = found.get(mechanism).with_context(|| format!("nothing on {mechanism}"))?;

@@ -28,7 +28,7 @@ pub(super) struct Doctor {
     json: bool,
 }
 
-const ALL: [Mechanism; 12] = [
+const ALL: [Mechanism; 13] = [
     Mechanism::Btf,
     Mechanism::Lineage,
     Mechanism::CgroupV2,
@@ -40,6 +40,7 @@ const ALL: [Mechanism; 12] = [
     Mechanism::CgroupIngress,
     Mechanism::Tcx,
     Mechanism::Clsact,
+    Mechanism::Sockets,
     Mechanism::DelayLine,
 ];
 

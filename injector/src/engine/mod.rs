@@ -99,8 +99,9 @@ impl Injector {
         let mut rules = self.rules.clone();
         resolver::resolve(&mut rules, None)?;
         let mut plan = Plan::new(&rules, options, fresh_id()?, &backends)?;
-        let inhabited = |target: &Target| target.pids().is_ok_and(|pids| !pids.is_empty());
-        if (plan.needs_egress() || plan.needs_ingress()) && self.targets.iter().any(inhabited) {
+        let inhabited =
+            |target: &Target| target.cgroup().is_some() && target.pids().is_ok_and(|pids| !pids.is_empty());
+        if plan.needs_packets() && self.targets.iter().any(inhabited) {
             // sk_alloc sets a socket's cgroup, and nothing changes it (net/core/sock.c, cgroup_sk_alloc).
             plan.notes.push(
                 "the target has processes already: a socket that one of them made in another cgroup belongs to that \
@@ -115,12 +116,15 @@ impl Injector {
 
     /// Can the rules on packets be had with these targets?
     fn check_packets(&self, plan: &Plan, targets: &[Target]) -> Result<(), EngineError> {
-        let packets = plan.needs_egress() || plan.needs_ingress();
-        if packets && targets.iter().any(|target| matches!(target, Target::Process(_))) {
-            return Err(EngineError::PacketsOfProcess);
+        let tree = has_tree(targets);
+        if plan.needs_packets() && tree {
+            probe::probe(Mechanism::Sockets, &self.btf)?;
         }
         if plan.needs_ingress() {
             probe::probe(Mechanism::CgroupIngress, &self.btf)?;
+            if tree {
+                probe::probe(Mechanism::CgroupV2, &self.btf)?;
+            }
         }
         if plan.needs_egress() {
             self.egress_mechanism()?;
@@ -165,11 +169,14 @@ impl Injector {
     pub fn apply(self, plan: Plan, start: Start) -> Result<Guard, EngineError> {
         let subjects = Subjects {
             cgroups: self.targets.iter().any(|target| target.cgroup().is_some()),
-            processes: self.targets.iter().any(|target| matches!(target, Target::Process(_))),
+            processes: has_tree(&self.targets),
             command: start == Start::AtExec,
         };
         let mut installation = Installation::prepare(&plan, subjects, &self.btf)?;
         self.exempt(&installation, &plan)?;
+        if plan.needs_packets() {
+            installation.follow_sockets(&self.btf)?;
+        }
         // Processes first: a fork in a target cgroup gives the child a state, and one that has a state
         // could no longer be marked.
         for (target, number) in self.targets.iter().zip(0..) {
@@ -182,11 +189,15 @@ impl Injector {
             add_tree(&installation, cgroup, number)?;
         }
         if plan.needs_ingress() {
-            attach_ingress(&mut installation, &self.targets)?;
+            attach_ingress(&mut installation, &self.targets, &self.procfs)?;
         }
         let coverage = self.cover(&installation, &plan)?;
         let programs = installation.attach_calls(&plan.sites, &self.backends())?;
         installation.keep(programs);
+        // Last, so that a socket that was made before all this has been opened by now.
+        if plan.needs_packets() {
+            installation.mark_sockets(&self.btf)?;
+        }
         Guard::start(plan, self.targets, &self.procfs, installation, coverage, start)
     }
 
@@ -221,8 +232,26 @@ impl Injector {
     }
 }
 
-/// Has the incoming packets of target cgroups pass the rules.
-fn attach_ingress(installation: &mut Installation, targets: &[Target]) -> Result<(), EngineError> {
+/// Is one of them a process tree?
+fn has_tree(targets: &[Target]) -> bool {
+    targets.iter().any(|target| matches!(target, Target::Process(_)))
+}
+
+/// Has the incoming packets of targets pass the rules.
+fn attach_ingress(
+    installation: &mut Installation,
+    targets: &[Target],
+    procfs: &Procfs,
+) -> Result<(), EngineError> {
+    let open = |path: &Path| {
+        std::fs::File::open(path).map_err(|source| EngineError::Cgroup { path: path.into(), source })
+    };
+    if has_tree(targets) {
+        // A socket stays in the cgroup in which it was made, one that is accepted in that of its listener. So those
+        // of a tree can be anywhere.
+        let hierarchy = Hierarchy::discover(procfs).map_err(target::TargetError::from)?;
+        installation.attach_tree_ingress(open(hierarchy.mount_point())?.as_fd())?;
+    }
     // The program of a cgroup runs for all below it, so one below another target needs none.
     let mut covered: Vec<&Path> = Vec::new();
     let mut outermost: Vec<_> = targets.iter().filter_map(Target::cgroup).map(Cgroup::path).collect();
@@ -232,9 +261,7 @@ fn attach_ingress(installation: &mut Installation, targets: &[Target]) -> Result
             continue;
         }
         covered.push(path);
-        let directory =
-            std::fs::File::open(path).map_err(|source| EngineError::Cgroup { path: path.into(), source })?;
-        installation.attach_ingress(directory.as_fd())?;
+        installation.attach_ingress(open(path)?.as_fd())?;
     }
     Ok(())
 }

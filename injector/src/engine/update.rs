@@ -100,8 +100,12 @@ impl Guard {
         if plan.needs_calls() {
             self.installation.follow_calls(&injector.btf)?;
         }
+        if plan.needs_packets() && !self.plan.needs_packets() {
+            self.installation.follow_sockets(&injector.btf)?;
+            self.installation.mark_sockets(&injector.btf)?;
+        }
         if plan.needs_ingress() && !self.plan.needs_ingress() {
-            attach_ingress(&mut self.installation, &self.targets)?;
+            attach_ingress(&mut self.installation, &self.targets, &injector.procfs)?;
         }
         if plan.needs_egress() && self.coverage.is_none() {
             self.coverage = injector.cover(&self.installation, plan)?;

@@ -30,6 +30,7 @@ use super::{
     offsets,
     packet::LinePrograms,
     registry::Listing,
+    sockets::{self, Sockets},
     sys,
     syscall::{AttachError, Attached, Backend, Site},
     tables::Tables,
@@ -124,6 +125,9 @@ pub struct Installation {
     lineage: Vec<(&'static str, OwnedFd, OwnedFd)>,
     ingress: Option<OwnedFd>,
     ingress_links: Vec<OwnedFd>,
+    /// Is a target a process tree?
+    processes: bool,
+    sockets: Option<Sockets>,
 }
 
 /// Programs that sit at a function, or one at many: what is attached and detached together.
@@ -194,6 +198,8 @@ impl Installation {
             lineage: Vec::new(),
             ingress: None,
             ingress_links: Vec::new(),
+            processes: subjects.processes,
+            sockets: None,
         };
         this.fill(None, plan)?;
         this.switch(None, plan);
@@ -202,7 +208,7 @@ impl Installation {
             tracepoints.extend(["cgroup_mkdir", "cgroup_rmdir"]);
         }
         if subjects.processes {
-            tracepoints.push("sched_process_exit");
+            tracepoints.extend(["task_newtask", "sched_process_exit"]);
         }
         if subjects.command {
             tracepoints.push("sched_process_exec");
@@ -355,8 +361,12 @@ impl Installation {
         if !plan.needs_ingress() {
             self.detach_ingress();
         }
+        if !plan.needs_packets() {
+            self.sockets = None;
+        }
         if !plan.needs_calls() {
-            self.lineage.retain(|(name, ..)| !OF_CALLS.contains(name));
+            let tree = self.processes;
+            self.lineage.retain(|(name, ..)| !OF_CALLS.contains(name) || tree && *name == "task_newtask");
         }
     }
 
@@ -377,10 +387,33 @@ impl Installation {
         Ok(())
     }
 
+    /// Has the incoming packets of process trees pass the packet rules, whichever cgroup below this one they come to.
+    pub fn attach_tree_ingress(&mut self, cgroup: BorrowedFd<'_>) -> Result<(), InstallError> {
+        let program = self.ready.load("tree_ingress", "tree_ingress", Kind::CgroupIngress)?;
+        let link = sys::link_to(program.as_fd(), cgroup, BPF_CGROUP_INET_INGRESS as u32)
+            .map_err(system("attach to all incoming packets"))?;
+        self.ingress_links.push(link);
+        Ok(())
+    }
+
+    /// From here on sockets that a process tree makes are marked as its own.
+    pub fn follow_sockets(&mut self, btf: &KernelBtf) -> Result<(), InstallError> {
+        if self.processes && self.sockets.is_none() {
+            self.sockets = Some(Sockets::follow(&self.ready, btf)?);
+        }
+        Ok(())
+    }
+
+    /// Marks the sockets that the process trees, which have to be marked themselves, have open.
+    pub fn mark_sockets(&self, btf: &KernelBtf) -> Result<(), InstallError> {
+        if self.processes { sockets::mark(&self.ready, btf) } else { Ok(()) }
+    }
+
     /// The program for the egress of devices. Where it stays behind after a SIGKILL, it is a gate that
     /// then passes everything; see the kernel side, `egress_gate`.
     pub fn egress_program(&self, stays_behind: bool) -> Result<OwnedFd, InstallError> {
-        let program = self.ready.load("egress", "egress", Kind::Classifier)?;
+        let name = if self.processes { "tree_egress" } else { "egress" };
+        let program = self.ready.load(name, name, Kind::Classifier)?;
         if !stays_behind {
             return Ok(program);
         }
@@ -480,6 +513,9 @@ impl Installation {
         for program in &self.calls {
             *all.entry(program.name.clone()).or_default() += program.attached.misses();
         }
+        if let Some(sockets) = &self.sockets {
+            all.insert(Sockets::name(), sockets.misses());
+        }
         all.into_iter().filter(|(_, misses)| *misses > 0).collect()
     }
 
@@ -497,6 +533,7 @@ impl Installation {
     pub fn detach(&mut self) {
         self.calls.clear();
         self.lineage.clear();
+        self.sockets = None;
         self.detach_ingress();
     }
 }

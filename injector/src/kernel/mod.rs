@@ -14,6 +14,7 @@ pub mod packet;
 pub mod probe;
 pub mod registry;
 pub mod setting;
+mod sockets;
 mod sys;
 pub mod syscall;
 mod tables;

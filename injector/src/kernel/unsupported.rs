@@ -27,6 +27,8 @@ pub enum Mechanism {
     Tcx,
     /// A program at a device's egress, by a clsact filter.
     Clsact,
+    /// Programs that mark the sockets of process trees.
+    Sockets,
     /// A pair of devices with a queue, through which packets make a detour.
     DelayLine,
     /// The unified cgroup hierarchy.
@@ -47,6 +49,7 @@ impl Mechanism {
             Self::CgroupIngress => "cgroup_skb",
             Self::Tcx => "tcx",
             Self::Clsact => "clsact",
+            Self::Sockets => "sockets",
             Self::DelayLine => "delay_line",
             Self::CgroupV2 => "cgroup2",
         }
@@ -65,6 +68,7 @@ impl Mechanism {
             Self::CgroupIngress => "losing packets that come in (cgroup_skb)",
             Self::Tcx => "losing packets that go out, nothing left behind (tcx link)",
             Self::Clsact => "losing packets that go out, where there is no tcx (clsact filter)",
+            Self::Sockets => "packets of process trees (fexit on a security hook, storage in sockets)",
             Self::DelayLine => "delaying packets; loss by the packets of the wire (veth, fq)",
             Self::CgroupV2 => "cgroup targets, and `run` (the unified hierarchy)",
         }

@@ -185,6 +185,11 @@ impl Plan {
         self.rules.iter().any(|rule| rule.kernel.packets.directions & INGRESS != 0)
     }
 
+    /// Does a rule mean packets?
+    pub fn needs_packets(&self) -> bool {
+        self.needs_egress() || self.needs_ingress()
+    }
+
     /// Does a rule mean what threads do: system calls or operations?
     pub fn needs_calls(&self) -> bool {
         self.calls.keys().any(|&entry| entry != PACKETS)

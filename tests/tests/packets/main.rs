@@ -8,6 +8,7 @@ mod leftovers;
 mod losses;
 mod models;
 mod netem;
+mod trees;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
