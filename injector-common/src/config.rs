@@ -64,8 +64,8 @@ pub struct Offsets {
     pub kn_id: u32,
     /// `kernfs_node.parent` (`__parent` since 6.15).
     pub kn_parent: u32,
-    /// Explicit padding.
-    pub _pad: u32,
+    /// `socket.sk`.
+    pub socket_sk: u32,
 }
 
 /// Offsets of what calls and operations are about: files, folders, mounts, sockets; and of signals. Kept apart

@@ -199,8 +199,8 @@ impl Plan {
         self.rules.iter().any(|rule| rule.kernel.packets.directions & CONNECT != 0)
     }
 
-    /// Does a rule mean what cgroups send or get: packets, or connections?
-    pub fn needs_cgroups(&self) -> bool {
+    /// Does a rule mean what sockets send or get: packets, or connections?
+    pub fn needs_packets(&self) -> bool {
         self.needs_egress() || self.needs_ingress() || self.needs_connect()
     }
 

@@ -10,6 +10,7 @@ mod models;
 mod netem;
 mod refusals;
 mod rejects;
+mod trees;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
