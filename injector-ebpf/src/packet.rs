@@ -254,6 +254,9 @@ pub fn gather(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) ->
     let Some(passage) = passage() else { return false };
     passage.packet.direction = direction;
     let Some(transport) = header::parse(skb, &mut passage.packet) else { return false };
+    if config!(session.known) != 0 && config!(session).owns(&passage.packet) {
+        return false;
+    }
     passage.content = content::of(skb, &passage.packet, transport);
     passage.wire = Content::on_the_wire(&passage.packet, transport);
     if uses(USES_ANSWERS) {

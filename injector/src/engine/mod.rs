@@ -13,10 +13,12 @@ mod update;
 
 use std::{
     collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
     os::fd::{AsFd, BorrowedFd},
     path::Path,
 };
 
+use injector_common::packet::mapped;
 use serde::Serialize;
 
 pub use self::{
@@ -39,7 +41,7 @@ use crate::{
     plan::{Line, Options, Plan, PlanError},
     resolver,
     spec::model::Rule,
-    target::{self, Cgroup, Hierarchy, Init, Process, Procfs, Target},
+    target::{self, Cgroup, Hierarchy, Init, Process, Procfs, Session, Target},
 };
 
 /// More calls than this, of all ABIs (some 30 names), are many, see [`backends`].
@@ -114,9 +116,28 @@ impl Injector {
                     .into(),
             );
         }
+        self.spare_session(&mut plan);
         self.check_packets(&plan, &self.targets)?;
         self.check_line(&mut plan)?;
         Ok(plan)
+    }
+
+    /// Has the rules on packets leave the connection alone by which the user came, unless that is insisted on.
+    fn spare_session(&self, plan: &mut Plan) {
+        if plan.options.insist {
+            return;
+        }
+        let Some(session) = Session::of(std::process::id(), &self.procfs) else { return };
+        let end = |address: SocketAddr| match address.ip() {
+            IpAddr::V4(ip) => (mapped(ip.octets()), address.port()),
+            IpAddr::V6(ip) => (ip.octets(), address.port()),
+        };
+        plan.session = injector_common::session::Session::between(end(session.client), end(session.server));
+        if plan.needs_packets() {
+            plan.notes.push(format!(
+                "the packets of your SSH session, {session}, pass (with --unsafe they do not)"
+            ));
+        }
     }
 
     /// Can the rules on packets be had with these targets?

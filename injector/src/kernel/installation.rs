@@ -184,6 +184,7 @@ impl Installation {
             slots: plan.room,
             features: plan.features,
             line: if plan.packets && !plan.options.monitor { line::device(plan.id) } else { 0 },
+            session: plan.session,
             offsets: offsets::read(btf)?,
             objects: offsets::objects(btf)?,
         };

@@ -10,6 +10,7 @@ mod models;
 mod netem;
 mod refusals;
 mod rejects;
+mod session;
 mod trees;
 
 use std::{

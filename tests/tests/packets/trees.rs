@@ -21,9 +21,9 @@ use injector_tests::{
 use crate::{IN, LOCAL, LOCAL6, OUT, SEED, Sent, passing, send_in, sender, sent};
 
 /// How long is waited for what does not come.
-const SHORT: Duration = Duration::from_millis(700);
+pub(crate) const SHORT: Duration = Duration::from_millis(700);
 /// And for what does.
-const LONG: Duration = Duration::from_secs(10);
+pub(crate) const LONG: Duration = Duration::from_secs(10);
 
 /// A way to start a sender of so many datagrams to a port of an address, in a cgroup.
 type Start = fn(&Path, IpAddr, u16, usize) -> Result<Child>;
@@ -100,13 +100,13 @@ fn datagrams_of_old_and_new_sockets() -> Result<()> {
 }
 
 /// A server of TCP, in a process of its own.
-struct Server {
+pub(crate) struct Server {
     process: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Server {
-    fn start(cgroup: &Path, address: IpAddr) -> Result<Self> {
+    pub(crate) fn start(cgroup: &Path, address: IpAddr) -> Result<Self> {
         let mut command = Command::new(victim::SERVE);
         let mut process = spawn_in(cgroup, command.arg(address.to_string()).stdout(Stdio::piped()))?;
         let mut line = String::new();
@@ -115,7 +115,7 @@ impl Server {
     }
 
     /// A connection, if there is one within `limit`.
-    fn connect(&self, limit: Duration) -> Option<TcpStream> {
+    pub(crate) fn connect(&self, limit: Duration) -> Option<TcpStream> {
         TcpStream::connect_timeout(&self.address, limit).ok()
     }
 }
@@ -128,7 +128,7 @@ impl Drop for Server {
 }
 
 /// How long an answer takes, if one comes within `limit`.
-fn answer(connection: &mut TcpStream, limit: Duration) -> Option<Duration> {
+pub(crate) fn answer(connection: &mut TcpStream, limit: Duration) -> Option<Duration> {
     let begun = Instant::now();
     connection.set_read_timeout(Some(limit)).ok()?;
     connection.write_all(b"?").ok()?;
