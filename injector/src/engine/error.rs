@@ -34,9 +34,6 @@ pub enum EngineError {
     /// Devices could not be reached.
     #[error(transparent)]
     Packet(#[from] PacketError),
-    /// Packet rules for a process.
-    #[error("packet rules cannot act on a process: a socket belongs to a cgroup, not to a process")]
-    PacketsOfProcess,
     /// A cgroup's directory cannot be opened.
     #[error("cannot open the cgroup {path}: {source}")]
     Cgroup {
@@ -86,9 +83,6 @@ impl EngineError {
             Self::Install(error) => error.hint(),
             Self::Target(error) => error.hint(),
             Self::Packet(error) => error.hint(),
-            Self::PacketsOfProcess => {
-                "name the process's cgroup with --cgroup (see /proc/PID/cgroup), or start it with `injector run`".into()
-            }
             Self::Cgroup { .. } => "check that it still exists and that you may read it".into(),
             Self::Mailbox(_) => "`injector doctor` says what this kernel allows".into(),
             Self::Ended => "`injector ps` lists what lives".into(),
@@ -106,7 +100,7 @@ impl EngineError {
             Self::Install(error) => error.system().map_or(Blame::Kernel, |error| by(error, Blame::Kernel)),
             Self::Target(_) | Self::Name(_) => Blame::Usage,
             Self::Packet(error) if error.is_permission() => Blame::Permission,
-            Self::Unsupported(_) | Self::PacketsOfProcess | Self::Plan(_) | Self::Packet(_) => Blame::Kernel,
+            Self::Unsupported(_) | Self::Plan(_) | Self::Packet(_) => Blame::Kernel,
             Self::Cgroup { source, .. } => by(source, Blame::Usage),
             Self::Mailbox(error) => by(error, Blame::Kernel),
             Self::Random(_) | Self::Events(_) | Self::Ended => Blame::Other,

@@ -191,11 +191,6 @@ impl Guard {
                 Err(_) => {}
             }
         }
-        if pids.is_empty() {
-            // Whoever comes will most likely come from here: the command of `run` does, and its first packet
-            // is not to be missed.
-            pids.push(std::process::id());
-        }
         let events = coverage.follow(pids)?;
         note_devices(&mut self.notes, events);
         Ok(())

@@ -74,11 +74,16 @@ impl Coverage {
         Self { classifier, lines, procfs, places: BTreeMap::new() }
     }
 
-    /// Covers the network namespaces of these processes and no others. To be called in a tokio runtime, and
+    /// Covers the network namespaces of these processes and no others; where none of them lives, our own, since
+    /// whoever comes will most likely come from here (the command of `run` does), and its first packet is not to be
+    /// missed. To be called in a tokio runtime, and
     /// again and again: nothing tells when a process changes its namespace, and one that is
     /// covered lives on without processes until this lets go of it.
     pub fn follow(&mut self, pids: impl IntoIterator<Item = u32>) -> Result<Vec<Event>, PacketError> {
         let mut present = namespaces_of(pids, &self.procfs)?;
+        if present.is_empty() {
+            present = namespaces_of([std::process::id()], &self.procfs)?;
+        }
         let mut events = Vec::new();
         let deserted = self.places.extract_if(.., |inode, _| !present.contains_key(inode));
         events.extend(deserted.map(|(namespace, _)| Event::Deserted { namespace }));
