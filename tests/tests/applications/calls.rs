@@ -128,7 +128,7 @@ fn slow_connections() -> Result<()> {
     target.spawn(Command::new("python3").args(["-S", "-c", SERVICE]).stderr(Stdio::null()))?;
     let ask = "curl -sS -w '%{time_connect} %{time_total}' http://127.0.0.1:8001/";
     until("an answer of the service", LONG, || Ok(clients.ask(ask)?.code == Some(0)))?;
-    let injector = Injector::attach(target.path(), "connect:delay_enter=500ms:port=6379")?;
+    let injector = Injector::attach(target.path(), "connect:delay_enter=500ms")?;
     let mut injector = injector.json().start()?;
     injector.begun()?;
     let answer = clients.ask(ask)?;

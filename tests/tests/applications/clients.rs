@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use injector_tests::{
     cgroup::Scratch,
     injector::{Injector, Running},
+    postgres,
 };
 
 use crate::services::{self, Services};
@@ -37,6 +38,15 @@ impl Answer {
 /// What each of them says, in the order of the columns of docs/applications.md.
 pub(crate) type Answers = [Answer; 6];
 
+/// How many seconds the clients wait.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience {
+    /// Those that have a time-out: for a connection, or for all they do.
+    pub(crate) patience: u32,
+    /// redis-cli, which has none: until it is ended.
+    pub(crate) redis: u32,
+}
+
 /// A cgroup for clients.
 pub(crate) struct Clients {
     pub(crate) services: &'static Services,
@@ -53,7 +63,8 @@ impl Clients {
 
     /// An injector with these rules on packets, which act when this returns.
     pub(crate) fn attach(&self, rules: &[&str]) -> Result<Running> {
-        let mut injector = Injector::new(["attach", "--json", "--cgroup"])?.word(self.cgroup.path());
+        let mut injector =
+            Injector::new(["attach", "--json", "--seed", "7", "--cgroup"])?.word(self.cgroup.path());
         for rule in rules {
             injector = injector.words(["--net", rule]);
         }
@@ -70,14 +81,14 @@ impl Clients {
     }
 
     /// What all clients say under these rules if they are patient for so many seconds.
-    pub(crate) fn under(&self, rules: &[&str], patience: u32) -> Result<Answers> {
+    pub(crate) fn under(&self, rules: &[&str], patience: Patience) -> Result<Answers> {
         let injector = self.attach(rules)?;
         let answers = self.ask_all(patience)?;
         Self::detach(injector)?;
         Ok(answers)
     }
 
-    fn ask_all(&self, patience: u32) -> Result<Answers> {
+    fn ask_all(&self, Patience { patience, redis }: Patience) -> Result<Answers> {
         let port = self.services.http.port;
         let curl = format!("curl -sv -o /dev/null --connect-timeout {patience}");
         let psql = format!("PGCONNECT_TIMEOUT={patience} psql -X -U postgres -h");
@@ -86,7 +97,7 @@ impl Clients {
             format!("{curl} http://web.test:{port}/"),
             format!("{psql} 127.0.0.1 -c 'select 1'"),
             format!("{psql} db.test -c 'select 1'"),
-            format!("timeout {patience} redis-cli ping"),
+            format!("timeout {redis} redis-cli ping"),
             format!("etcdctl --debug --dial-timeout={patience}s --command-timeout={patience}s get key"),
         ];
         let children = lines.map(|line| self.start(&line).map(|child| (line, child)));
@@ -105,7 +116,7 @@ impl Clients {
 
     /// Starts a client by a line for the shell.
     pub(crate) fn start(&self, line: &str) -> Result<Child> {
-        self.cgroup.spawn(shell(line).stdin(Stdio::null()).stdout(Stdio::piped()))
+        self.cgroup.spawn(shell(line)?.stdin(Stdio::null()).stdout(Stdio::piped()))
     }
 
     /// The same with streams as the caller has set them.
@@ -114,13 +125,12 @@ impl Clients {
     }
 }
 
-/// `line`, whose last command becomes the shell's process. psql is the program itself: the one on the path is a script
-/// that looks for it.
-pub(crate) fn shell(line: &str) -> Command {
+/// A line for the shell. psql is the program itself: the one on the path is a script that looks for it.
+pub(crate) fn shell(line: &str) -> Result<Command> {
     let mut command = Command::new("sh");
-    let path = format!("PATH={}:$PATH; exec 2>&1; ", "$(echo /usr/lib/postgresql/*/bin)");
-    command.args(["-c", &format!("{path}{line}")]);
-    command
+    let programs = postgres::programs()?;
+    command.args(["-c", &format!("PATH={}:$PATH; exec 2>&1; {line}", programs.display())]);
+    Ok(command)
 }
 
 fn answer(line: String, child: Child) -> Result<Answer> {

@@ -34,9 +34,6 @@ fn figure(said: &str, before: &str) -> Result<f64> {
 fn moved(what: &str, measured: f64, (asked, delays): (f64, f64)) -> Result<()> {
     let least = asked * delays;
     eprintln!("{what}: {measured} s, {least} s asked for");
-    ensure!(
-        measured >= least && measured < least + 2.0 * delays,
-        "{what}: {measured} s instead of {least} s"
-    );
+    ensure!((least..least + 2.0 * delays).contains(&measured), "{what}: {measured} s instead of {least} s");
     Ok(())
 }

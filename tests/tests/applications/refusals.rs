@@ -4,7 +4,7 @@ use anyhow::Result;
 use injector_tests::guest::Kernel;
 
 use crate::{
-    clients::{Clients, all_fail},
+    clients::{Clients, Patience, all_fail},
     on,
 };
 
@@ -14,11 +14,11 @@ const UNRESOLVED: [(i32, &str); 2] = [
     (2, r#"could not translate host name "db.test" to address: Temporary failure in name resolution"#),
 ];
 
-fn refused_with(rules: &[&str], curl: i32, error: &str) -> Result<()> {
+fn refused_with(rules: &[&str], (curl, error): (i32, &str), patience: u32) -> Result<()> {
     if !on(Kernel::Debian612)? {
         return Ok(());
     }
-    let answers = Clients::new()?.under(rules, 3)?;
+    let answers = Clients::new()?.under(rules, Patience { patience, redis: 60 })?;
     let [curl_by_name, psql_by_name] = UNRESOLVED;
     all_fail(
         &answers,
@@ -36,20 +36,21 @@ fn refused_with(rules: &[&str], curl: i32, error: &str) -> Result<()> {
 
 #[test]
 fn reset() -> Result<()> {
-    refused_with(&["tcp : reject rst", "udp : reject"], 7, "Connection refused")
+    refused_with(&["tcp : reject rst", "udp : reject"], (7, "Connection refused"), 3)
 }
 
 #[test]
 fn no_route() -> Result<()> {
-    refused_with(&["reject icmp host"], 7, "No route to host")
+    // The kernel believes it at the second try, which is a second later.
+    refused_with(&["reject icmp host"], (7, "No route to host"), 6)
 }
 
 #[test]
 fn connections_refused() -> Result<()> {
-    refused_with(&["connect=ECONNREFUSED"], 7, "Connection refused")
+    refused_with(&["connect=ECONNREFUSED"], (7, "Connection refused"), 3)
 }
 
 #[test]
 fn connections_timed_out() -> Result<()> {
-    refused_with(&["connect=ETIMEDOUT"], 28, "Connection timed out")
+    refused_with(&["connect=ETIMEDOUT"], (28, "Connection timed out"), 3)
 }

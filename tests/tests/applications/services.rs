@@ -64,7 +64,7 @@ impl Services {
         let postgres = server.start("-c fsync=off")?;
         server.done("psql", &["-X", "-d", "postgres", "-c", "create table t (x int)"])?;
         // The machine's own file is behind an overlay.
-        fs::write("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")?;
+        fs::write("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:2 attempts:1\n")?;
         answers("redis-cli ping")?;
         answers("etcdctl endpoint health")?;
         answers("getent hosts web.test")?;

@@ -32,7 +32,7 @@ impl Session {
     fn start(clients: &Clients, line: &str) -> Result<Self> {
         let folder = victim::folder()?;
         let said = folder.path().join("said");
-        let mut command = shell(line);
+        let mut command = shell(line)?;
         let mut client = clients.spawn(command.stdin(Stdio::piped()).stdout(File::create(&said)?))?;
         let stdin = client.stdin.take().context("no stdin")?;
         Ok(Self { client, stdin, said, _folder: folder })

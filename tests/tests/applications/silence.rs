@@ -4,7 +4,7 @@ use anyhow::Result;
 use injector_tests::guest::Kernel;
 
 use crate::{
-    clients::{Clients, all_fail},
+    clients::{Clients, Patience, all_fail},
     on,
 };
 
@@ -13,7 +13,8 @@ fn partition_and_all_lost() -> Result<()> {
     if !on(Kernel::Debian612)? {
         return Ok(());
     }
-    let answers = Clients::new()?.under(&["tcp : partition", "udp : loss 100%"], 3)?;
+    let answers =
+        Clients::new()?.under(&["tcp : partition", "udp : loss 100%"], Patience { patience: 4, redis: 4 })?;
     all_fail(
         &answers,
         [
@@ -24,7 +25,7 @@ fn partition_and_all_lost() -> Result<()> {
                 2,
                 r#"could not translate host name "db.test" to address: Temporary failure in name resolution"#,
             ),
-            // redis-cli has no time of its own: timeout(1) ended it.
+            // That was timeout(1).
             (124, ""),
             (1, "context deadline exceeded"),
         ],

@@ -74,7 +74,7 @@ fn a_third_container_is_not_late() -> Result<()> {
     let report = injector.interrupt()?.expect(0)?.report()?;
     eprintln!("usual {usual:?}, target {late:?}, third {third:?}, back {back:?}, to target {to_target:?}");
     // Only the request is the target's own.
-    ensure!(late.0 >= DELAY && late.0 < 2.0 * DELAY, "{late:?}");
+    ensure!((DELAY..2.0 * DELAY).contains(&late.0), "{late:?}");
     for (least, _) in [usual, third, back, to_target] {
         ensure!(least < DELAY / 10.0, "{least} ms");
     }
@@ -116,7 +116,7 @@ fn loopback_within_a_target_is_late_once_each_way() -> Result<()> {
     let least: f64 = String::from_utf8_lossy(&talk.stdout).trim().parse()?;
     let report = injector.interrupt()?.expect(0)?.report()?;
     eprintln!("{least} ms there and back");
-    ensure!(least >= 400.0 && least < 600.0, "{least} ms there and back");
+    ensure!((400.0..600.0).contains(&least), "{least} ms there and back");
     assert_eq!((report.rules[0].matched, report.rules[0].fired), (20, 20));
     assert_eq!(report.rules[0].packets["delayed"], 20);
     Ok(())
