@@ -32,7 +32,7 @@ use super::{
     naps::{self, Naps, Shortfall},
     object::{Kind, ObjectError, Ready, Sizes},
     offsets,
-    packet::LinePrograms,
+    packet::{LinePrograms, Side},
     registry::Listing,
     sys,
     syscall::{AttachError, Attached, Backend, Site},
@@ -413,15 +413,19 @@ impl Installation {
         hooks.attach(cgroup).map_err(system("attach to the cgroup's connections"))
     }
 
-    /// The program for the egress of devices. Where it stays behind after a SIGKILL, it is a gate that
+    /// The program for a side of devices. Where it stays behind after a SIGKILL, it is a gate that
     /// then passes everything; see the kernel side, `egress_gate`.
-    pub fn egress_program(&self, stays_behind: bool) -> Result<OwnedFd, InstallError> {
-        let program = self.ready.load("egress", "egress", Kind::Classifier)?;
+    pub fn classifier(&self, side: Side, stays_behind: bool) -> Result<OwnedFd, InstallError> {
+        let (name, gate, place) = match side {
+            Side::Egress => ("egress", "egress_gate", 0),
+            Side::Ingress => ("inbound", "inbound_gate", 1),
+        };
+        let program = self.ready.load(name, name, Kind::Classifier)?;
         if !stays_behind {
             return Ok(program);
         }
-        let gate = self.ready.load("egress_gate", "egress_gate", Kind::Classifier)?;
-        self.ready.put_behind("GATE", &program)?;
+        let gate = self.ready.load(gate, gate, Kind::Classifier)?;
+        self.ready.put_behind("GATE", place, &program)?;
         Ok(gate)
     }
 

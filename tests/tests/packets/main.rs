@@ -4,6 +4,7 @@
 mod choices;
 mod containers;
 mod delays;
+mod inbound;
 mod leftovers;
 mod losses;
 mod models;
