@@ -3,6 +3,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::session::Session;
+
 /// Marks a load from a kernel structure, in the offset that the instruction itself holds: the loader puts
 /// there, for the mark plus `n`, what the `n`th word of [`Offsets`] says. An offset that has to be read and
 /// added first costs three instructions, on the path of everybody. No load of ours is that far from its base.
@@ -64,8 +66,8 @@ pub struct Offsets {
     pub kn_id: u32,
     /// `kernfs_node.parent` (`__parent` since 6.15).
     pub kn_parent: u32,
-    /// Explicit padding.
-    pub _pad: u32,
+    /// `socket.sk`.
+    pub socket_sk: u32,
 }
 
 /// Offsets of what calls and operations are about: files, folders, mounts, sockets; and of signals. Kept apart
@@ -172,6 +174,8 @@ pub struct Config {
     pub features: u32,
     /// The number of the delay line's device in each network namespace; 0 for no delay line.
     pub line: u32,
+    /// The connection that the injector's user came by, which no rule on packets means.
+    pub session: Session,
     /// Where the kernel keeps what the programs read.
     pub offsets: Offsets,
     /// The same of files, mounts and sockets.
@@ -179,4 +183,6 @@ pub struct Config {
 }
 
 const _: () = assert!(size_of::<Offsets>() == 36 * 4);
-const _: () = assert!(size_of::<Config>() == 32 + size_of::<Offsets>() + size_of::<ObjectOffsets>());
+const _: () = assert!(
+    size_of::<Config>() == 32 + size_of::<Session>() + size_of::<Offsets>() + size_of::<ObjectOffsets>()
+);

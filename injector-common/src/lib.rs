@@ -31,6 +31,7 @@ pub mod rate;
 pub mod reject;
 pub mod reorder;
 pub mod rule;
+pub mod session;
 pub mod shared;
 #[cfg(test)]
 mod statistics;

@@ -21,6 +21,7 @@ use injector_common::{
 use crate::{
     atomic,
     maps::{CALLS, COUNTERS, RULES, SHARED, SLOTS, config, plan_alive},
+    ownership::SOCKETS,
     packet::Wanted,
     report,
     rules::{read, suppress},
@@ -45,6 +46,43 @@ const PROCEED: i64 = 1;
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "cgroup/connect4")]
 pub extern "C" fn connect4(address: *mut bpf_sock_addr) -> i64 {
+    if of_a_tree(address) { PROCEED } else { ask_v4(address) }
+}
+
+/// A socket of IPv6, which may be about to talk to IPv4.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "cgroup/connect6")]
+pub extern "C" fn connect6(address: *mut bpf_sock_addr) -> i64 {
+    if of_a_tree(address) { PROCEED } else { ask_v6(address) }
+}
+
+/// As [`connect4`], for any cgroup's sockets: those of process trees are met.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "cgroup/connect4")]
+pub extern "C" fn tree_connect4(address: *mut bpf_sock_addr) -> i64 {
+    if of_a_tree(address) { ask_v4(address) } else { PROCEED }
+}
+
+/// As [`connect6`], for any cgroup's sockets: those of process trees are met.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "cgroup/connect6")]
+pub extern "C" fn tree_connect6(address: *mut bpf_sock_addr) -> i64 {
+    if of_a_tree(address) { ask_v6(address) } else { PROCEED }
+}
+
+/// Is it a socket of a process tree? At a target cgroup it is left to the program at the root, which runs next.
+#[inline(always)]
+fn of_a_tree(address: *mut bpf_sock_addr) -> bool {
+    if config!(processes) == 0 {
+        return false;
+    }
+    // SAFETY: a field of the context; a pointer, which the verifier knows as a socket or null.
+    let sock = unsafe { (&raw const (*address).__bindgen_anon_1.sk).read_volatile() };
+    !sock.is_null() && SOCKETS.marked(sock.cast())
+}
+
+#[inline(always)]
+fn ask_v4(address: *mut bpf_sock_addr) -> i64 {
     // SAFETY: fields of the program's own context, read by instructions of the widths that the verifier takes.
     let (peer, port) = unsafe {
         ((&raw const (*address).user_ip4).read_volatile(), (&raw const (*address).user_port).read_volatile())
@@ -52,10 +90,8 @@ pub extern "C" fn connect4(address: *mut bpf_sock_addr) -> i64 {
     ask(address, mapped(peer.to_ne_bytes()), port)
 }
 
-/// A socket of IPv6, which may be about to talk to IPv4.
-#[unsafe(no_mangle)]
-#[unsafe(link_section = "cgroup/connect6")]
-pub extern "C" fn connect6(address: *mut bpf_sock_addr) -> i64 {
+#[inline(always)]
+fn ask_v6(address: *mut bpf_sock_addr) -> i64 {
     // SAFETY: as above. Each word by itself: the verifier takes no offset that is not in the instruction.
     let (peer, port) = unsafe {
         let peer = &raw const (*address).user_ip6;

@@ -57,6 +57,12 @@ pub const NOWHERE: u32 = 0x7fff_fffe;
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "cgroup_skb/ingress")]
 pub extern "C" fn ingress(skb: *mut __sk_buff) -> i64 {
+    come_in(skb)
+}
+
+/// What becomes of a packet that comes to a target: 1 to pass, 0 to drop.
+#[inline(always)]
+pub fn come_in(skb: *mut __sk_buff) -> i64 {
     // The cgroup is known by construction; its number would be that of the socket's own cgroup.
     if inbound::decided(skb) || !gather(skb, INGRESS, BACKEND_CGROUP_SKB, 0) {
         return 1;
@@ -75,10 +81,16 @@ pub extern "C" fn egress(skb: *mut __sk_buff) -> i64 {
         return TC_NEXT;
     }
     // SAFETY: only whether there is a value counts.
-    if unsafe { CGROUPS.get(cgroup) }.is_none() || met_before(skb) {
+    if unsafe { CGROUPS.get(cgroup) }.is_none() {
         return TC_NEXT;
     }
-    if !gather(skb, EGRESS, BACKEND_TC, cgroup) {
+    leave(skb, cgroup)
+}
+
+/// What becomes of a packet of a target that leaves by a device: the classifier's verdict.
+#[inline(always)]
+pub fn leave(skb: *mut __sk_buff, cgroup: u64) -> i64 {
+    if met_before(skb) || !gather(skb, EGRESS, BACKEND_TC, cgroup) {
         return TC_NEXT;
     }
     if let Some(passage) = line::wanted(skb) {
@@ -247,6 +259,9 @@ pub fn gather(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) ->
     let Some(passage) = passage() else { return false };
     passage.packet.direction = direction;
     let Some(transport) = header::parse(skb, &mut passage.packet) else { return false };
+    if config!(session.known) != 0 && config!(session).owns(&passage.packet) {
+        return false;
+    }
     passage.content = content::of(skb, &passage.packet, transport);
     passage.wire = Content::on_the_wire(&passage.packet, transport);
     if uses(USES_ANSWERS) {

@@ -149,6 +149,12 @@ pub fn has_borrowed_credentials(task: Task) -> bool {
     load!("u64", task, task_cred) != load!("u64", task, task_real_cred)
 }
 
+/// The `struct sock` of a `struct socket`, both known to the verifier.
+#[inline(always)]
+pub fn sock_of(socket: *const c_void) -> *mut c_void {
+    load!("u64", socket, socket_sk) as *mut c_void
+}
+
 /// The leader of the task's process.
 #[inline(always)]
 pub fn leader(task: Task) -> Task {

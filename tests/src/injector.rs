@@ -112,6 +112,13 @@ impl Injector {
         self
     }
 
+    /// With a variable in its environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.options.env(name, value);
+        self
+    }
+
     /// Descriptor 0, and the folder to be in.
     #[must_use]
     pub fn in_folder(mut self, stdin: Stdio, folder: &Path) -> Self {

@@ -23,6 +23,8 @@ pub const STEADY: &str = env!("VICTIM_STEADY");
 pub const TREE: &str = env!("VICTIM_TREE");
 /// A sender of datagrams.
 pub const DATAGRAMS: &str = env!("VICTIM_DATAGRAMS");
+/// A server of TCP.
+pub const SERVE: &str = env!("VICTIM_SERVE");
 /// A reader that comes by every road.
 pub const ROADS: &str = env!("VICTIM_ROADS");
 /// A client that says what it was told.

@@ -42,6 +42,7 @@ fn what_works_and_what_does_not() -> Result<()> {
         ("cgroup_connect", true),
         ("tcx", kernel.has_tcx()),
         ("clsact", true),
+        ("sockets", true),
     ];
     for (mechanism, works) in expected {
         let finding = found.get(mechanism).with_context(|| format!("nothing on {mechanism}"))?;

@@ -1,7 +1,8 @@
-/* datagrams ADDRESS PORT COUNT GAP_MS
+/* datagrams ADDRESS PORT COUNT GAP_MS [held]
  *
  * Sends numbered UDP datagrams to an echo server and collects the echoes; then prints one line:
- * `sent N refused N received N: NUMBER…`, the numbers of the echoes that came, in order. */
+ * `sent N refused N received N: NUMBER…`, the numbers of the echoes that came, in order.
+ * With `held` it has its socket before it waits for its standard input to end, and only then sends. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -40,7 +41,7 @@ static void collect(int fd, long until)
 
 int main(int argc, char **argv)
 {
-	if (argc != 5)
+	if (argc != 5 && argc != 6)
 		return 95;
 	uint32_t count = strtoul(argv[3], NULL, 10), refused = 0, received = 0;
 	long gap = strtol(argv[4], NULL, 10);
@@ -62,6 +63,8 @@ int main(int argc, char **argv)
 		perror("socket");
 		return 94;
 	}
+	while (argc == 6 && getchar() != EOF)
+		;
 	for (uint32_t number = 0; number < count; number++) {
 		if (sendto(fd, &number, sizeof number, 0, to, size) != sizeof number)
 			refused++;

@@ -28,7 +28,7 @@ pub(super) struct Doctor {
     json: bool,
 }
 
-const ALL: [Mechanism; 15] = [
+const ALL: [Mechanism; 16] = [
     Mechanism::Btf,
     Mechanism::Lineage,
     Mechanism::CgroupV2,
@@ -43,6 +43,7 @@ const ALL: [Mechanism; 15] = [
     Mechanism::CgroupConnect,
     Mechanism::Tcx,
     Mechanism::Clsact,
+    Mechanism::Sockets,
     Mechanism::DelayLine,
 ];
 

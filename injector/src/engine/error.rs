@@ -38,9 +38,6 @@ pub enum EngineError {
     /// Devices could not be reached.
     #[error(transparent)]
     Packet(#[from] PacketError),
-    /// Packet rules for a process.
-    #[error("packet rules cannot act on a process: a socket belongs to a cgroup, not to a process")]
-    PacketsOfProcess,
     /// What comes in is to wait where others live as well.
     #[error("the rule `{rule}` has packets wait or change that come in, and {shared}")]
     Inbound {
@@ -98,9 +95,6 @@ impl EngineError {
             Self::Install(error) => error.hint(),
             Self::Target(error) => error.hint(),
             Self::Packet(error) => error.hint(),
-            Self::PacketsOfProcess => {
-                "name the process's cgroup with --cgroup (see /proc/PID/cgroup), or start it with `injector run`".into()
-            }
             Self::Inbound { shared, .. } => shared.hint().into(),
             Self::Cgroup { .. } => "check that it still exists and that you may read it".into(),
             Self::Mailbox(_) => "`injector doctor` says what this kernel allows".into(),
@@ -119,7 +113,7 @@ impl EngineError {
             Self::Install(error) => error.system().map_or(Blame::Kernel, |error| by(error, Blame::Kernel)),
             Self::Target(_) | Self::Name(_) | Self::Inbound { .. } => Blame::Usage,
             Self::Packet(error) if error.is_permission() => Blame::Permission,
-            Self::Unsupported(_) | Self::PacketsOfProcess | Self::Plan(_) | Self::Packet(_) => Blame::Kernel,
+            Self::Unsupported(_) | Self::Plan(_) | Self::Packet(_) => Blame::Kernel,
             Self::Cgroup { source, .. } => by(source, Blame::Usage),
             Self::Mailbox(error) => by(error, Blame::Kernel),
             Self::Random(_) | Self::Events(_) | Self::Ended => Blame::Other,

@@ -25,7 +25,7 @@ use crate::{
         clock,
         installation::Installation,
         nap::Lost,
-        packet::{Coverage, Event as DeviceEvent},
+        packet::{Coverage, Event as DeviceEvent, PacketError},
     },
     plan::Plan,
     readable::readable,
@@ -283,6 +283,9 @@ async fn changes(coverage: Option<&mut Coverage>) -> Vec<DeviceEvent> {
 pub(super) fn note_devices(notes: &mut Vec<String>, events: Vec<DeviceEvent>) {
     for event in events {
         match event {
+            DeviceEvent::Failed(PacketError::Shared(shared)) => {
+                notes.push(format!("packets that come in do not wait: {shared}"));
+            }
             DeviceEvent::Failed(error) => notes.push(format!("packets of one device pass: {error}")),
             other => tracing::debug!(?other, "device"),
         }

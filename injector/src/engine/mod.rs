@@ -13,10 +13,12 @@ mod update;
 
 use std::{
     collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
     os::fd::{AsFd, BorrowedFd},
     path::Path,
 };
 
+use injector_common::packet::mapped;
 use serde::Serialize;
 
 pub use self::{
@@ -28,6 +30,7 @@ pub use self::{
 };
 use crate::{
     kernel::{
+        at_cgroup::Whose,
         btf::KernelBtf,
         installation::{InstallError, Installation, Subjects},
         packet::{self, Classifier, Coverage, Lines, Side},
@@ -38,7 +41,7 @@ use crate::{
     plan::{Line, Options, Plan, PlanError},
     resolver,
     spec::model::Rule,
-    target::{self, Cgroup, Hierarchy, Init, Process, Procfs, Target},
+    target::{self, Cgroup, Hierarchy, Init, Process, Procfs, Session, Target},
 };
 
 /// More calls than this, of all ABIs (some 30 names), are many, see [`backends`].
@@ -103,8 +106,9 @@ impl Injector {
         let mut rules = self.rules.clone();
         resolver::resolve(&mut rules, None)?;
         let mut plan = Plan::new(&rules, options, fresh_id()?, &backends)?;
-        let inhabited = |target: &Target| target.pids().is_ok_and(|pids| !pids.is_empty());
-        if plan.needs_cgroups() && self.targets.iter().any(inhabited) {
+        let inhabited =
+            |target: &Target| target.cgroup().is_some() && target.pids().is_ok_and(|pids| !pids.is_empty());
+        if plan.needs_packets() && self.targets.iter().any(inhabited) {
             // sk_alloc sets a socket's cgroup, and nothing changes it (net/core/sock.c, cgroup_sk_alloc).
             plan.notes.push(
                 "the target has processes already: a socket that one of them made in another cgroup belongs to that \
@@ -112,16 +116,39 @@ impl Injector {
                     .into(),
             );
         }
+        self.spare_session(&mut plan);
         self.check_packets(&plan, &self.targets)?;
         self.check_line(&mut plan)?;
         self.check_inbound(&plan, &self.targets)?;
         Ok(plan)
     }
 
+    /// Has the rules on packets leave the connection alone by which the user came, unless that is insisted on.
+    fn spare_session(&self, plan: &mut Plan) {
+        if plan.options.insist {
+            return;
+        }
+        let Some(session) = Session::of(std::process::id(), &self.procfs) else { return };
+        let end = |address: SocketAddr| match address.ip() {
+            IpAddr::V4(ip) => (mapped(ip.octets()), address.port()),
+            IpAddr::V6(ip) => (ip.octets(), address.port()),
+        };
+        plan.session = injector_common::session::Session::between(end(session.client), end(session.server));
+        if plan.needs_packets() {
+            plan.notes.push(format!(
+                "the packets of your SSH session, {session}, pass (with --unsafe they do not)"
+            ));
+        }
+    }
+
     /// Can the rules on packets be had with these targets?
     fn check_packets(&self, plan: &Plan, targets: &[Target]) -> Result<(), EngineError> {
-        if plan.needs_cgroups() && targets.iter().any(|target| matches!(target, Target::Process(_))) {
-            return Err(EngineError::PacketsOfProcess);
+        let tree = has_tree(targets);
+        if plan.needs_packets() && tree {
+            probe::probe(Mechanism::Sockets, &self.btf)?;
+        }
+        if (plan.needs_ingress() || plan.needs_connect()) && tree {
+            probe::probe(Mechanism::CgroupV2, &self.btf)?;
         }
         if plan.needs_ingress() {
             probe::probe(Mechanism::CgroupIngress, &self.btf)?;
@@ -188,13 +215,16 @@ impl Injector {
     pub fn apply(self, plan: Plan, start: Start) -> Result<Guard, EngineError> {
         let subjects = Subjects {
             cgroups: self.targets.iter().any(|target| target.cgroup().is_some()),
-            processes: self.targets.iter().any(|target| matches!(target, Target::Process(_))),
+            processes: has_tree(&self.targets),
             command: start == Start::AtExec,
         };
         let mut installation = Installation::prepare(&plan, subjects, &self.btf)?;
         self.exempt(&installation, &plan)?;
         if plan.needs_naps() {
             installation.begin_naps(plan.options.longest_nap)?;
+        }
+        if plan.needs_packets() {
+            installation.follow_sockets(&self.btf)?;
         }
         // Processes first: a fork in a target cgroup gives the child a state, and one that has a state
         // could no longer be marked.
@@ -208,14 +238,22 @@ impl Injector {
             add_tree(&installation, cgroup, number)?;
         }
         if plan.needs_ingress() {
-            at_cgroups(&self.targets, |cgroup| installation.attach_ingress(cgroup))?;
+            at_cgroups(&self.targets, &self.procfs, |whose, cgroup| {
+                installation.attach_ingress(whose, cgroup)
+            })?;
         }
         if plan.needs_connect() {
-            at_cgroups(&self.targets, |cgroup| installation.attach_connect(cgroup))?;
+            at_cgroups(&self.targets, &self.procfs, |whose, cgroup| {
+                installation.attach_connect(whose, cgroup)
+            })?;
         }
         let coverage = self.cover(&installation, &plan)?;
         let programs = installation.attach_calls(&plan.sites, &self.backends())?;
         installation.keep(programs);
+        // Last, so that a socket that was made before all this has been opened by now.
+        if plan.needs_packets() {
+            installation.mark_sockets(&self.btf)?;
+        }
         Guard::start(plan, self.targets, &self.procfs, installation, coverage, start)
     }
 
@@ -267,11 +305,27 @@ fn sides(plan: &Plan) -> impl Iterator<Item = Side> {
     plan.needs_egress().then_some(Side::Egress).into_iter().chain(inbound)
 }
 
-/// Puts programs at the target cgroups.
+/// Is one of them a process tree?
+fn has_tree(targets: &[Target]) -> bool {
+    targets.iter().any(|target| matches!(target, Target::Process(_)))
+}
+
+/// Puts programs at the target cgroups, and at the root of all cgroups for process trees: a socket stays in the
+/// cgroup in which it was made, one that is accepted in that of its listener, so those of a tree can be anywhere.
 fn at_cgroups(
     targets: &[Target],
-    mut attach: impl FnMut(BorrowedFd<'_>) -> Result<(), InstallError>,
+    procfs: &Procfs,
+    mut attach: impl FnMut(Whose, BorrowedFd<'_>) -> Result<(), InstallError>,
 ) -> Result<(), EngineError> {
+    let mut attach = |whose, path: &Path| {
+        let directory =
+            std::fs::File::open(path).map_err(|source| EngineError::Cgroup { path: path.into(), source })?;
+        Ok::<_, EngineError>(attach(whose, directory.as_fd())?)
+    };
+    if has_tree(targets) {
+        let hierarchy = Hierarchy::discover(procfs).map_err(target::TargetError::from)?;
+        attach(Whose::Tree, hierarchy.mount_point())?;
+    }
     // The program of a cgroup runs for all below it, so one below another target needs none.
     let mut covered: Vec<&Path> = Vec::new();
     let mut outermost: Vec<_> = targets.iter().filter_map(Target::cgroup).map(Cgroup::path).collect();
@@ -281,9 +335,7 @@ fn at_cgroups(
             continue;
         }
         covered.push(path);
-        let directory =
-            std::fs::File::open(path).map_err(|source| EngineError::Cgroup { path: path.into(), source })?;
-        attach(directory.as_fd())?;
+        attach(Whose::Cgroup, path)?;
     }
     Ok(())
 }

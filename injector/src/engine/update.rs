@@ -115,11 +115,16 @@ impl Guard {
         if plan.needs_naps() {
             self.installation.begin_naps(plan.options.longest_nap)?;
         }
+        if plan.needs_packets() && !self.plan.needs_packets() {
+            self.installation.follow_sockets(&injector.btf)?;
+            self.installation.mark_sockets(&injector.btf)?;
+        }
+        let (installation, procfs) = (&mut self.installation, &injector.procfs);
         if plan.needs_ingress() && !self.plan.needs_ingress() {
-            at_cgroups(&self.targets, |cgroup| self.installation.attach_ingress(cgroup))?;
+            at_cgroups(&self.targets, procfs, |whose, cgroup| installation.attach_ingress(whose, cgroup))?;
         }
         if plan.needs_connect() && !self.plan.needs_connect() {
-            at_cgroups(&self.targets, |cgroup| self.installation.attach_connect(cgroup))?;
+            at_cgroups(&self.targets, procfs, |whose, cgroup| installation.attach_connect(whose, cgroup))?;
         }
         let Some(coverage) = &mut self.coverage else {
             self.coverage = injector.cover(&self.installation, plan)?;

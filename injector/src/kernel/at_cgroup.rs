@@ -2,34 +2,74 @@
 //! a cgroup runs for all below it.
 
 use std::{
-    io,
+    collections::{BTreeMap, btree_map::Entry},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
 use super::{
-    object::{Kind, ObjectError, Ready},
+    installation::InstallError,
+    object::{Kind, Ready},
     sys,
 };
+
+/// Whose sockets a program that is put at a cgroup is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Those that were made in the cgroup, or below it.
+    Cgroup,
+    /// Those of process trees, wherever they were made.
+    Tree,
+}
+
+/// A hook's programs: for sockets of cgroups, and for those of process trees.
+type Hook = (&'static str, &'static str, Kind);
 
 /// Programs of one purpose, with their links. Dropping it takes them off.
 #[derive(Debug)]
 pub(super) struct AtCgroups {
-    programs: Vec<(OwnedFd, u32)>,
+    hooks: &'static [Hook],
+    programs: BTreeMap<&'static str, OwnedFd>,
     links: Vec<OwnedFd>,
 }
 
 impl AtCgroups {
+    /// Packets that come in.
+    pub(super) fn ingress() -> Self {
+        Self::new(&[("ingress", "tree_ingress", Kind::CgroupIngress)])
+    }
+
     /// The hooks in connect(2).
-    pub(super) fn connect(ready: &Ready) -> Result<Self, ObjectError> {
-        let kinds = [("connect4", Kind::CgroupConnect4), ("connect6", Kind::CgroupConnect6)];
-        let load = |(name, kind): (&str, Kind)| Ok((ready.load(name, name, kind)?, kind.numbers().1));
-        Ok(Self { programs: kinds.into_iter().map(load).collect::<Result<_, _>>()?, links: Vec::new() })
+    pub(super) fn connect() -> Self {
+        Self::new(&[
+            ("connect4", "tree_connect4", Kind::CgroupConnect4),
+            ("connect6", "tree_connect6", Kind::CgroupConnect6),
+        ])
+    }
+
+    fn new(hooks: &'static [Hook]) -> Self {
+        Self { hooks, programs: BTreeMap::new(), links: Vec::new() }
     }
 
     /// Puts them at one more cgroup.
-    pub(super) fn attach(&mut self, cgroup: BorrowedFd<'_>) -> io::Result<()> {
-        for (program, hook) in &self.programs {
-            self.links.push(sys::link_to(program.as_fd(), cgroup, *hook)?);
+    ///
+    /// # Errors
+    /// A program is not taken, or cannot be attached.
+    pub(super) fn attach(
+        &mut self,
+        ready: &Ready,
+        whose: Whose,
+        cgroup: BorrowedFd<'_>,
+    ) -> Result<(), InstallError> {
+        for &(own, tree, kind) in self.hooks {
+            let name = if whose == Whose::Tree { tree } else { own };
+            let program = match self.programs.entry(name) {
+                Entry::Occupied(loaded) => loaded.into_mut(),
+                Entry::Vacant(place) => place.insert(ready.load(name, name, kind)?),
+            };
+            let link = sys::link_to(program.as_fd(), cgroup, kind.numbers().1).map_err(|source| {
+                InstallError::System { what: format!("attach {name} to a cgroup"), source }
+            })?;
+            self.links.push(link);
         }
         Ok(())
     }

@@ -9,7 +9,6 @@ use std::{
 };
 
 use aya::maps::{Map, MapData, MapError, RingBuf};
-use aya_obj::generated::bpf_attach_type::BPF_CGROUP_INET_INGRESS;
 use bytemuck::Zeroable;
 use injector_common::{
     call::{ABI_COMPAT, CALLS_PER_ABI, CallRules, PACKETS, Run, Slot},
@@ -22,7 +21,7 @@ use injector_common::{
 use nix::libc;
 
 use super::{
-    at_cgroup::AtCgroups,
+    at_cgroup::{AtCgroups, Whose},
     btf::{BtfError, KernelBtf},
     descriptors,
     lease::LeaseKeeper,
@@ -34,6 +33,7 @@ use super::{
     offsets,
     packet::{LinePrograms, Side},
     registry::Listing,
+    sockets::{self, Sockets},
     sys,
     syscall::{AttachError, Attached, Backend, Site},
     tables::Tables,
@@ -132,9 +132,11 @@ pub struct Installation {
     /// Skipped runs of programs that a change of the plan has taken off.
     misses_before: BTreeMap<String, u64>,
     lineage: Vec<(&'static str, OwnedFd, OwnedFd)>,
-    ingress: Option<OwnedFd>,
-    ingress_links: Vec<OwnedFd>,
+    ingress: Option<AtCgroups>,
     connect: Option<AtCgroups>,
+    /// Is a target a process tree?
+    processes: bool,
+    sockets: Option<Sockets>,
 }
 
 /// Programs that sit at a function, or one at many: what is attached and detached together.
@@ -182,6 +184,7 @@ impl Installation {
             slots: plan.room,
             features: plan.features,
             line: if plan.packets && !plan.options.monitor { line::device(plan.id) } else { 0 },
+            session: plan.session,
             offsets: offsets::read(btf)?,
             objects: offsets::objects(btf)?,
         };
@@ -205,8 +208,9 @@ impl Installation {
             misses_before: BTreeMap::new(),
             lineage: Vec::new(),
             ingress: None,
-            ingress_links: Vec::new(),
             connect: None,
+            processes: subjects.processes,
+            sockets: None,
         };
         this.fill(None, plan)?;
         this.switch(None, plan);
@@ -215,7 +219,7 @@ impl Installation {
             tracepoints.extend(["cgroup_mkdir", "cgroup_rmdir"]);
         }
         if subjects.processes {
-            tracepoints.push("sched_process_exit");
+            tracepoints.extend(["task_newtask", "sched_process_exit"]);
         }
         if subjects.command {
             tracepoints.push("sched_process_exec");
@@ -377,46 +381,50 @@ impl Installation {
             self.naps.release();
         }
         if !plan.needs_ingress() {
-            self.detach_ingress();
+            self.ingress = None;
         }
         if !plan.needs_connect() {
             self.connect = None;
         }
+        if !plan.needs_packets() {
+            self.sockets = None;
+        }
         if !plan.needs_calls() {
-            self.lineage.retain(|(name, ..)| !OF_CALLS.contains(name));
+            let tree = self.processes;
+            self.lineage.retain(|(name, ..)| !OF_CALLS.contains(name) || tree && *name == "task_newtask");
         }
     }
 
-    fn detach_ingress(&mut self) {
-        self.ingress_links.clear();
-        self.ingress = None;
-    }
-
     /// Has the incoming packets of a cgroup, and of all below it, pass the packet rules.
-    pub fn attach_ingress(&mut self, cgroup: BorrowedFd<'_>) -> Result<(), InstallError> {
-        let program = match &self.ingress {
-            Some(program) => program,
-            None => self.ingress.insert(self.ready.load("ingress", "ingress", Kind::CgroupIngress)?),
-        };
-        let link = sys::link_to(program.as_fd(), cgroup, BPF_CGROUP_INET_INGRESS as u32)
-            .map_err(system("attach to the cgroup's incoming packets"))?;
-        self.ingress_links.push(link);
-        Ok(())
+    pub fn attach_ingress(&mut self, whose: Whose, cgroup: BorrowedFd<'_>) -> Result<(), InstallError> {
+        let hooks = self.ingress.get_or_insert_with(AtCgroups::ingress);
+        hooks.attach(&self.ready, whose, cgroup)
     }
 
     /// Has sockets of a cgroup, and of all below it, pass the rules on connections before they connect.
-    pub fn attach_connect(&mut self, cgroup: BorrowedFd<'_>) -> Result<(), InstallError> {
-        let hooks = match &mut self.connect {
-            Some(hooks) => hooks,
-            None => self.connect.insert(AtCgroups::connect(&self.ready)?),
-        };
-        hooks.attach(cgroup).map_err(system("attach to the cgroup's connections"))
+    pub fn attach_connect(&mut self, whose: Whose, cgroup: BorrowedFd<'_>) -> Result<(), InstallError> {
+        let hooks = self.connect.get_or_insert_with(AtCgroups::connect);
+        hooks.attach(&self.ready, whose, cgroup)
+    }
+
+    /// From here on sockets that a process tree makes are marked as its own.
+    pub fn follow_sockets(&mut self, btf: &KernelBtf) -> Result<(), InstallError> {
+        if self.processes && self.sockets.is_none() {
+            self.sockets = Some(Sockets::follow(&self.ready, btf)?);
+        }
+        Ok(())
+    }
+
+    /// Marks the sockets that the process trees, which have to be marked themselves, have open.
+    pub fn mark_sockets(&self, btf: &KernelBtf) -> Result<(), InstallError> {
+        if self.processes { sockets::mark(&self.ready, btf) } else { Ok(()) }
     }
 
     /// The program for a side of devices. Where it stays behind after a SIGKILL, it is a gate that
     /// then passes everything; see the kernel side, `egress_gate`.
     pub fn classifier(&self, side: Side, stays_behind: bool) -> Result<OwnedFd, InstallError> {
         let (name, gate, place) = match side {
+            Side::Egress if self.processes => ("tree_egress", "egress_gate", 0),
             Side::Egress => ("egress", "egress_gate", 0),
             Side::Ingress => ("inbound", "inbound_gate", 1),
         };
@@ -534,6 +542,9 @@ impl Installation {
         for program in &self.calls {
             *all.entry(program.name.clone()).or_default() += program.attached.misses();
         }
+        if let Some(sockets) = &self.sockets {
+            all.insert(Sockets::name(), sockets.misses());
+        }
         all.into_iter().filter(|(_, misses)| *misses > 0).collect()
     }
 
@@ -555,7 +566,8 @@ impl Installation {
         }
         self.naps.leave();
         self.lineage.clear();
-        self.detach_ingress();
+        self.sockets = None;
+        self.ingress = None;
         self.connect = None;
     }
 }

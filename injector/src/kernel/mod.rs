@@ -1,6 +1,6 @@
 //! What is asked of the kernel: probing, loading, attaching. The only place with `unsafe`.
 
-mod at_cgroup;
+pub mod at_cgroup;
 pub mod btf;
 pub mod clock;
 pub mod descriptors;
@@ -17,6 +17,7 @@ pub mod packet;
 pub mod probe;
 pub mod registry;
 pub mod setting;
+mod sockets;
 mod sys;
 pub mod syscall;
 mod tables;

@@ -163,6 +163,10 @@ pub enum Kind {
     Tracepoint(u32),
     /// A tracepoint without types; here for programs that are run by hand.
     RawTracepoint,
+    /// Behind the function with this BTF id.
+    Exit(u32),
+    /// A walk that calls the function with this BTF id.
+    Iterator(u32),
     /// A kprobe.
     Kprobe,
     /// A kprobe on many functions by one link.
@@ -189,12 +193,15 @@ impl Kind {
                 (prog::BPF_PROG_TYPE_TRACING, attach::BPF_MODIFY_RETURN as u32, id)
             }
             Self::Entry(id) => (prog::BPF_PROG_TYPE_TRACING, attach::BPF_TRACE_FENTRY as u32, id),
-            Self::ExitSleepable(id) => (prog::BPF_PROG_TYPE_TRACING, attach::BPF_TRACE_FEXIT as u32, id),
+            Self::Exit(id) | Self::ExitSleepable(id) => {
+                (prog::BPF_PROG_TYPE_TRACING, attach::BPF_TRACE_FEXIT as u32, id)
+            }
             Self::RawTracepoint => (prog::BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0),
             Self::Lsm(id) | Self::LsmSleepable(id) => {
                 (prog::BPF_PROG_TYPE_LSM, attach::BPF_LSM_MAC as u32, id)
             }
             Self::Tracepoint(id) => (prog::BPF_PROG_TYPE_TRACING, attach::BPF_TRACE_RAW_TP as u32, id),
+            Self::Iterator(id) => (prog::BPF_PROG_TYPE_TRACING, attach::BPF_TRACE_ITER as u32, id),
             Self::Kprobe => (prog::BPF_PROG_TYPE_KPROBE, 0, 0),
             Self::KprobeMulti => (prog::BPF_PROG_TYPE_KPROBE, attach::BPF_TRACE_KPROBE_MULTI as u32, 0),
             Self::UprobeMulti => (prog::BPF_PROG_TYPE_KPROBE, attach::BPF_TRACE_UPROBE_MULTI as u32, 0),
@@ -385,7 +392,7 @@ fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, Obj
         "DISTRIBUTIONS" if sizes.queues => shape.max_entries = count(MOST_DISTRIBUTIONS),
         "FLOWS" | "ORDER" => shape.max_entries = sizes.flows,
         "EVENTS" => shape.max_entries = sizes.events,
-        "OBJECTS" => {
+        "OBJECTS" | "SOCKETS" => {
             types = state_types(shape.value_size).map_err(refused_types)?;
             shape.types = Some((types.as_fd(), 1, 3));
         }
@@ -412,7 +419,7 @@ fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, Obj
     Ok(fd)
 }
 
-/// Task storage insists on knowing the types of its key and value (kernel/bpf/bpf_local_storage.c,
+/// Storage of tasks and sockets insists on knowing the types of its key and value (kernel/bpf/bpf_local_storage.c,
 /// `bpf_local_storage_map_alloc_check`): id 1 a 32-bit number, id 3 an array of `bytes` bytes.
 fn state_types(bytes: u32) -> Result<OwnedFd, (io::Error, String)> {
     const INT: u32 = BtfKind::Int as u32;

@@ -83,7 +83,7 @@ fn fill(
         root_hierarchy: btf.offset("cgroup_root", "hierarchy_id")?,
         kn_id: btf.offset("kernfs_node", "id")?,
         kn_parent: btf.offset_of_any("kernfs_node", &["parent", "__parent"])?,
-        _pad: 0,
+        socket_sk: btf.offset("socket", "sk")?,
     })
 }
 

@@ -70,6 +70,7 @@ pub fn probe(mechanism: Mechanism, btf: &KernelBtf) -> Result<(), Unsupported> {
         Mechanism::NapHook => nap_hook(btf),
         Mechanism::Tcx => egress(mechanism, packet::Mechanism::Tcx),
         Mechanism::Clsact => egress(mechanism, packet::Mechanism::Clsact),
+        Mechanism::Sockets => sockets(btf),
         Mechanism::DelayLine => delay_line(),
         Mechanism::CgroupV2 => cgroup_v2(),
     }
@@ -280,6 +281,24 @@ fn egress(mechanism: Mechanism, way: packet::Mechanism) -> Result<(), Unsupporte
         packet::Mechanism::Clsact => format!("{error}; {}", setting::without("CONFIG_NET_SCH_INGRESS")),
     };
     Err(refused(mechanism, &error, why, remedy))
+}
+
+/// Behind the hook that every new socket passes; the walk over those that are open needs no more.
+fn sockets(btf: &KernelBtf) -> Result<(), Unsupported> {
+    const MECHANISM: Mechanism = Mechanism::Sockets;
+    const REMEDY: &str = "use a kernel with CONFIG_SECURITY_NETWORK=y and BPF trampolines (x86-64 5.7, arm64 6.4 or \
+                          later), or name the process's cgroup with --cgroup";
+    let id = btf.function(super::sockets::HOOK).ok_or_else(|| {
+        Unsupported::missing(MECHANISM, setting::without("CONFIG_SECURITY_NETWORK"), REMEDY)
+    })?;
+    tiny::attached(Kind::Exit(id)).map(drop).map_err(|(error, log)| {
+        let why = if error.raw_os_error() == Some(524) {
+            setting::without("CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS")
+        } else {
+            format!("{error} {}", log.lines().next().unwrap_or_default())
+        };
+        refused(MECHANISM, &error, why, REMEDY)
+    })
 }
 
 /// Makes one in a network namespace of its own, without programs: those are tried for tcx and clsact.

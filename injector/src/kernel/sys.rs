@@ -6,14 +6,15 @@
 
 use std::{
     ffi::{CStr, CString},
-    io,
+    fs::File,
+    io::{self, Read as _},
     mem::{size_of, zeroed},
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
 };
 
 use aya_obj::generated::{
     BPF_F_SLEEPABLE,
-    bpf_attach_type::{BPF_TRACE_KPROBE_MULTI, BPF_TRACE_UPROBE_MULTI},
+    bpf_attach_type::{BPF_TRACE_ITER, BPF_TRACE_KPROBE_MULTI, BPF_TRACE_UPROBE_MULTI},
     bpf_attr, bpf_cmd, bpf_insn,
     bpf_link_type::{BPF_LINK_TYPE_KPROBE_MULTI, BPF_LINK_TYPE_PERF_EVENT},
     bpf_map_type::{BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_ARRAY_OF_MAPS},
@@ -316,6 +317,24 @@ pub(super) fn link_tracing(program: BorrowedFd<'_>, attach_type: u32, cookie: u6
     link.attach_type = attach_type;
     link.__bindgen_anon_3.tracing.cookie = cookie;
     bpf_fd(bpf_cmd::BPF_LINK_CREATE, &mut attr)
+}
+
+/// Runs an iterator's program on all that it walks over, once.
+pub(super) fn walk(program: BorrowedFd<'_>) -> io::Result<()> {
+    let link = link_tracing(program, BPF_TRACE_ITER as u32, 0)?;
+    let mut attr = attr();
+    attr.iter_create.link_fd = unsigned(link.as_raw_fd());
+    let mut walk = File::from(bpf_fd(bpf_cmd::BPF_ITER_CREATE, &mut attr)?);
+    loop {
+        match walk.read(&mut [0; 1]) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            // A million objects at a time (kernel/bpf/bpf_iter.c, bpf_seq_read).
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Attaches a `tp_btf` program to the tracepoint that it was loaded for.

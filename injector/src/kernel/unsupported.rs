@@ -33,6 +33,8 @@ pub enum Mechanism {
     Tcx,
     /// A program at a device's egress, by a clsact filter.
     Clsact,
+    /// Programs that mark the sockets of process trees.
+    Sockets,
     /// A pair of devices with a queue, through which packets make a detour.
     DelayLine,
     /// The unified cgroup hierarchy.
@@ -56,6 +58,7 @@ impl Mechanism {
             Self::CgroupConnect => "cgroup_connect",
             Self::Tcx => "tcx",
             Self::Clsact => "clsact",
+            Self::Sockets => "sockets",
             Self::DelayLine => "delay_line",
             Self::CgroupV2 => "cgroup2",
         }
@@ -77,6 +80,7 @@ impl Mechanism {
             Self::CgroupConnect => "failing connections (the cgroup's connect hooks)",
             Self::Tcx => "losing packets that go out, nothing left behind (tcx link)",
             Self::Clsact => "losing packets that go out, where there is no tcx (clsact filter)",
+            Self::Sockets => "packets of process trees (fexit on a security hook, storage in sockets)",
             Self::DelayLine => "delaying packets; loss by the packets of the wire (veth, fq)",
             Self::CgroupV2 => "cgroup targets, and `run` (the unified hierarchy)",
         }

@@ -135,6 +135,7 @@ impl Plan {
             features: self.features,
             objects,
             distributions,
+            session: self.session,
             packets: self.packets,
             line: detour,
             next_number,

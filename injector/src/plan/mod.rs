@@ -32,6 +32,7 @@ use injector_common::{
     packet::{CONNECT, EGRESS, INGRESS},
     random::rule_seed,
     rule::Rule as KernelRule,
+    session::Session,
     thread::MAX_SLOTS,
 };
 
@@ -108,6 +109,8 @@ pub struct Plan {
     pub distributions: Distributions,
     /// Has it memory for flows of packets and for queues? A change cannot give it any.
     pub packets: bool,
+    /// The connection by which the user came, which packet rules leave alone.
+    pub session: Session,
     /// What the delay line has to do; `None` where no packet goes through one.
     pub line: Option<Line>,
     /// The slot table from `base` on: which rules each call meets at its ends.
@@ -167,6 +170,7 @@ impl Plan {
             features: if options.whole { needed | USES_MOST } else { needed },
             objects,
             distributions,
+            session: Session::default(),
             packets,
             line,
             options,
@@ -211,8 +215,8 @@ impl Plan {
         self.rules.iter().any(|rule| rule.kernel.packets.directions & CONNECT != 0)
     }
 
-    /// Does a rule mean what cgroups send or get: packets, or connections?
-    pub fn needs_cgroups(&self) -> bool {
+    /// Does a rule mean what sockets send or get: packets, or connections?
+    pub fn needs_packets(&self) -> bool {
         self.needs_egress() || self.needs_ingress() || self.needs_connect()
     }
 

@@ -8,6 +8,7 @@ pub mod hierarchy;
 pub mod nest;
 pub mod process;
 pub mod procfs;
+pub mod session;
 pub mod signals;
 
 pub use self::{
@@ -18,6 +19,7 @@ pub use self::{
     nest::{Placement, Removal, sweep},
     process::{Init, Process, in_initial_pid_namespace},
     procfs::Procfs,
+    session::Session,
     signals::{Received, Signals},
 };
 

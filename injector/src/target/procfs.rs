@@ -93,6 +93,16 @@ impl Procfs {
             .ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
+    /// A variable of the environment that a process was started with, if it has it.
+    pub(crate) fn environment(&self, pid: u32, variable: &str) -> io::Result<Option<String>> {
+        let all = fs::read(self.path(format!("{pid}/environ")))?;
+        let mut values = all.split(|&byte| byte == 0).filter_map(|entry| {
+            let (name, value) = str::from_utf8(entry).ok()?.split_once('=')?;
+            (name == variable).then_some(value)
+        });
+        Ok(values.next().map(str::to_owned))
+    }
+
     /// Inode number of the caller's pid namespace.
     pub fn pid_namespace(&self) -> io::Result<u64> {
         Ok(fs::metadata(self.path("self/ns/pid"))?.ino())

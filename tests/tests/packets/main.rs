@@ -11,6 +11,8 @@ mod models;
 mod netem;
 mod refusals;
 mod rejects;
+mod session;
+mod trees;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},

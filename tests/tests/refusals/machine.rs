@@ -9,7 +9,7 @@ use injector_tests::{
     injector::Injector,
 };
 
-use crate::{Parts, nothing_left, parts, refused, says};
+use crate::{Parts, nothing_left, parts, refused};
 
 #[test]
 fn a_missing_capability_is_named() -> Result<()> {
@@ -64,19 +64,6 @@ fn a_kernel_without_the_mechanism() -> Result<()> {
             3,
             &parts("fsync", OPTION, OPTION),
         )
-    })
-}
-
-#[test]
-fn packets_of_a_process() -> Result<()> {
-    nothing_left(|| {
-        let mut child = Command::new("sleep").arg("60").spawn()?;
-        let pid = child.id().to_string();
-        let finished = Injector::new(["attach", "--pid", &pid, "--net", "loss 10%"])?.expect(3)?;
-        says(&finished, &parts("process", "a socket belongs to a cgroup", "--cgroup"))?;
-        child.kill()?;
-        child.wait()?;
-        Ok(())
     })
 }
 

@@ -38,6 +38,9 @@ pub(super) struct Throughput {
     /// Transfers of each row
     #[arg(long, value_name = "N", default_value_t = 3)]
     runs: usize,
+    /// Only the rows whose rule has this in it, such as `loss`
+    #[arg(long, value_name = "WORDS", default_value = "")]
+    only: String,
     /// Measure with the injector that is there, without building it
     #[arg(long)]
     no_build: bool,
@@ -49,7 +52,9 @@ impl Throughput {
             build::all(true)?;
         }
         for kernel in self.kernel {
-            let words = ["wire", &self.seconds.to_string(), &self.runs.to_string()].map(str::to_owned);
+            let words = [&self.seconds.to_string(), &self.runs.to_string(), &self.only];
+            let words: Vec<_> =
+                ["wire"].into_iter().chain(words.map(String::as_str)).map(str::to_owned).collect();
             println!("\n## {kernel}\n\n{}", counted(kernel, false, &words)?);
         }
         Ok(())
@@ -61,6 +66,7 @@ impl Throughput {
 pub(super) struct Wire {
     seconds: u64,
     runs: usize,
+    only: String,
 }
 
 /// Called by the former: sends for so many seconds
@@ -110,6 +116,9 @@ impl Wire {
     }
 
     fn row(&self, listener: &TcpListener, words: &str, all: &[By]) -> Result<()> {
+        if !words.contains(&self.only) {
+            return Ok(());
+        }
         for by in all {
             let rates = (0..self.runs).map(|_| by.measure(listener, words, self.seconds));
             let rates = rates.collect::<Result<Vec<_>>>()?;

@@ -1,0 +1,61 @@
+//! The sockets of process trees: marked when they are made, and those that were there before by a walk over what
+//! the trees have open. The kernel side is `ownership`.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use super::{
+    btf::KernelBtf,
+    installation::InstallError,
+    object::{Kind, Ready},
+    sys,
+};
+
+/// The hook that every new socket passes, in the task that makes it (net/socket.c, `__sock_create`).
+pub(super) const HOOK: &str = "security_socket_post_create";
+/// What the kernel calls an iterator over all open files.
+const OPEN_FILES: &str = "bpf_iter_task_file";
+
+/// Marks new sockets as long as it lives.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    program: OwnedFd,
+    _link: OwnedFd,
+}
+
+impl Sockets {
+    /// From here on new sockets are marked.
+    pub(super) fn follow(ready: &Ready, btf: &KernelBtf) -> Result<Self, InstallError> {
+        let kind = Kind::Exit(function(btf, HOOK)?);
+        let program = ready.load("socket_made", "socket_made", kind)?;
+        let link = sys::link_tracing(program.as_fd(), kind.numbers().1, 0).map_err(failed("attach", HOOK))?;
+        Ok(Self { program, _link: link })
+    }
+
+    /// What the report calls it.
+    pub(super) fn name() -> String {
+        format!("fexit {HOOK}")
+    }
+
+    /// How often it was skipped.
+    pub(super) fn misses(&self) -> u64 {
+        sys::program_misses(self.program.as_fd()).unwrap_or(0)
+    }
+}
+
+/// Marks the sockets that marked processes have open.
+pub(super) fn mark(ready: &Ready, btf: &KernelBtf) -> Result<(), InstallError> {
+    let kind = Kind::Iterator(function(btf, OPEN_FILES)?);
+    let program = ready.load("sockets_open", "sockets_open", kind)?;
+    sys::walk(program.as_fd()).map_err(failed("walk", OPEN_FILES))
+}
+
+fn function(btf: &KernelBtf, name: &'static str) -> Result<u32, InstallError> {
+    btf.function(name).ok_or_else(|| failed("find", name)(io::ErrorKind::NotFound.into()))
+}
+
+fn failed(verb: &'static str, name: &'static str) -> impl FnOnce(io::Error) -> InstallError {
+    move |source| InstallError::System { what: format!("{verb} {name}"), source }
+}
