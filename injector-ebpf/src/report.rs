@@ -9,6 +9,7 @@ use aya_ebpf::{
 };
 use injector_common::{
     call::ABI_NONE,
+    config::USES_RECORDS,
     event::{BACKEND_CGROUP_CONNECT, Event, ObjectEvent, PATH_TAIL, SCHEMA},
     netem::{Fate, LOST},
     packet::Packet,
@@ -21,13 +22,23 @@ use crate::{
     object::{Object, TEXT},
     packet,
     passage::Passage,
+    rules::uses,
     task,
 };
+
+/// Is anybody told?
+#[inline(always)]
+pub fn wanted() -> bool {
+    uses(USES_RECORDS)
+}
 
 /// Room for an event, or one more lost. It is written in place: the stack of a program and all that it
 /// calls is 512 bytes (include/linux/filter.h, `MAX_BPF_STACK`).
 #[inline(always)]
 fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
+    if !wanted() {
+        return None;
+    }
     let entry = EVENTS.reserve::<T>(0);
     if entry.is_none() {
         atomic::add(&SHARED.lost_events, 1);

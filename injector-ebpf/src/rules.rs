@@ -135,6 +135,9 @@ unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
 /// Reports a fault.
 #[inline(always)]
 fn tell(passage: &Passage, slot: &Slot, rule: &Rule, decision: u64) {
+    if !report::wanted() {
+        return;
+    }
     if !uses(USES_OBJECTS) || slot.operation == 0 && !slot.object.chooses() {
         return report::call(passage, slot.rule, rule, decision);
     }

@@ -160,6 +160,7 @@ impl Behaviour {
         Ok(Options {
             seed,
             longest_delay,
+            records: self.log.is_some(),
             monitor: self.monitor,
             insist: self.insist,
             longest_nap,

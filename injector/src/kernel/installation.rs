@@ -42,6 +42,8 @@ use crate::plan::{Plan, line, objects::PLACES};
 
 /// Bytes of the ring buffer: some 19,000 events.
 const EVENTS: u32 = 4 << 20;
+/// The same where no event is made: the least that the kernel takes is a page of any size.
+const NO_EVENTS: u32 = 1 << 16;
 
 /// Flows of packets that a plan knows at a time, if it has to do with packets or may get to.
 const FLOWS: u32 = 16_384;
@@ -190,7 +192,8 @@ impl Installation {
         };
         let objects = if plan.features & USES_OBJECTS == 0 { 1 } else { PLACES };
         let flows = if plan.packets { FLOWS } else { 1 };
-        let sizes = Sizes { slots: config.slots, flows, events: EVENTS, objects, queues: plan.packets };
+        let events = if plan.options.records { EVENTS } else { NO_EVENTS };
+        let sizes = Sizes { slots: config.slots, flows, events, objects, queues: plan.packets };
         let ready = Ready::prepare(&config, sizes, btf)?;
         let shared =
             SharedMemory::map(ready.maps().get(".bss.shared")?).map_err(system("map the shared memory"))?;

@@ -27,7 +27,7 @@ use std::{
 use injector_common::{
     MAX_RULES,
     call::{CallRules, PACKETS, Slot},
-    config::USES_MOST,
+    config::{USES_MOST, USES_RECORDS},
     netem::CARRIED_IN,
     packet::{CONNECT, EGRESS, INGRESS},
     random::rule_seed,
@@ -56,9 +56,13 @@ use crate::{
 
 /// What a user can say about a plan as a whole.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line by itself")]
 pub struct Options {
     /// The seed of all draws.
     pub seed: u64,
+    /// Tell of every fault; [`crate::engine::Guard::wait`] hands them out. Counters are kept anyhow. Without it faults
+    /// are cheaper, those on packets above all.
+    pub records: bool,
     /// Count what would have fired, inject nothing.
     pub monitor: bool,
     /// Allow what is dangerous.
@@ -163,7 +167,8 @@ impl Plan {
         let line = if options.monitor { None } else { Line::of(rules.iter().map(|rule| &rule.kernel)) };
         let packets = options.whole || rules.iter().any(|rule| matches!(rule.asked, RuleKind::Net(_)));
         members::check(&rules)?;
-        let needed = features::needed(rules.iter().map(|rule| &rule.kernel), &tables.slots);
+        let records = if options.records { USES_RECORDS } else { 0 };
+        let needed = features::needed(rules.iter().map(|rule| &rule.kernel), &tables.slots) | records;
         Ok(Self {
             id,
             rules,

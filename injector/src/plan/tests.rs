@@ -94,6 +94,7 @@ fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> R
         longest_nap: LONGEST,
         insist,
         duration: None,
+        records: false,
         whole: true,
     };
     Plan::new(&parsed(rules), options, 7, &backends(cannot))

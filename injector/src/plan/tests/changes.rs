@@ -143,6 +143,7 @@ fn a_rule_that_goes_on_loses_no_call() {
         longest_nap: LONGEST,
         insist: false,
         duration: None,
+        records: false,
         whole: true,
     };
     let old = Plan::new(&rules, options, 7, &with(&[])).unwrap();
