@@ -47,16 +47,18 @@ pub struct Netem {
     pub corrupt: Coin,
     /// When they leave.
     pub timing: Timing,
-    /// How they get there: bits of [`CARRIED`], [`SPLIT`] and [`UNFIXED`].
+    /// How they get there: bits of [`CARRIED`], [`SPLIT`], [`UNFIXED`] and [`CARRIED_IN`].
     pub road: u64,
 }
 
-/// [`Netem::road`]: all packets go through the delay line.
+/// [`Netem::road`]: all packets that go out go through the delay line.
 pub const CARRIED: u64 = 1;
 /// [`Netem::road`]: those that are several on the wire go through it, and are taken apart there.
 pub const SPLIT: u64 = 2;
 /// [`Netem::road`]: damage leaves the checksum as it was.
 pub const UNFIXED: u64 = 4;
+/// [`Netem::road`]: all packets that come in go through the delay line.
+pub const CARRIED_IN: u64 = 8;
 
 /// How far a flow is: the number of its last packet and what came of it, in one word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -18,6 +18,8 @@ const FIRST_STEP: u32 = 10;
 pub struct Queue {
     /// When the last packet has passed the rule's wire: `CLOCK_MONOTONIC`, nanoseconds.
     pub busy: Cell,
+    /// The same of the wire on which packets come in.
+    pub busy_in: Cell,
     /// Packets on their way through the delay line.
     pub waiting: Cell,
     /// Their bytes, with Ethernet's header.

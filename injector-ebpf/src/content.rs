@@ -2,7 +2,7 @@
 
 use aya_ebpf::{
     bindings::__sk_buff,
-    helpers::generated::{bpf_l4_csum_replace, bpf_skb_load_bytes, bpf_skb_store_bytes},
+    helpers::generated::{bpf_csum_level, bpf_l4_csum_replace, bpf_skb_load_bytes, bpf_skb_store_bytes},
 };
 use injector_common::packet::Packet;
 
@@ -55,6 +55,10 @@ pub fn of(skb: *mut __sk_buff, packet: &Packet, transport: u32) -> Content {
 pub fn turn(skb: *mut __sk_buff, packet: &Packet, content: &Content, bit: u32) {
     /// The size of what is replaced in the sum; a UDP checksum of zero means none (`BPF_F_MARK_MANGLED_0`).
     const FLAGS: u64 = 2 | 0x20;
+    /// `bpf_skb_store_bytes`: a sum over the whole packet (CHECKSUM_COMPLETE) is to be that of the new bytes.
+    const BPF_F_RECOMPUTE_CSUM: u64 = 1;
+    /// Forget that the device has found the packet's checksums right.
+    const BPF_CSUM_LEVEL_RESET: u64 = 3;
     // From the start of the data, which has a link header in front on most devices. Nothing is behind the
     // packet: what the wire wants as padding comes later.
     // SAFETY: a field of the context.
@@ -67,7 +71,8 @@ pub fn turn(skb: *mut __sk_buff, packet: &Packet, content: &Content, bit: u32) {
             return;
         }
         let turned = byte ^ (1 << (bit & 7));
-        if bpf_skb_store_bytes(skb, network + place, (&raw const turned).cast(), 1, 0) != 0 {
+        let flags = if content.checksum == 0 { BPF_F_RECOMPUTE_CSUM } else { 0 };
+        if bpf_skb_store_bytes(skb, network + place, (&raw const turned).cast(), 1, flags) != 0 {
             return;
         }
         // The sum is one of words, counted from the transport header. Where the device is to make it
@@ -78,6 +83,9 @@ pub fn turn(skb: *mut __sk_buff, packet: &Packet, content: &Content, bit: u32) {
         };
         if content.checksum != 0 {
             bpf_l4_csum_replace(skb, network + content.checksum, word(byte), word(turned), FLAGS);
+        } else {
+            // Else a packet that came from a wire would not be looked at again.
+            bpf_csum_level(skb, BPF_CSUM_LEVEL_RESET);
         }
     }
 }

@@ -5,6 +5,8 @@
 //! device's egress → [`enter`] clones into near → … far: [`line_decide`] → far's egress: [`line_stamp`] → queue → …
 //! near: [`line_return`] → the device that it was about to leave by, or lo.
 //!
+//! What comes in takes the same way (see [`crate::inbound`]), and at its end comes in by its device once more.
+//!
 //! What goes in is a clone, which belongs to no socket: TCP would not send on while a socket's own packets wait
 //! (net/ipv4/tcp_output.c, `tcp_small_queue_check`). The original is freed in silence.
 
@@ -22,8 +24,8 @@ use injector_common::{
     counters::Reason,
     delay::UNIFORM,
     event::BACKEND_LINE,
-    netem::{CARRIED, CORRUPTED, DUPLICATED, Fate, LOST, SPLIT},
-    packet::EGRESS,
+    netem::{CARRIED, CARRIED_IN, CORRUPTED, DUPLICATED, Fate, LOST, SPLIT},
+    packet::{EGRESS, INGRESS},
     queue::{Queue, step},
     random::Draws,
     rule::{FAULT_REJECT, Rule},
@@ -31,7 +33,7 @@ use injector_common::{
 };
 
 use crate::{
-    atomic, flow,
+    atomic, flow, inbound,
     maps::{COUNTERS, DISTRIBUTIONS, QUEUES, RULES, SLOTS, config},
     packet::{self, NOWHERE, Passage, TC_DROP, TC_NEXT},
     rules::{suppress, uses},
@@ -51,6 +53,12 @@ const HIGH: usize = 1;
 const DEVICE: usize = 3;
 const MARK: usize = 4;
 
+/// Beside the device's number: the packet comes in by it. (Numbers are positive to the kernel.)
+const COMES_IN: u32 = 1 << 31;
+
+/// `bpf_redirect`: not out by that device, but in.
+const BPF_F_INGRESS: u64 = 1;
+
 /// Does a rule want the packet that was gathered to go through the line?
 #[inline(always)]
 pub fn wanted(skb: *mut __sk_buff) -> Option<&'static mut Passage> {
@@ -60,7 +68,8 @@ pub fn wanted(skb: *mut __sk_buff) -> Option<&'static mut Passage> {
     let passage = packet::passage().filter(|passage| passage.alive != 0)?;
     // SAFETY: a field of the context.
     let several = passage.packet.protocol == 6 || unsafe { (*skb).gso_segs } > 1;
-    passage.road = if several { CARRIED | SPLIT } else { CARRIED };
+    let carried = if passage.packet.direction == INGRESS { CARRIED_IN } else { CARRIED };
+    passage.road = if several { carried | SPLIT } else { carried };
     passage.carrier = 0;
     let count = passage.count;
     // SAFETY: the callback has the shape that the helper wants.
@@ -85,17 +94,12 @@ unsafe extern "C" fn seek(index: u64, _: *mut c_void) -> i64 {
     i64::from(answers)
 }
 
-/// Sends the packet into the line: the verdict on the original.
+/// Sends the packet, which is about to leave, into the line: the verdict on the original.
 #[inline(always)]
 pub fn enter(skb: *mut __sk_buff, passage: &Passage) -> i64 {
-    // SAFETY: fields of the context that a classifier may read and write; its own context.
-    unsafe {
-        set(skb, passage.cgroup);
-        (*skb).cb[DEVICE] = (*skb).ifindex;
-        (*skb).cb[MARK] = (*skb).mark;
-        if bpf_clone_redirect(skb, config!(line), 0) >= 0 {
-            return bpf_redirect(NOWHERE, 0);
-        }
+    if carry(skb, passage.cgroup, 0) {
+        // SAFETY: no pointers.
+        return unsafe { bpf_redirect(NOWHERE, 0) };
     }
     // A device without Ethernet's header, or no memory: it goes its way.
     let number = passage.carrier.wrapping_sub(1);
@@ -104,6 +108,25 @@ pub fn enter(skb: *mut __sk_buff, passage: &Passage) -> i64 {
         suppress(counters, Reason::NoLine);
     }
     TC_NEXT
+}
+
+/// The same for one that comes in. If it cannot, the cgroup's hook asks about it, and counts that.
+#[inline(always)]
+pub fn enter_inbound(skb: *mut __sk_buff) -> i64 {
+    // SAFETY: no pointers.
+    if carry(skb, 0, COMES_IN) { unsafe { bpf_redirect(NOWHERE, 0) } } else { TC_NEXT }
+}
+
+/// Sends a clone into the line, if that is possible.
+#[inline(always)]
+fn carry(skb: *mut __sk_buff, cgroup: u64, direction: u32) -> bool {
+    set(skb, cgroup);
+    // SAFETY: fields of the context that a classifier may read and write; its own context.
+    unsafe {
+        (*skb).cb[DEVICE] = (*skb).ifindex | direction;
+        (*skb).cb[MARK] = (*skb).mark;
+        bpf_clone_redirect(skb, config!(line), 0) >= 0
+    }
 }
 
 /// Packets that come to the far end, each as it is on the wire: what happens to them, and when.
@@ -117,10 +140,11 @@ pub extern "C" fn line_decide(skb: *mut __sk_buff) -> i64 {
         (*skb).tc_index = 0;
         ((*skb).cb[DEVICE], (*skb).ifindex)
     };
-    if packet::gather(skb, EGRESS, BACKEND_LINE, cgroup)
+    let direction = if device & COMES_IN == 0 { EGRESS } else { INGRESS };
+    if packet::gather(skb, direction, BACKEND_LINE, cgroup)
         && let Some(passage) = packet::passage()
     {
-        passage.packet.ifindex = device;
+        passage.packet.ifindex = device & !COMES_IN;
         let Some(passage) = packet::ask() else { return TC_DROP };
         if passage.effects & DUPLICATED != 0 {
             send_off(skb, passage.queue, passage.copy_due);
@@ -164,7 +188,7 @@ pub extern "C" fn line_stamp(skb: *mut __sk_buff) -> i64 {
     TC_NEXT
 }
 
-/// Packets that are back at the near end: they go where they were about to go.
+/// Packets that are back at the near end: they go where they were about to go, or came from.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "classifier/line_return")]
 pub extern "C" fn line_return(skb: *mut __sk_buff) -> i64 {
@@ -174,8 +198,8 @@ pub extern "C" fn line_return(skb: *mut __sk_buff) -> i64 {
             atomic::decrement(&queue.waiting);
             atomic::subtract(&queue.bytes, u64::from((*skb).len));
         }
-        (*skb).tc_index = 0;
-        let device = (*skb).cb[DEVICE];
+        let (device, comes_in) = ((*skb).cb[DEVICE] & !COMES_IN, (*skb).cb[DEVICE] & COMES_IN != 0);
+        (*skb).tc_index = if comes_in { inbound::mark() } else { 0 };
         (*skb).mark = (*skb).cb[MARK];
         // To the near end's own address it is a stranger's.
         bpf_skb_change_type(skb, 0);
@@ -183,7 +207,7 @@ pub extern "C" fn line_return(skb: *mut __sk_buff) -> i64 {
             // What comes in by lo has to know its route already, which the way through the line has cost it.
             return bpf_redirect_neigh(LOOPBACK, core::ptr::null_mut(), 0, 0);
         }
-        bpf_redirect(device, 0)
+        bpf_redirect(device, if comes_in { BPF_F_INGRESS } else { 0 })
     }
 }
 
@@ -228,11 +252,13 @@ fn departure(passage: &Passage, queue: &Queue, rule: &Rule, now: u64, late: u64)
     let timing = &rule.netem.timing;
     let mut due = now + late;
     if timing.rate.bytes != 0 {
+        // Each direction has a wire of its own.
+        let wire = if passage.packet.direction == INGRESS { &queue.busy_in } else { &queue.busy };
         for _ in 0..ROUNDS {
-            let busy = atomic::get(&queue.busy);
+            let busy = atomic::get(wire);
             let passed = timing.rate.departure(now, busy, late, passage.packet.length);
             due = timing.rate.leaves(passed, now + late);
-            if atomic::compare_exchange(&queue.busy, busy, passed) == busy {
+            if atomic::compare_exchange(wire, busy, passed) == busy {
                 break;
             }
         }

@@ -32,6 +32,8 @@ mod header;
 #[cfg(target_arch = "bpf")]
 mod hook;
 #[cfg(target_arch = "bpf")]
+mod inbound;
+#[cfg(target_arch = "bpf")]
 mod line;
 #[cfg(target_arch = "bpf")]
 mod lineage;

@@ -140,9 +140,13 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map]
 pub static PLACES: Array<Place> = Array::with_max_entries(nap::PLACES, 0);
 
-/// The packet program that [`crate::packet::egress_gate`] jumps to.
+/// The packet programs that [`crate::packet::egress_gate`] and [`crate::inbound::inbound_gate`] jump to.
 #[map]
-pub static GATE: ProgramArray = ProgramArray::with_max_entries(1, 0);
+pub static GATE: ProgramArray = ProgramArray::with_max_entries(2, 0);
+/// Places in [`GATE`].
+pub const GATE_EGRESS: u32 = 0;
+/// See [`GATE_EGRESS`].
+pub const GATE_INBOUND: u32 = 1;
 
 /// Each thread's [`Thread`] and its counters.
 #[unsafe(no_mangle)]

@@ -24,7 +24,8 @@ use injector_common::{
     flow::{FlowClass, FlowKey},
     member::{Member, Sets},
     netem::{
-        COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, Fate, LOST, Netem, OVERFLOWED, OVERTOOK, UNFIXED,
+        CARRIED_IN, COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, Fate, LOST, Netem, OVERFLOWED, OVERTOOK,
+        UNFIXED,
     },
     packet::{EGRESS, INGRESS, Packet},
     reject::{IMPOSSIBLE, Place, SILENCE, answer},
@@ -35,8 +36,11 @@ use injector_common::{
 use crate::{
     atomic,
     content::{self, Content},
-    flow, header, line,
-    maps::{CALLS, CGROUPS, COUNTERS, GATE, MEMBERS, RULES, SHARED, SLOTS, TRAFFIC, config, plan_alive},
+    flow, header, inbound, line,
+    maps::{
+        CALLS, CGROUPS, COUNTERS, GATE, GATE_EGRESS, MEMBERS, RULES, SHARED, SLOTS, TRAFFIC, config,
+        plan_alive,
+    },
     reject, report,
     rules::{read, suppress, uses},
 };
@@ -60,7 +64,7 @@ pub extern "C" fn ingress(skb: *mut __sk_buff) -> i64 {
 #[inline(always)]
 pub fn come_in(skb: *mut __sk_buff) -> i64 {
     // The cgroup is known by construction; its number would be that of the socket's own cgroup.
-    if !gather(skb, INGRESS, BACKEND_CGROUP_SKB, 0) {
+    if inbound::decided(skb) || !gather(skb, INGRESS, BACKEND_CGROUP_SKB, 0) {
         return 1;
     }
     // Two constants, so that the verifier sees a 0 or a 1.
@@ -123,7 +127,7 @@ pub fn damage(skb: *mut __sk_buff, passage: &Passage) {
 #[unsafe(link_section = "classifier/egress_gate")]
 pub extern "C" fn egress_gate(skb: *mut __sk_buff) -> i64 {
     // SAFETY: on success it does not return.
-    unsafe { bpf_tail_call(skb.cast(), (&raw const GATE).cast_mut().cast(), 0) };
+    unsafe { bpf_tail_call(skb.cast(), (&raw const GATE).cast_mut().cast(), GATE_EGRESS) };
     TC_NEXT
 }
 
@@ -131,6 +135,7 @@ pub extern "C" fn egress_gate(skb: *mut __sk_buff) -> i64 {
 /// to the device below; each rule is to draw once.
 #[inline(always)]
 fn met_before(skb: *mut __sk_buff) -> bool {
+    // Odd, see [`inbound`].
     let tag = (config!(plan) as u32 & 0xffff) | 1;
     // SAFETY: fields of the context that a classifier may read and write.
     unsafe {
@@ -329,6 +334,10 @@ fn fires(
 ) -> Result<Fate, Reason> {
     if passage.alive == 0 {
         return Err(Reason::Expired);
+    }
+    if passage.backend == BACKEND_CGROUP_SKB && config!(line) != 0 && rule.netem.road & CARRIED_IN != 0 {
+        // It should have come through the delay line, and here it can only be dropped.
+        return Err(Reason::NoLine);
     }
     triggered(rule, Match { subject: 0, object: 0, number: nth })?;
     let mut fate = Fate { effects: LOST, number: 0, drawn: 0 };

@@ -76,12 +76,13 @@ impl Census {
 fn is_named(left: &str) -> bool {
     let clsact = left.starts_with("qdisc clsact") || left.starts_with("filter ");
     // What the filter holds: the gate, and the empty map that it asks.
-    let filter = clsact || (left.starts_with("BPF ") && left.ends_with(GATE));
+    let gate = GATES.iter().any(|gate| left.ends_with(gate));
+    let filter = clsact || (left.starts_with("BPF ") && gate);
     left.starts_with("cgroup ") || (filter && guest::Kernel::running().is_ok_and(|kernel| !kernel.has_tcx()))
 }
 
-/// The name of the filter's program, as far as the kernel keeps it.
-const GATE: &str = " injector_egress";
+/// The names of the filters' programs, as far as the kernel keeps them.
+const GATES: [&str; 2] = [" injector_egress", " injector_inboun"];
 
 /// BPF objects, cgroups of ours, processes of ours, mounts.
 fn quick() -> Result<BTreeSet<String>> {

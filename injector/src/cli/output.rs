@@ -96,6 +96,9 @@ pub(super) fn dry_run(plan: &Plan, targets: &[String]) {
     if plan.needs_egress() {
         lines.push("attach  tc at the egress of every device of the target's network namespaces".into());
     }
+    if plan.inbound().is_some() {
+        lines.push("attach  tc at the ingress of every device of the target's network namespaces".into());
+    }
     lines.extend(plan.notes.iter().map(|note| format!("note    {note}")));
     lines.push("nothing was attached\n".into());
     out(&lines.join("\n"));

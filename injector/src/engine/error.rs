@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     kernel::{
-        Unsupported, installation::InstallError, packet::PacketError, setting, unsupported::is_permission,
+        Unsupported,
+        installation::InstallError,
+        packet::{PacketError, Shared},
+        setting,
+        unsupported::is_permission,
     },
     plan::PlanError,
     resolver::NameError,
@@ -34,6 +38,14 @@ pub enum EngineError {
     /// Devices could not be reached.
     #[error(transparent)]
     Packet(#[from] PacketError),
+    /// What comes in is to wait where others live as well.
+    #[error("the rule `{rule}` has packets wait or change that come in, and {shared}")]
+    Inbound {
+        /// The rule.
+        rule: String,
+        /// Why it is none.
+        shared: Shared,
+    },
     /// A cgroup's directory cannot be opened.
     #[error("cannot open the cgroup {path}: {source}")]
     Cgroup {
@@ -83,6 +95,7 @@ impl EngineError {
             Self::Install(error) => error.hint(),
             Self::Target(error) => error.hint(),
             Self::Packet(error) => error.hint(),
+            Self::Inbound { shared, .. } => shared.hint().into(),
             Self::Cgroup { .. } => "check that it still exists and that you may read it".into(),
             Self::Mailbox(_) => "`injector doctor` says what this kernel allows".into(),
             Self::Ended => "`injector ps` lists what lives".into(),
@@ -98,7 +111,7 @@ impl EngineError {
             Self::Plan(error) if error.is_permission() => Blame::Permission,
             Self::Plan(error) if !error.is_kernel() => Blame::Usage,
             Self::Install(error) => error.system().map_or(Blame::Kernel, |error| by(error, Blame::Kernel)),
-            Self::Target(_) | Self::Name(_) => Blame::Usage,
+            Self::Target(_) | Self::Name(_) | Self::Inbound { .. } => Blame::Usage,
             Self::Packet(error) if error.is_permission() => Blame::Permission,
             Self::Unsupported(_) | Self::Plan(_) | Self::Packet(_) => Blame::Kernel,
             Self::Cgroup { source, .. } => by(source, Blame::Usage),

@@ -25,7 +25,7 @@ use crate::{
         clock,
         installation::Installation,
         nap::Lost,
-        packet::{Coverage, Event as DeviceEvent},
+        packet::{Coverage, Event as DeviceEvent, PacketError},
     },
     plan::Plan,
     readable::readable,
@@ -191,7 +191,7 @@ impl Guard {
                 Err(_) => {}
             }
         }
-        let events = coverage.follow(pids)?;
+        let events = coverage.follow(pids, || listed(&self.targets))?;
         note_devices(&mut self.notes, events);
         Ok(())
     }
@@ -268,6 +268,11 @@ pub(super) fn lost_at_the_end(packets: u32) -> String {
     format!("{packets} packets were still in the delay line at the end, and are lost")
 }
 
+/// The processes of all targets, as far as they can be listed.
+pub(super) fn listed(targets: &[Target]) -> Vec<u32> {
+    targets.iter().filter_map(|target| target.pids().ok()).flatten().collect()
+}
+
 async fn changes(coverage: Option<&mut Coverage>) -> Vec<DeviceEvent> {
     match coverage {
         Some(coverage) => coverage.changes().await,
@@ -275,9 +280,12 @@ async fn changes(coverage: Option<&mut Coverage>) -> Vec<DeviceEvent> {
     }
 }
 
-fn note_devices(notes: &mut Vec<String>, events: Vec<DeviceEvent>) {
+pub(super) fn note_devices(notes: &mut Vec<String>, events: Vec<DeviceEvent>) {
     for event in events {
         match event {
+            DeviceEvent::Failed(PacketError::Shared(shared)) => {
+                notes.push(format!("packets that come in do not wait: {shared}"));
+            }
             DeviceEvent::Failed(error) => notes.push(format!("packets of one device pass: {error}")),
             other => tracing::debug!(?other, "device"),
         }

@@ -33,7 +33,7 @@ use crate::{
         at_cgroup::Whose,
         btf::KernelBtf,
         installation::{InstallError, Installation, Subjects},
-        packet::{self, Classifier, Coverage, Lines},
+        packet::{self, Classifier, Coverage, Lines, Side},
         probe, registry, setting,
         syscall::{Backend, backends},
         unsupported::{Mechanism, Unsupported},
@@ -119,6 +119,7 @@ impl Injector {
         self.spare_session(&mut plan);
         self.check_packets(&plan, &self.targets)?;
         self.check_line(&mut plan)?;
+        self.check_inbound(&plan, &self.targets)?;
         Ok(plan)
     }
 
@@ -155,17 +156,33 @@ impl Injector {
         if plan.needs_connect() {
             probe::probe(Mechanism::CgroupConnect, &self.btf)?;
         }
-        if plan.needs_egress() {
-            self.egress_mechanism()?;
+        if plan.needs_devices() {
+            self.device_mechanism()?;
         }
         Ok(())
+    }
+
+    /// Can packets wait that come in? All who live where the targets do have to be targets.
+    fn check_inbound(&self, plan: &Plan, targets: &[Target]) -> Result<(), EngineError> {
+        let Some(rule) = plan.inbound() else { return Ok(()) };
+        let pids = || targets.iter().filter_map(|target| target.pids().ok()).flatten().collect::<Vec<_>>();
+        let mut namespaces = packet::namespaces_of(pids(), &self.procfs)?;
+        if namespaces.is_empty() {
+            // As in [`Coverage::follow`].
+            namespaces = packet::namespaces_of([std::process::id()], &self.procfs)?;
+        }
+        let namespaces = namespaces.into_keys().collect();
+        match packet::shared(&namespaces, &self.procfs, pids)?.pop_first() {
+            Some((_, shared)) => Err(EngineError::Inbound { rule: rule.text.clone(), shared }),
+            None => Ok(()),
+        }
     }
 
     /// Can packets make their detour? Where they do so only to be taken apart, it goes without.
     fn check_line(&self, plan: &mut Plan) -> Result<(), EngineError> {
         let Some(line) = plan.line else { return Ok(()) };
         let Err(cause) = probe::probe(Mechanism::DelayLine, &self.btf) else { return Ok(()) };
-        if line.queue.is_some() || line.checksums {
+        if line.queue.is_some() || line.checksums || plan.inbound().is_some() {
             return Err(cause.into());
         }
         plan.notes.push(format!(
@@ -184,7 +201,7 @@ impl Injector {
         backends(&self.btf, self.fully_preemptible, calls.len() > MANY)
     }
 
-    fn egress_mechanism(&self) -> Result<packet::Mechanism, Unsupported> {
+    fn device_mechanism(&self) -> Result<packet::Mechanism, Unsupported> {
         if probe::probe(Mechanism::Tcx, &self.btf).is_ok() {
             return Ok(packet::Mechanism::Tcx);
         }
@@ -253,22 +270,39 @@ impl Injector {
         Ok(())
     }
 
-    /// Puts the packet program on the devices of the targets.
+    /// Puts the packet programs on the devices of the targets.
     fn cover(&self, installation: &Installation, plan: &Plan) -> Result<Option<Coverage>, EngineError> {
-        if !plan.needs_egress() {
+        if !plan.needs_devices() {
             return Ok(None);
         }
-        let mechanism = self.egress_mechanism()?;
-        let program = installation.egress_program(mechanism == packet::Mechanism::Clsact)?;
-        let classifier = Classifier { program, mechanism, plan: u64::from(plan.id) };
+        let sides = sides(plan).map(|side| self.classifier(installation, plan, side));
+        let classifiers = sides.collect::<Result<_, _>>()?;
         let lines = plan.line.map(|needs| self.lines(installation, plan.id, needs)).transpose()?;
-        Ok(Some(Coverage::new(classifier, lines, self.procfs.clone())))
+        Ok(Some(Coverage::new(classifiers, lines, self.procfs.clone())))
+    }
+
+    /// The packet program for a side of devices.
+    fn classifier(
+        &self,
+        installation: &Installation,
+        plan: &Plan,
+        side: Side,
+    ) -> Result<Classifier, EngineError> {
+        let mechanism = self.device_mechanism()?;
+        let program = installation.classifier(side, mechanism == packet::Mechanism::Clsact)?;
+        Ok(Classifier { program, side, mechanism, plan: u64::from(plan.id) })
     }
 
     /// The delay lines of a plan, none of them laid yet.
     fn lines(&self, installation: &Installation, plan: u32, needs: Line) -> Result<Lines, EngineError> {
-        Ok(Lines::new(plan, needs, self.egress_mechanism()?, installation.line_programs()?)?)
+        Ok(Lines::new(plan, needs, self.device_mechanism()?, installation.line_programs()?)?)
     }
+}
+
+/// The sides of devices at which a plan has packets met.
+fn sides(plan: &Plan) -> impl Iterator<Item = Side> {
+    let inbound = plan.inbound().map(|_| Side::Ingress);
+    plan.needs_egress().then_some(Side::Egress).into_iter().chain(inbound)
 }
 
 /// Is one of them a process tree?

@@ -7,9 +7,17 @@ use std::{
     time::Duration,
 };
 
-use super::{EngineError, Guard, Injector, at_cgroups, guard::lost_at_the_end};
+use super::{
+    EngineError, Guard, Injector, at_cgroups,
+    guard::{listed, lost_at_the_end, note_devices},
+    sides,
+};
 use crate::{
-    kernel::{clock, installation::Installation, packet::Coverage},
+    kernel::{
+        clock,
+        installation::Installation,
+        packet::{Coverage, Side},
+    },
     plan::{Change, Plan},
     resolver,
     spec::model::Rule,
@@ -46,13 +54,16 @@ impl Guard {
         let (mut plan, mut change) = self.plan.change(&injector.rules, insist, &live, &backends)?;
         let ingress = plan.needs_ingress() && !self.plan.needs_ingress();
         let connect = plan.needs_connect() && !self.plan.needs_connect();
-        if ingress || connect || (plan.needs_egress() && self.coverage.is_none()) {
+        if ingress || connect || (plan.needs_devices() && self.coverage.is_none()) {
             injector.check_packets(&plan, &self.targets)?;
         }
         if plan.line != self.plan.line {
             let known = plan.notes.len();
             injector.check_line(&mut plan)?;
             change.notes.extend(plan.notes.iter().skip(known).cloned());
+        }
+        if self.plan.inbound().is_none() {
+            injector.check_inbound(&plan, &self.targets)?;
         }
 
         // The half of the slot table that this plan goes to was the last but one's.
@@ -115,13 +126,21 @@ impl Guard {
         if plan.needs_connect() && !self.plan.needs_connect() {
             at_cgroups(&self.targets, procfs, |whose, cgroup| installation.attach_connect(whose, cgroup))?;
         }
-        if plan.needs_egress() && self.coverage.is_none() {
+        let Some(coverage) = &mut self.coverage else {
             self.coverage = injector.cover(&self.installation, plan)?;
-            self.follow_devices()?;
-        } else if plan.line != self.plan.line
-            && let (Some(coverage), Some(needs)) = (&mut self.coverage, plan.line)
+            return self.follow_devices();
+        };
+        if plan.line != self.plan.line
+            && let Some(needs) = plan.line
         {
             coverage.carry(needs, || injector.lines(&self.installation, plan.id, needs))?;
+        }
+        for side in sides(plan) {
+            if !coverage.has(side) {
+                let classifier = injector.classifier(&self.installation, plan, side)?;
+                let events = coverage.extend(classifier, || listed(&self.targets))?;
+                note_devices(&mut self.notes, events);
+            }
         }
         Ok(())
     }
@@ -130,7 +149,15 @@ impl Guard {
     pub(super) fn give_up_unneeded(&mut self) -> Result<(), EngineError> {
         let _lease = self.installation.keep_lease()?;
         self.installation.detach_unneeded(&self.plan);
-        if self.plan.needs_egress() {
+        if self.plan.needs_devices() {
+            for side in [Side::Egress, Side::Ingress] {
+                if let Some(coverage) = self.coverage.as_mut().filter(|coverage| coverage.has(side))
+                    && !sides(&self.plan).any(|needed| needed == side)
+                    && let Err(error) = coverage.withdraw(side)
+                {
+                    self.notes.push(format!("clean-up is incomplete: {error}"));
+                }
+            }
             return Ok(());
         }
         match self.coverage.take().map(Coverage::remove).transpose() {

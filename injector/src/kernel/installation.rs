@@ -31,7 +31,7 @@ use super::{
     naps::{self, Naps, Shortfall},
     object::{Kind, ObjectError, Ready, Sizes},
     offsets,
-    packet::LinePrograms,
+    packet::{LinePrograms, Side},
     registry::Listing,
     sockets::{self, Sockets},
     sys,
@@ -423,16 +423,20 @@ impl Installation {
         if self.processes { sockets::mark(&self.ready, btf) } else { Ok(()) }
     }
 
-    /// The program for the egress of devices. Where it stays behind after a SIGKILL, it is a gate that
+    /// The program for a side of devices. Where it stays behind after a SIGKILL, it is a gate that
     /// then passes everything; see the kernel side, `egress_gate`.
-    pub fn egress_program(&self, stays_behind: bool) -> Result<OwnedFd, InstallError> {
-        let name = if self.processes { "tree_egress" } else { "egress" };
+    pub fn classifier(&self, side: Side, stays_behind: bool) -> Result<OwnedFd, InstallError> {
+        let (name, gate, place) = match side {
+            Side::Egress if self.processes => ("tree_egress", "egress_gate", 0),
+            Side::Egress => ("egress", "egress_gate", 0),
+            Side::Ingress => ("inbound", "inbound_gate", 1),
+        };
         let program = self.ready.load(name, name, Kind::Classifier)?;
         if !stays_behind {
             return Ok(program);
         }
-        let gate = self.ready.load("egress_gate", "egress_gate", Kind::Classifier)?;
-        self.ready.put_behind("GATE", &program)?;
+        let gate = self.ready.load(gate, gate, Kind::Classifier)?;
+        self.ready.put_behind("GATE", place, &program)?;
         Ok(gate)
     }
 

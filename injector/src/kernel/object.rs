@@ -292,10 +292,10 @@ impl Ready {
         &self.maps
     }
 
-    /// Puts `program` into the only place of the program array `map`, to be jumped to.
-    pub fn put_behind(&self, map: &str, program: &OwnedFd) -> Result<(), ObjectError> {
+    /// Puts `program` into a place of the program array `map`, to be jumped to.
+    pub fn put_behind(&self, map: &str, place: u32, program: &OwnedFd) -> Result<(), ObjectError> {
         let value = program.as_raw_fd().to_ne_bytes();
-        sys::update(self.maps.get(map)?, &0u32.to_ne_bytes(), &value).map_err(|source| ObjectError::Map {
+        sys::update(self.maps.get(map)?, &place.to_ne_bytes(), &value).map_err(|source| ObjectError::Map {
             name: map.into(),
             bytes: 8,
             source,

@@ -81,7 +81,9 @@ impl Mechanism {
             Self::Tcx => "losing packets that go out, nothing left behind (tcx link)",
             Self::Clsact => "losing packets that go out, where there is no tcx (clsact filter)",
             Self::Sockets => "packets of process trees (fexit on a security hook, storage in sockets)",
-            Self::DelayLine => "delaying packets; loss by the packets of the wire (veth, fq)",
+            Self::DelayLine => {
+                "delaying packets, those that come in where the network namespace is the target's own; loss by the packets of the wire (veth, fq)"
+            }
             Self::CgroupV2 => "cgroup targets, and `run` (the unified hierarchy)",
         }
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use injector_common::{
-    netem::{SPLIT, UNFIXED},
+    netem::{CARRIED, CARRIED_IN, SPLIT, UNFIXED},
+    packet::{EGRESS, INGRESS},
     rule::Rule,
     timing::WAITS,
 };
@@ -20,6 +21,8 @@ pub struct Line {
     pub splits: bool,
     /// Checksums are made before the rules are asked, so that damage can leave them wrong.
     pub checksums: bool,
+    /// Which packets it serves, by their direction.
+    pub directions: u32,
 }
 
 /// What waits in a delay line.
@@ -39,6 +42,12 @@ impl Line {
             let timing = &rule.netem.timing;
             line.splits |= rule.netem.road & SPLIT != 0;
             line.checksums |= rule.netem.road & UNFIXED != 0;
+            if rule.netem.road & (CARRIED | SPLIT) != 0 {
+                line.directions |= rule.packets.directions & EGRESS;
+            }
+            if rule.netem.road & CARRIED_IN != 0 {
+                line.directions |= INGRESS;
+            }
             if timing.flags & WAITS != 0 {
                 let queue = line.queue.get_or_insert_default();
                 queue.packets = queue.packets.saturating_add(timing.limit);
@@ -58,8 +67,18 @@ impl Line {
             }),
             (one, other) => one.or(other),
         };
-        Self { queue, splits: self.splits || other.splits, checksums: self.checksums || other.checksums }
+        Self {
+            queue,
+            splits: self.splits || other.splits,
+            checksums: self.checksums || other.checksums,
+            directions: self.directions | other.directions,
+        }
     }
+}
+
+/// Is that the number of a near end, of this plan or another?
+pub(crate) fn is_device(number: u32) -> bool {
+    number & FIRST_DEVICE != 0
 }
 
 /// The number that the near end of the line of plan `id` has in each network namespace. The same everywhere, so

@@ -28,6 +28,7 @@ use injector_common::{
     MAX_RULES,
     call::{CallRules, PACKETS, Slot},
     config::{USES_MOST, USES_RECORDS},
+    netem::CARRIED_IN,
     packet::{CONNECT, EGRESS, INGRESS},
     random::rule_seed,
     rule::Rule as KernelRule,
@@ -196,6 +197,17 @@ impl Plan {
     /// Does a rule mean packets that come in?
     pub fn needs_ingress(&self) -> bool {
         self.rules.iter().any(|rule| rule.kernel.packets.directions & INGRESS != 0)
+    }
+
+    /// The first rule by which packets that come in go through the delay line, if there is one.
+    pub fn inbound(&self) -> Option<&PlannedRule> {
+        self.line?;
+        self.rules.iter().find(|rule| rule.kernel.netem.road & CARRIED_IN != 0)
+    }
+
+    /// Does a rule mean packets that pass devices?
+    pub fn needs_devices(&self) -> bool {
+        self.needs_egress() || self.inbound().is_some()
     }
 
     /// Does a rule make calls wait?

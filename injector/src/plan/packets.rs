@@ -6,7 +6,7 @@ use injector_common::{
     chance::Coin,
     delay::{Delay as KernelDelay, UNIFORM},
     loss::Loss as KernelLoss,
-    netem::{CARRIED, Netem as KernelNetem, SPLIT, UNFIXED},
+    netem::{CARRIED, CARRIED_IN, Netem as KernelNetem, SPLIT, UNFIXED},
     packet::{
         ANY_PROTOCOL, DESTINATION_PORT, EGRESS, EITHER_PORT, FROM, ICMP, INGRESS, PacketMatch, Prefix, Range,
         SOURCE_PORT, TCP, TO, TcpFlags, UDP, mapped,
@@ -45,23 +45,6 @@ pub(super) fn check(rule: &Rule, longest: Duration) -> Result<(), PlanError> {
             "write a smaller gap, or `reorder` with a small probability",
         );
     }
-    let incoming = net.direction != Direction::Egress;
-    if incoming && let Some(word) = netem.waits() {
-        return refused(
-            word,
-            "packets that come in cannot wait where a cgroup sees them",
-            "write it for `egress`, at the end that sends the packets",
-        );
-    }
-    let written = if netem.duplicate.is_some() { "duplicate" } else { "corrupt" };
-    if incoming && (netem.duplicate.is_some() || netem.corrupt.is_some()) {
-        let instead = "write it for `egress`, at the end that sends the packets, or `loss P%` here";
-        return refused(
-            written,
-            "packets that come in can only be dropped where a cgroup sees them",
-            instead,
-        );
-    }
     Ok(())
 }
 
@@ -82,20 +65,23 @@ pub(super) fn describe(asked: &NetRule, rule: &mut KernelRule, distributions: &D
 
 /// How the packets get there.
 fn road(asked: &NetRule, netem: &Netem) -> u64 {
-    if asked.direction == Direction::Ingress {
-        return 0;
-    }
     let unfixed = netem.corrupt.is_some_and(|corrupt| !corrupt.fixed);
-    let mut road = if unfixed { CARRIED | UNFIXED } else { 0 };
-    if netem.waits().is_some() {
+    let waits = netem.waits().is_some();
+    let changed = netem.duplicate.is_some() || netem.corrupt.is_some();
+    let (out, comes_in) = (asked.direction != Direction::Ingress, asked.direction != Direction::Egress);
+    let mut road = 0;
+    if out && (waits || unfixed) {
         road |= CARRIED;
     }
-    // What is sent by ICMP is one packet each.
-    let several = asked.protocol != Protocol::Icmp;
-    if several && (netem.loss.is_some() || netem.duplicate.is_some() || netem.corrupt.is_some()) {
+    if comes_in && (waits || changed) {
+        road |= CARRIED_IN;
+    }
+    // What is sent by ICMP is one packet each. What comes in and can only be lost is so at the cgroup.
+    let several = asked.protocol != Protocol::Icmp && (netem.loss.is_some() || changed);
+    if several && (out || road != 0) {
         road |= SPLIT;
     }
-    road
+    if unfixed { road | UNFIXED } else { road }
 }
 
 /// netem's words as numbers.

@@ -28,10 +28,10 @@ use injector_tests::{
 
 use crate::{LOCAL, LOCAL6, OUT, SEED, attach, inhabited, numbers, paced, percent, send_in, sent};
 
-const MILLISECOND: u64 = 1_000_000;
-const COUNT: u32 = 100;
+pub(crate) const MILLISECOND: u64 = 1_000_000;
+pub(crate) const COUNT: u32 = 100;
 
-fn timing(base: u64, jitter: u64) -> Timing {
+pub(crate) fn timing(base: u64, jitter: u64) -> Timing {
     let delay = Delay { base: base * MILLISECOND, jitter: jitter * MILLISECOND, ..Delay::NONE };
     Timing { delay, longest: delay.latest(), limit: 1000, flags: WAITS, ..Timing::NONE }
 }
@@ -45,7 +45,7 @@ fn send(target: &Scratch, echo: &Echo, address: IpAddr, (count, gap): (usize, u3
 
 /// By the number of the packet, from 1: when it was decided about, and how late it was to be. Without those that
 /// found no room.
-fn decided(finished: &Finished) -> Result<BTreeMap<u64, (u64, u64)>> {
+pub(crate) fn decided(finished: &Finished) -> Result<BTreeMap<u64, (u64, u64)>> {
     let mut all = BTreeMap::new();
     for line in finished.log.iter().filter(|line| line.pointer("/verdict/overflow").is_none()) {
         let field = |path: &str| line.pointer(path).and_then(serde_json::Value::as_u64);

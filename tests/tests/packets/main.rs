@@ -5,6 +5,7 @@ mod bridge;
 mod choices;
 mod containers;
 mod delays;
+mod inbound;
 mod leftovers;
 mod losses;
 mod models;

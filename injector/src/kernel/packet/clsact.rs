@@ -1,4 +1,4 @@
-//! clsact (before Linux 6.6): a qdisc with a filter at the egress of a device, made over rtnetlink.
+//! clsact (before Linux 6.6): a qdisc with filters at the sides of a device, made over rtnetlink.
 //!
 //! Neither ends with the process that made it. So each filter carries its plan in its name, and whoever
 //! comes next removes those whose plan is no more.
@@ -11,8 +11,8 @@ use std::{
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 
 use super::{
+    egress::Side,
     rtnetlink::{Message, Rtnetlink, attribute, nest, text, zero_ended},
-    tcx::Side,
 };
 
 /// Names of our filters start with this, then comes the plan in hexadecimal.
@@ -88,10 +88,7 @@ pub(crate) fn attach(
         Some(_) => {}
         None => add_qdisc(socket, device)?,
     }
-    let parent = match side {
-        Side::Ingress => INGRESS_FILTERS,
-        Side::Egress => EGRESS_FILTERS,
-    };
+    let parent = parent(side);
     let added = match add_filter(socket, (device, parent), program, plan, FIRST) {
         // That priority belongs to filters of another kind or protocol (net/sched/cls_api.c).
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
@@ -107,10 +104,18 @@ pub(crate) fn attach(
     Ok(())
 }
 
-/// Takes the filters of a plan from a device, and the qdisc if nothing else is in it. A device that is
-/// gone has none.
-pub(crate) fn detach(socket: &mut Rtnetlink, device: u32, plan: u64) -> io::Result<()> {
-    match remove(socket, device, |found| found == plan) {
+/// Where the filters of a side are.
+const fn parent(side: Side) -> u32 {
+    match side {
+        Side::Ingress => INGRESS_FILTERS,
+        Side::Egress => EGRESS_FILTERS,
+    }
+}
+
+/// Takes the filters of a plan from a side of a device, and the qdisc if nothing else is in it. A device that
+/// is gone has none.
+pub(crate) fn detach(socket: &mut Rtnetlink, device: u32, side: Side, plan: u64) -> io::Result<()> {
+    match remove(socket, device, &[side], |found| found == plan) {
         Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(()),
         result => result.map(drop),
     }
@@ -123,7 +128,7 @@ pub(crate) fn sweep(socket: &mut Rtnetlink, alive: impl Fn(u64) -> bool) -> io::
     let qdiscs = socket.list(libc::RTM_GETQDISC, &header(0, 0, 0, 0), &[])?;
     for found in qdiscs.iter().filter(|found| kind_of(found) == "clsact") {
         let device = found.field(DEVICE);
-        match remove(socket, device, |plan| !alive(plan)) {
+        match remove(socket, device, &[Side::Ingress, Side::Egress], |plan| !alive(plan)) {
             Ok(names) => removed.extend(names.into_iter().map(|name| (device, name))),
             Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
             Err(error) => return Err(error),
@@ -132,13 +137,22 @@ pub(crate) fn sweep(socket: &mut Rtnetlink, alive: impl Fn(u64) -> bool) -> io::
     Ok(removed)
 }
 
-fn remove(socket: &mut Rtnetlink, device: u32, which: impl Fn(u64) -> bool) -> io::Result<Vec<String>> {
+fn remove(
+    socket: &mut Rtnetlink,
+    device: u32,
+    sides: &[Side],
+    which: impl Fn(u64) -> bool,
+) -> io::Result<Vec<String>> {
     let mut removed = Vec::new();
-    for filter in filters(socket, device, EGRESS_FILTERS)? {
-        let Some(name) = name_of(&filter).filter(|name| plan_of(name).is_some_and(&which)) else { continue };
-        let fixed = header(device, filter.field(HANDLE), EGRESS_FILTERS, filter.field(INFO));
-        socket.change(libc::RTM_DELTFILTER, 0, &fixed, &[kind("bpf")])?;
-        removed.push(name);
+    for parent in sides.iter().copied().map(parent) {
+        for filter in filters(socket, device, parent)? {
+            let Some(name) = name_of(&filter).filter(|name| plan_of(name).is_some_and(&which)) else {
+                continue;
+            };
+            let fixed = header(device, filter.field(HANDLE), parent, filter.field(INFO));
+            socket.change(libc::RTM_DELTFILTER, 0, &fixed, &[kind("bpf")])?;
+            removed.push(name);
+        }
     }
     if !removed.is_empty() {
         remove_empty_qdisc(socket, device)?;

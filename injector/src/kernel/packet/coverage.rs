@@ -1,8 +1,8 @@
-//! A classifier on every device, loopback included, of every network namespace in which a target lives:
-//! those of now and those of later.
+//! Classifiers on every device, loopback included, of every network namespace in which a target lives:
+//! those of now and those of later. Those for what comes in only where the namespace is the target's own.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     task::{Context, Poll},
     thread,
@@ -11,23 +11,27 @@ use std::{
 
 use super::{
     device::{Change, Device, Devices},
-    egress::{Attachment, Classifier},
+    egress::{Attachment, Classifier, Side},
     error::PacketError,
     fq::Fill,
     line::{Laid, Lines},
     namespace::{NetNs, namespaces_of},
+    shared::{Shared, shared},
 };
-use crate::{plan::Line, target::Procfs};
+use crate::{
+    plan::{Line, line::is_device},
+    target::Procfs,
+};
 
 /// How long the end waits for packets that are still to come out.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it looks whether they have left.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// The devices that a classifier is on. Dropping it takes the classifier off all of them.
+/// The devices that classifiers are on. Dropping it takes them off all of them.
 #[derive(Debug)]
 pub struct Coverage {
-    classifier: Classifier,
+    classifiers: BTreeMap<Side, Classifier>,
     lines: Option<Lines>,
     procfs: Procfs,
     places: BTreeMap<u64, Place>,
@@ -38,21 +42,25 @@ pub struct Coverage {
 struct Place {
     namespace: Arc<NetNs>,
     devices: Devices,
-    attached: BTreeMap<u32, Attachment>,
+    attached: BTreeMap<(u32, Side), Attachment>,
     line: Option<Laid>,
+    /// Is it the target's own, as far as that was asked?
+    own: bool,
 }
 
 /// What changed.
 #[derive(Debug)]
 pub enum Event {
-    /// The classifier is on a device.
+    /// A classifier is on a device.
     Attached {
         /// Inode number of the network namespace.
         namespace: u64,
         /// The device.
         device: Device,
+        /// Which packets it sees.
+        side: Side,
     },
-    /// It is no longer on the device of that number, because that has gone.
+    /// None is on the device of that number any more, because that has gone.
     Left {
         /// Inode number of the network namespace.
         namespace: u64,
@@ -64,31 +72,43 @@ pub enum Event {
         /// Its inode number.
         namespace: u64,
     },
-    /// It could not be put on a device.
+    /// One could not be put on a device, or not go into a namespace.
     Failed(PacketError),
 }
 
 impl Coverage {
     /// Covers nothing yet.
-    pub fn new(classifier: Classifier, lines: Option<Lines>, procfs: Procfs) -> Self {
-        Self { classifier, lines, procfs, places: BTreeMap::new() }
+    pub fn new(classifiers: Vec<Classifier>, lines: Option<Lines>, procfs: Procfs) -> Self {
+        let classifiers = classifiers.into_iter().map(|classifier| (classifier.side, classifier)).collect();
+        Self { classifiers, lines, procfs, places: BTreeMap::new() }
     }
 
     /// Covers the network namespaces of these processes and no others; where none of them lives, our own, since
     /// whoever comes will most likely come from here (the command of `run` does), and its first packet is not to be
-    /// missed. To be called in a tokio runtime, and
+    /// missed. `again` lists them once more. To be called in a tokio runtime, and
     /// again and again: nothing tells when a process changes its namespace, and one that is
     /// covered lives on without processes until this lets go of it.
-    pub fn follow(&mut self, pids: impl IntoIterator<Item = u32>) -> Result<Vec<Event>, PacketError> {
+    pub fn follow(
+        &mut self,
+        pids: impl IntoIterator<Item = u32>,
+        again: impl FnOnce() -> Vec<u32>,
+    ) -> Result<Vec<Event>, PacketError> {
         let mut present = namespaces_of(pids, &self.procfs)?;
-        if present.is_empty() {
+        let guessed = present.is_empty();
+        if guessed {
             present = namespaces_of([std::process::id()], &self.procfs)?;
         }
         let mut events = Vec::new();
         let deserted = self.places.extract_if(.., |inode, _| !present.contains_key(inode));
         events.extend(deserted.map(|(namespace, _)| Event::Deserted { namespace }));
         present.retain(|inode, _| !self.places.contains_key(inode));
+        let mut shared = self.shared(&present.keys().copied().collect(), again)?;
         for (inode, namespace) in present {
+            let own = !shared.contains_key(&inode);
+            // Of our own nobody has said that anything happens there.
+            events.extend(
+                shared.remove(&inode).filter(|_| !guessed).map(PacketError::Shared).map(Event::Failed),
+            );
             let devices = match Devices::watch(&namespace) {
                 Ok(devices) => devices,
                 Err(error) => {
@@ -97,20 +117,62 @@ impl Coverage {
                 }
             };
             let namespace = Arc::new(namespace);
-            let line = match self.lines.as_ref().map(|lines| lines.lay(&namespace)).transpose() {
-                Ok(line) => line,
-                Err(error) => {
-                    events.push(Event::Failed(error));
-                    None
-                }
-            };
-            let mut place = Place { namespace, devices, attached: BTreeMap::new(), line };
-            for device in place.devices.present().collect::<Vec<_>>() {
-                events.extend(place.attach(&self.classifier, device));
+            let mut place = Place { namespace, devices, attached: BTreeMap::new(), line: None, own };
+            if let Err(error) = place.lay(self.lines.as_ref()) {
+                events.push(Event::Failed(error));
             }
+            events.extend(self.classifiers.values().flat_map(|classifier| place.cover(classifier)));
             self.places.insert(inode, place);
         }
         Ok(events)
+    }
+
+    /// Is there a classifier at that side?
+    pub fn has(&self, side: Side) -> bool {
+        self.classifiers.contains_key(&side)
+    }
+
+    /// Puts one more classifier on all devices. `pids` lists the processes.
+    pub fn extend(
+        &mut self,
+        classifier: Classifier,
+        pids: impl FnOnce() -> Vec<u32>,
+    ) -> Result<Vec<Event>, PacketError> {
+        let side = classifier.side;
+        self.classifiers.insert(side, classifier);
+        let mut shared = self.shared(&self.places.keys().copied().collect(), pids)?;
+        let mut events = Vec::new();
+        for (inode, place) in &mut self.places {
+            place.own = !shared.contains_key(inode);
+            events.extend(shared.remove(inode).map(PacketError::Shared).map(Event::Failed));
+            place.lay(self.lines.as_ref())?;
+            events.extend(self.classifiers.get(&side).into_iter().flat_map(|one| place.cover(one)));
+        }
+        Ok(events)
+    }
+
+    /// Takes the classifier of one side off all devices; the first failure is told, after all was tried.
+    pub fn withdraw(&mut self, side: Side) -> Result<(), PacketError> {
+        self.classifiers.remove(&side);
+        let mut result = Ok(());
+        for place in self.places.values_mut() {
+            for (_, attachment) in place.attached.extract_if(.., |&(_, at), _| at == side) {
+                result = result.and(attachment.remove());
+            }
+        }
+        result
+    }
+
+    /// Those of these namespaces that are not the target's own, where that matters.
+    fn shared(
+        &self,
+        namespaces: &BTreeSet<u64>,
+        pids: impl FnOnce() -> Vec<u32>,
+    ) -> Result<BTreeMap<u64, Shared>, PacketError> {
+        if namespaces.is_empty() || !self.has(Side::Ingress) {
+            return Ok(BTreeMap::new());
+        }
+        shared(namespaces, &self.procfs, pids)
     }
 
     /// Waits until devices come or go, and acts on it. Nothing is lost if the future is dropped.
@@ -148,7 +210,9 @@ impl Coverage {
         // Last, because a device that moved from one covered namespace to another brings its program along.
         for (inode, device) in added {
             if let Some(place) = self.places.get_mut(&inode) {
-                events.extend(place.attach(&self.classifier, device));
+                for classifier in self.classifiers.values() {
+                    events.extend(place.attach(classifier, device.clone()));
+                }
             }
         }
         if events.is_empty() { Poll::Pending } else { Poll::Ready(events) }
@@ -157,7 +221,8 @@ impl Coverage {
     /// The devices that it is on, with the inode number of their namespace.
     pub fn devices(&self) -> impl Iterator<Item = (u64, Device)> {
         self.places.iter().flat_map(|(&inode, place)| {
-            let covered = place.devices.present().filter(|device| place.attached.contains_key(&device.index));
+            let is_on = |device: &Device| place.attached.keys().any(|&(index, _)| index == device.index);
+            let covered = place.devices.present().filter(is_on);
             covered.map(move |device| (inode, device))
         })
     }
@@ -175,13 +240,13 @@ impl Coverage {
         for place in self.places.values_mut() {
             match &mut place.line {
                 Some(line) => line.extend(needs)?,
-                None => place.line = Some(lines.lay(&place.namespace)?),
+                None => place.lay(Some(lines))?,
             }
         }
         Ok(())
     }
 
-    /// Takes the classifier off all devices; the first failure is told, after all was tried. Then waits until
+    /// Takes the classifiers off all devices; the first failure is told, after all was tried. Then waits until
     /// every packet that is still in a delay line has left it, and says how many had not when it was too late.
     pub fn remove(mut self) -> Result<u32, PacketError> {
         let mut result = Ok(());
@@ -214,16 +279,31 @@ impl Coverage {
 }
 
 impl Place {
+    /// Lays a line if it is needed and not there yet.
+    fn lay(&mut self, lines: Option<&Lines>) -> Result<(), PacketError> {
+        if let Some(lines) = lines.filter(|lines| self.line.is_none() && lines.serve(self.own)) {
+            self.line = Some(lines.lay(&self.namespace)?);
+        }
+        Ok(())
+    }
+
+    /// Puts a classifier on all devices.
+    fn cover(&mut self, classifier: &Classifier) -> Vec<Event> {
+        let devices: Vec<_> = self.devices.present().collect();
+        devices.into_iter().filter_map(|device| self.attach(classifier, device)).collect()
+    }
+
     fn attach(&mut self, classifier: &Classifier, device: Device) -> Option<Event> {
-        let namespace = self.namespace.inode();
-        // What leaves by the line itself has been asked about.
-        if self.line.as_ref().is_some_and(|line| line.near() == device.index) {
+        let (namespace, side) = (self.namespace.inode(), classifier.side);
+        // What passes a line itself, ours or another injector's, has been asked about, and carries what is not to be
+        // lost.
+        if is_device(device.index) || (side == Side::Ingress && !self.own) {
             return None;
         }
         match classifier.attach(&self.namespace, &device) {
             Ok(Some(attachment)) => {
-                self.attached.insert(device.index, attachment);
-                Some(Event::Attached { namespace, device })
+                self.attached.insert((device.index, side), attachment);
+                Some(Event::Attached { namespace, device, side })
             }
             // It is gone already; its removal is about to be heard of.
             Ok(None) => None,
@@ -233,6 +313,7 @@ impl Place {
 
     fn detach(&mut self, index: u32) -> Option<Event> {
         let namespace = self.namespace.inode();
-        self.attached.remove(&index).map(|_| Event::Left { namespace, device: index })
+        let gone = self.attached.extract_if(.., |&(at, _), _| at == index).count();
+        (gone > 0).then_some(Event::Left { namespace, device: index })
     }
 }

@@ -1,4 +1,4 @@
-//! A loaded classifier at the egress of a device: by tcx where the kernel has it, else by clsact.
+//! A loaded classifier at a side of a device, mostly its egress: by tcx where the kernel has it, else by clsact.
 
 use std::{
     fmt,
@@ -12,11 +12,20 @@ use super::{
     error::PacketError,
     namespace::{NetNs, in_a_fresh_one, namespaces_of},
     rtnetlink::Rtnetlink,
-    tcx::{self, Side},
+    tcx,
 };
 use crate::target::Procfs;
 
-/// How a program gets to the egress of a device.
+/// Which packets of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// Those that come in by it.
+    Ingress,
+    /// Those that leave by it.
+    Egress,
+}
+
+/// How a program gets to a side of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mechanism {
     /// A link, which ends with us (Linux 6.6 and later).
@@ -30,13 +39,15 @@ pub enum Mechanism {
 pub struct Classifier {
     /// A loaded program of type `SCHED_CLS`.
     pub program: OwnedFd,
+    /// At which side.
+    pub side: Side,
     /// How it is attached.
     pub mechanism: Mechanism,
     /// The plan it belongs to, for the names of filters.
     pub plan: u64,
 }
 
-/// A program at the egress of a device. Dropping it takes it away.
+/// A program at a side of a device. Dropping it takes it away.
 #[derive(Debug)]
 pub struct Attachment {
     /// None once it is taken away.
@@ -50,6 +61,7 @@ enum Place {
     Filter {
         namespace: Arc<NetNs>,
         device: Device,
+        side: Side,
         plan: u64,
     },
 }
@@ -90,6 +102,15 @@ impl Mechanism {
     }
 }
 
+impl fmt::Display for Side {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
+        })
+    }
+}
+
 impl fmt::Display for Mechanism {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
@@ -100,16 +121,17 @@ impl fmt::Display for Mechanism {
 }
 
 impl Classifier {
-    /// Puts the program before all others at the egress of a device. `None` if the device has gone.
+    /// Puts the program before all others at its side of a device. `None` if the device has gone.
     pub fn attach(&self, namespace: &Arc<NetNs>, device: &Device) -> Result<Option<Attachment>, PacketError> {
-        let program = self.program.as_fd();
+        let (program, side) = (self.program.as_fd(), self.side);
         let attached = namespace.run(|| match self.mechanism {
-            Mechanism::Tcx => Ok(Place::Link(tcx::attach(program, device.index, Side::Egress)?)),
+            Mechanism::Tcx => Ok(Place::Link(tcx::attach(program, device.index, side)?)),
             Mechanism::Clsact => {
-                clsact::attach(&mut Rtnetlink::open()?, device.index, Side::Egress, program, self.plan)?;
+                clsact::attach(&mut Rtnetlink::open()?, device.index, side, program, self.plan)?;
                 Ok(Place::Filter {
                     namespace: Arc::clone(namespace),
                     device: device.clone(),
+                    side,
                     plan: self.plan,
                 })
             }
@@ -117,9 +139,12 @@ impl Classifier {
         match attached {
             Ok(place) => Ok(Some(Attachment { place: Some(place) })),
             Err(Refusal::System(error)) if error.raw_os_error() == Some(libc::ENODEV) => Ok(None),
-            Err(Refusal::Occupied(kind)) => Err(PacketError::Occupied { device: device.name.clone(), kind }),
+            Err(Refusal::Occupied(kind)) => {
+                Err(PacketError::Occupied { device: device.name.clone(), side, kind })
+            }
             Err(Refusal::System(source)) => {
-                Err(PacketError::Attach { device: device.name.clone(), mechanism: self.mechanism, source })
+                let (device, mechanism) = (device.name.clone(), self.mechanism);
+                Err(PacketError::Attach { device, side, mechanism, source })
             }
         }
     }
@@ -133,9 +158,10 @@ impl Attachment {
 
     fn take_away(&mut self) -> Result<(), PacketError> {
         // Closing a link is enough.
-        let Some(Place::Filter { namespace, device, plan }) = self.place.take() else { return Ok(()) };
-        let removed = namespace.run(|| clsact::detach(&mut Rtnetlink::open()?, device.index, plan))?;
-        removed.map_err(|source| PacketError::Remove { name: filter_name(plan), device: device.name, source })
+        let Some(Place::Filter { namespace, device, side, plan }) = self.place.take() else { return Ok(()) };
+        let removed = namespace.run(|| clsact::detach(&mut Rtnetlink::open()?, device.index, side, plan))?;
+        let name = filter_name(plan);
+        removed.map_err(|source| PacketError::Remove { name, device: device.name, side, source })
     }
 }
 

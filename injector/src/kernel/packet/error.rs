@@ -2,7 +2,10 @@
 
 use std::io;
 
-use super::egress::Mechanism;
+use super::{
+    egress::{Mechanism, Side},
+    shared::Shared,
+};
 
 /// Why a network namespace or a device cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,10 +37,12 @@ pub enum PacketError {
         source: io::Error,
     },
     /// The program cannot be put on a device.
-    #[error("cannot attach to the egress of device {device} by {mechanism}: {source}")]
+    #[error("cannot attach to the {side} of device {device} by {mechanism}: {source}")]
     Attach {
         /// Its name.
         device: String,
+        /// Which side of it.
+        side: Side,
         /// What was tried.
         mechanism: Mechanism,
         /// The cause.
@@ -45,11 +50,13 @@ pub enum PacketError {
     },
     /// Another qdisc sits where clsact has to be.
     #[error(
-        "cannot attach to the egress of device {device}: it has an `{kind}` qdisc where clsact has to be"
+        "cannot attach to the {side} of device {device}: it has an `{kind}` qdisc where clsact has to be"
     )]
     Occupied {
         /// The device.
         device: String,
+        /// Which side of it.
+        side: Side,
         /// The qdisc's kind.
         kind: String,
     },
@@ -60,9 +67,14 @@ pub enum PacketError {
         name: String,
         /// The device's name or number.
         device: String,
+        /// Which side of it.
+        side: Side,
         /// The cause.
         source: io::Error,
     },
+    /// What comes in to a network namespace cannot wait.
+    #[error("packets that come in can only be lost: {0}")]
+    Shared(Shared),
     /// A delay line cannot be laid.
     #[error("cannot lay a delay line in network namespace {inode}: cannot {what}: {source}")]
     Line {
@@ -90,7 +102,8 @@ impl PacketError {
                  sch_ingress and cls_bpf)"
                     .into()
             }
-            Self::Occupied { device, kind } => {
+            Self::Shared(shared) => shared.hint().into(),
+            Self::Occupied { device, kind, .. } => {
                 format!(
                     "put its filters on clsact instead, which does all that it does: tc qdisc del dev {device} {kind}"
                 )
@@ -111,7 +124,7 @@ impl PacketError {
                 "use a kernel with CONFIG_VETH and CONFIG_NET_SCH_FQ (modules veth and sch_fq)".into()
             }
             Self::Open { .. } => "check that the process is still there".into(),
-            Self::Remove { device, .. } => format!("see `tc filter show dev {device} egress`"),
+            Self::Remove { device, side, .. } => format!("see `tc filter show dev {device} {side}`"),
             Self::Attach { device, .. } => format!("see `tc qdisc show dev {device}` and the kernel log"),
             Self::Enter { .. } | Self::List { .. } => "see the kernel log".into(),
         }
@@ -127,7 +140,7 @@ impl PacketError {
             | Self::Line { source, .. }
             | Self::Remove { source, .. }
             | Self::Unsupported { source } => source.kind() == io::ErrorKind::PermissionDenied,
-            Self::Occupied { .. } => false,
+            Self::Occupied { .. } | Self::Shared(_) => false,
         }
     }
 }

@@ -11,15 +11,17 @@ use std::{
     },
 };
 
+use injector_common::packet::{EGRESS, INGRESS};
+
 use super::{
     clsact::{self, Refusal},
-    egress::Mechanism,
+    egress::{Mechanism, Side},
     error::PacketError,
     fq::{self, Fill},
     namespace::NetNs,
     offload,
     rtnetlink::Rtnetlink,
-    tcx::{self, Side},
+    tcx,
     veth::{self, End},
 };
 use crate::plan::{Line, Queue, line::device};
@@ -80,6 +82,11 @@ impl Lines {
     /// Has those that are laid from now on do more.
     pub fn extend(&mut self, needs: Line) {
         self.needs = needs;
+    }
+
+    /// Are they needed in a namespace that is the target's own, or is not?
+    pub fn serve(&self, own: bool) -> bool {
+        self.needs.directions & EGRESS != 0 || (self.needs.directions & INGRESS != 0 && own)
     }
 
     /// Lays one in a namespace.
@@ -175,11 +182,6 @@ impl Laid {
         }
         self.serves = needs;
         Ok(())
-    }
-
-    /// The number of its near end.
-    pub fn near(&self) -> u32 {
-        self.near
     }
 
     /// How full its queue is.

@@ -1,8 +1,9 @@
-//! Outgoing packets: a loaded classifier on every device through which a target sends.
+//! Packets at devices: a loaded classifier on every device through which a target sends.
 //!
 //! A program at a cgroup's own egress hook could drop packets, too, but not in silence: the sender is
 //! told. So it sits at the devices, in each network namespace in which the target lives. What takes time, or
-//! depends on what a packet is on the wire, makes a detour through a delay line.
+//! depends on what a packet is on the wire, makes a detour through a delay line; so does what comes in and is to wait,
+//! from another classifier, where the whole network namespace is the target's.
 
 mod clsact;
 mod coverage;
@@ -14,15 +15,17 @@ mod line;
 mod namespace;
 mod offload;
 mod rtnetlink;
+mod shared;
 mod tcx;
 mod veth;
 
 pub use self::{
     coverage::{Coverage, Event},
     device::{Change, Device, Devices},
-    egress::{Attachment, Classifier, Mechanism, sweep},
+    egress::{Attachment, Classifier, Mechanism, Side, sweep},
     error::PacketError,
     fq::Fill,
     line::{LinePrograms, Lines, works as line_works},
     namespace::{NetNs, in_a_fresh_one, namespaces_of},
+    shared::{Shared, shared},
 };

@@ -1,4 +1,4 @@
-//! tcx (Linux 6.6): a link to the egress of a device, which ends with the descriptor, and so with us.
+//! tcx (Linux 6.6): a link to a side of a device, which ends with the descriptor, and so with us.
 
 use std::{
     io,
@@ -7,16 +7,8 @@ use std::{
 
 use aya_obj::generated::{bpf_attach_type, bpf_insn, bpf_prog_type};
 
+use super::egress::Side;
 use crate::kernel::sys::{self, Program};
-
-/// Which packets of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// Those that come in by it.
-    Ingress,
-    /// Those that leave by it.
-    Egress,
-}
 
 /// Puts a program of type `SCHED_CLS` before all others at a side of a device of this thread's network
 /// namespace. EINVAL where the kernel has no tcx.
