@@ -7,6 +7,7 @@ mod delays;
 mod leftovers;
 mod losses;
 mod models;
+mod names;
 mod netem;
 mod refusals;
 mod rejects;
