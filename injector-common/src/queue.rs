@@ -20,6 +20,8 @@ pub struct Queue {
     pub busy: Cell,
     /// Packets on their way through the delay line.
     pub waiting: Cell,
+    /// Their bytes, with Ethernet's header.
+    pub bytes: Cell,
     /// Sum of all delays, in nanoseconds.
     pub added: Cell,
     /// Packets by their delay, see [`step`].

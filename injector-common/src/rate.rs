@@ -16,11 +16,14 @@ pub struct Rate {
     pub cell_overhead: i32,
     /// Explicit padding.
     pub _pad: u32,
+    /// What passes at once where the wire was idle before: the nanoseconds that it would take.
+    pub burst: u64,
 }
 
 impl Rate {
     /// The wire takes no time.
-    pub const NONE: Self = Self { bytes: 0, packet_overhead: 0, cell: 0, cell_overhead: 0, _pad: 0 };
+    pub const NONE: Self =
+        Self { bytes: 0, packet_overhead: 0, cell: 0, cell_overhead: 0, _pad: 0, burst: 0 };
 
     /// Nanoseconds that a packet of `length` bytes takes. The last cell is sent whole.
     #[inline(always)]
@@ -35,6 +38,21 @@ impl Rate {
             length = cells * positive(self.cell as i64 + self.cell_overhead as i64);
         }
         length * 1_000_000_000 / self.bytes
+    }
+
+    /// When a packet leaves that has passed at `passed` and could have left at `ready`: as much as the burst ahead of
+    /// the wire, which is a bucket of tokens (net/sched/sch_tbf.c, `tbf_dequeue`).
+    #[inline(always)]
+    #[must_use]
+    pub const fn leaves(&self, passed: u64, ready: u64) -> u64 {
+        let early = passed.saturating_sub(self.burst);
+        if self.burst == 0 {
+            passed
+        } else if early > ready {
+            early
+        } else {
+            ready
+        }
     }
 
     /// When a packet has passed that came at `now` and takes `delay` besides: behind the one before it, which
@@ -64,7 +82,8 @@ mod tests {
 
     use super::*;
 
-    const MEGABIT: Rate = Rate { bytes: 125_000, packet_overhead: 0, cell: 0, cell_overhead: 0, _pad: 0 };
+    const MEGABIT: Rate =
+        Rate { bytes: 125_000, packet_overhead: 0, cell: 0, cell_overhead: 0, _pad: 0, burst: 0 };
 
     #[test]
     fn a_packet_takes_its_length_through_the_rate() {
@@ -103,6 +122,28 @@ mod tests {
                 let expected = netem(now, queued, delay, MEGABIT.time(length));
                 busy = MEGABIT.departure(now, busy, delay, length);
                 prop_assert_eq!(busy, expected);
+            }
+        }
+
+        /// As a bucket of tokens has it, which is full at first and gets the rate's bytes: a packet leaves when there
+        /// are tokens for all of it.
+        #[test]
+        fn bursts_are_those_of_a_bucket(
+            packets in prop::collection::vec((0u64..30_000_000, 40u32..1500), 1..50), burst in 1500u64..15_000,
+        ) {
+            let rate = Rate { burst: burst * 8_000, ..MEGABIT };
+            let (mut now, mut busy, mut tokens, mut filled) = (0, 0, burst * 8_000, 0);
+            for (gap, length) in packets {
+                now += gap;
+                busy = rate.departure(now, busy, 0, length);
+                // Behind the one before, and when there is enough; in nanoseconds of the rate.
+                let from = now.max(filled);
+                tokens = (tokens + (from - filled)).min(rate.burst);
+                let wait = rate.time(length).saturating_sub(tokens);
+                let leaves = from + wait;
+                tokens = tokens + wait - rate.time(length);
+                filled = leaves;
+                prop_assert_eq!(rate.leaves(busy, now), leaves);
             }
         }
 

@@ -45,6 +45,8 @@ pub struct Timing {
     pub longest: u64,
     /// Packets that wait at most; those that come then are lost.
     pub limit: u64,
+    /// Bytes of packets that wait at most.
+    pub room: u64,
     /// Bits of [`WAITS`] and [`ORDERED`].
     pub flags: u32,
     /// Explicit padding.
@@ -52,7 +54,7 @@ pub struct Timing {
 }
 
 const _: () = assert!(
-    size_of::<Timing>() == size_of::<Delay>() + size_of::<Reorder>() + size_of::<Rate>() + 24
+    size_of::<Timing>() == size_of::<Delay>() + size_of::<Reorder>() + size_of::<Rate>() + 32
         && align_of::<Timing>() == 8
 );
 
@@ -73,6 +75,7 @@ impl Timing {
         rate: Rate::NONE,
         longest: 0,
         limit: 0,
+        room: 0,
         flags: 0,
         _pad: 0,
     };

@@ -77,6 +77,12 @@ pub fn add(cell: &AtomicU64, value: u64) {
     }
 }
 
+/// Takes `value` away.
+#[inline(always)]
+pub fn subtract(cell: &AtomicU64, value: u64) {
+    add(cell, value.wrapping_neg());
+}
+
 /// Takes one away.
 #[inline(always)]
 pub fn decrement(cell: &AtomicU64) {

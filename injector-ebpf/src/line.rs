@@ -37,6 +37,9 @@ use crate::{
     rules::{suppress, uses},
 };
 
+/// Bytes of Ethernet's header, which every packet in the line has.
+const ETHERNET: u64 = 14;
+
 /// The number of the loopback device in every network namespace (`LOOPBACK_IFINDEX`).
 const LOOPBACK: u32 = 1;
 
@@ -144,6 +147,8 @@ fn send_off(skb: *mut __sk_buff, queue: u32, due: u64) {
     unsafe { (*skb).tc_index = queue };
     if let Some(queue) = QUEUES.get(queue.wrapping_sub(1)) {
         atomic::add(&queue.waiting, 1);
+        // SAFETY: a field of the context.
+        atomic::add(&queue.bytes, u64::from(unsafe { (*skb).len }));
     }
 }
 
@@ -167,6 +172,7 @@ pub extern "C" fn line_return(skb: *mut __sk_buff) -> i64 {
     unsafe {
         if let Some(queue) = QUEUES.get((*skb).tc_index.wrapping_sub(1)) {
             atomic::decrement(&queue.waiting);
+            atomic::subtract(&queue.bytes, u64::from((*skb).len));
         }
         (*skb).tc_index = 0;
         let device = (*skb).cb[DEVICE];
@@ -183,8 +189,12 @@ pub extern "C" fn line_return(skb: *mut __sk_buff) -> i64 {
 
 /// Is there room for one more packet of the rule?
 #[inline(always)]
-pub fn has_room(number: u32, rule: &Rule) -> bool {
-    QUEUES.get(number).is_some_and(|queue| atomic::get(&queue.waiting) < rule.netem.timing.limit)
+pub fn has_room(number: u32, rule: &Rule, length: u32) -> bool {
+    let timing = &rule.netem.timing;
+    QUEUES.get(number).is_some_and(|queue| {
+        let filled = atomic::get(&queue.bytes) + u64::from(length) + ETHERNET;
+        atomic::get(&queue.waiting) < timing.limit && filled <= timing.room
+    })
 }
 
 /// When the packet of that fate is due by the rule, and its copy; notes it in the passage.
@@ -220,8 +230,9 @@ fn departure(passage: &Passage, queue: &Queue, rule: &Rule, now: u64, late: u64)
     if timing.rate.bytes != 0 {
         for _ in 0..ROUNDS {
             let busy = atomic::get(&queue.busy);
-            due = timing.rate.departure(now, busy, late, passage.packet.length);
-            if atomic::compare_exchange(&queue.busy, busy, due) == busy {
+            let passed = timing.rate.departure(now, busy, late, passage.packet.length);
+            due = timing.rate.leaves(passed, now + late);
+            if atomic::compare_exchange(&queue.busy, busy, passed) == busy {
                 break;
             }
         }

@@ -363,7 +363,10 @@ fn fires(
     if config!(line) != 0 && passage.backend != BACKEND_LINE {
         // A packet that waits is asked about in the delay line. One that is asked about here is answered.
         fate.effects &= !(DELAYED | OVERTOOK);
-    } else if config!(line) != 0 && fate.effects & DELAYED != 0 && !line::has_room(number, rule) {
+    } else if config!(line) != 0
+        && fate.effects & DELAYED != 0
+        && !line::has_room(number, rule, passage.packet.length)
+    {
         fate.effects = LOST | OVERFLOWED;
     }
     if fate.effects == 0 {

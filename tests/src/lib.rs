@@ -10,5 +10,6 @@ pub mod injector;
 pub mod model;
 pub mod network;
 pub mod patience;
+pub mod postgres;
 pub mod residue;
 pub mod victim;

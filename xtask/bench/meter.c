@@ -1,15 +1,18 @@
-/* meter [--cgroup PATH] [--attach KIND:PLACE]... CALL...
+/* meter [--cgroup PATH] [--unshare net] [--attach KIND:PLACE]... CALL...
  *
  * Counts the instructions of calls, in a guest whose clock counts instructions (`cargo xtask vm --icount`).
- * Moves into the cgroup, attaches programs that do nothing, says "ready", and waits for a line on stdin.
+ * Moves into the cgroup, and into a network namespace of its own, attaches programs that do nothing, says "ready",
+ * and waits for a line on stdin.
  * Then it makes every CALL many times and says for each "CALL INSTRUCTIONS": what a twentieth of
  * the single calls stays below. For a system call that is what nearly all of them took; of what the kernel
  * does by the way, such as timers, it counts nothing. What a process costs differs too much for that, so there
  * it is the time that programs take, for each process. */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,10 +25,12 @@
 
 #include "empty.h"
 #include "programs.h"
+#include "traffic.h"
 
 /* Calls that are made first, and are not counted: they fill caches of the kernel and fault pages in. */
 #define WARM_UP 100
 #define SAMPLES 2000
+#define MOST_SAMPLES 100000
 
 static int zero, loopback;
 
@@ -110,6 +115,12 @@ static void move_to(const char *cgroup)
 	close(fd);
 }
 
+static void leave_network(void)
+{
+	if (unshare(CLONE_NEWNET))
+		err(1, "a network namespace");
+}
+
 static int compare(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -117,19 +128,34 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static uint64_t count(void (*make)(void))
+static uint64_t count_of(void (*make)(void), int all)
 {
-	static uint64_t samples[SAMPLES];
+	static uint64_t samples[MOST_SAMPLES];
 
 	for (int i = 0; i < WARM_UP; i++)
 		make();
-	for (int i = 0; i < SAMPLES; i++) {
+	for (int i = 0; i < all; i++) {
 		uint64_t before = instructions();
 		make();
 		samples[i] = instructions() - before;
 	}
-	qsort(samples, SAMPLES, sizeof(*samples), compare);
-	return samples[SAMPLES / 20];
+	qsort(samples, all, sizeof(*samples), compare);
+	return samples[all / 20];
+}
+
+static uint64_t count(void (*make)(void))
+{
+	return count_of(make, SAMPLES);
+}
+
+static uint64_t count_most(void (*make)(void))
+{
+	return count_of(make, MOST_SAMPLES);
+}
+
+static uint64_t count_transfer(void (*make)(void))
+{
+	return count_of(make, MOST_SAMPLES / 10);
 }
 
 static uint64_t count_in_programs(void (*make)(void))
@@ -153,6 +179,8 @@ static const struct call {
 	{ "getuid", call_getuid, count },
 	{ "read", call_read, count },
 	{ "datagram", call_datagram, count },
+	{ "ping", call_ping, count_most },
+	{ "transfer", call_transfer, count_transfer },
 	{ "process", call_process, count_in_programs },
 };
 
@@ -163,6 +191,8 @@ int main(int argc, char **argv)
 	for (i = 1; i + 1 < argc && argv[i][0] == '-'; i += 2) {
 		if (!strcmp(argv[i], "--cgroup"))
 			move_to(argv[i + 1]);
+		else if (!strcmp(argv[i], "--unshare"))
+			leave_network();
 		else if (!strcmp(argv[i], "--attach"))
 			attach_empty(argv[i + 1]);
 		else
@@ -173,6 +203,7 @@ int main(int argc, char **argv)
 	if (getchar() == EOF)
 		return 0;
 	open_what_calls_need();
+	open_traffic();
 	for (; i < argc; i++) {
 		const struct call *call = CALLS;
 		const struct call *end = CALLS + sizeof(CALLS) / sizeof(*CALLS);

@@ -163,7 +163,10 @@ fn fired(rule: &RuleReport) -> String {
 fn delayed(packets: u64, delay: &DelayReport) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let mean = Duration::from_nanos(delay.mean_ns);
-    let waiting = if delay.waiting > 0 { format!(", {} wait", delay.waiting) } else { String::new() };
+    let waiting = match (delay.waiting, delay.waiting_bytes) {
+        (0, _) => String::new(),
+        (packets, bytes) => format!(", {packets} wait with {bytes} bytes"),
+    };
     let (Some(first), Some(last)) = (delay.steps.first(), delay.steps.last()) else { return String::new() };
     let most = delay.steps.iter().map(|step| step.packets).max().unwrap_or(1);
     let mut bars = String::new();

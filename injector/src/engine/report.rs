@@ -39,6 +39,8 @@ pub struct RuleReport {
 pub struct DelayReport {
     /// Packets that wait now.
     pub waiting: u64,
+    /// Their bytes, with Ethernet's header.
+    pub waiting_bytes: u64,
     /// The mean of all, in nanoseconds.
     pub mean_ns: u64,
     /// How many were how late, in ascending order; only steps in which there are any.
@@ -63,6 +65,7 @@ impl DelayReport {
             .map(|(step, &packets)| DelayStep { from_ns: least(step), packets });
         Some(Self {
             waiting: queue.waiting,
+            waiting_bytes: queue.bytes,
             mean_ns: queue.added.checked_div(packets)?,
             steps: steps.collect(),
         })

@@ -22,7 +22,7 @@ use super::{Distributions, PlanError, refusals};
 use crate::spec::{
     header::{Flags, Lengths},
     model::{Rule, RuleKind},
-    netem::{Chance, DEFAULT_LIMIT, Delay, Distribution, Loss, Netem},
+    netem::{Chance, DEFAULT_LIMIT, Delay, Distribution, Limit, Loss, Netem, Rate},
     packet::{Direction, NetFault, NetRule, Protocol},
     units::Probability,
 };
@@ -133,17 +133,30 @@ fn timing(asked: &Netem, distributions: &Distributions) -> Timing {
         cell: rate.cell,
         cell_overhead: rate.cell_overhead,
         _pad: 0,
+        burst: burst(rate),
     });
+    let (limit, room) = match asked.limit {
+        None => (u64::from(DEFAULT_LIMIT), u64::MAX),
+        Some(Limit::Packets(packets)) => (packets.into(), u64::MAX),
+        Some(Limit::Bytes(bytes)) => (u32::MAX.into(), bytes),
+    };
     let ordered = asked.delay.as_ref().is_some_and(|delay| delay.ordered);
     Timing {
         delay,
         reorder,
         rate,
         longest: delay.latest(),
-        limit: u64::from(asked.limit.unwrap_or(DEFAULT_LIMIT)),
+        limit,
+        room,
         flags: WAITS | if ordered { ORDERED } else { 0 },
         _pad: 0,
     }
+}
+
+/// How long the wire takes for what passes at once.
+fn burst(rate: Rate) -> u64 {
+    let time = u128::from(rate.burst) * 8_000_000_000 / u128::from(rate.bits);
+    u64::try_from(time).unwrap_or(u64::MAX)
 }
 
 /// The longest that a delay can come to.

@@ -223,6 +223,12 @@ pub enum Problem {
     NoRate(String),
     #[error("`{0}` is not a number of bytes that a rate can add")]
     Bytes(String),
+    #[error("a size of `{0}` has no unit")]
+    SizeWithoutUnit(String),
+    #[error("`{0}` is not a size")]
+    Size(String),
+    #[error("`burst` is what passes a `rate` at once, and there is no rate")]
+    NothingToBurst,
     #[error("`{0}` is not a number of packets")]
     PacketCount(String),
     #[error("`{word}` is not a distribution")]

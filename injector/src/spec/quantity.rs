@@ -89,6 +89,40 @@ pub(super) fn show_rate(bits: u64) -> String {
     format!("{}{unit}", bits / scale)
 }
 
+/// tc's units of a size, each before those that it ends with; its `k` is 1024.
+const SIZES: [(&str, u128); 7] = [
+    ("kb", 1 << 10),
+    ("mb", 1 << 20),
+    ("gb", 1 << 30),
+    ("k", 1 << 10),
+    ("m", 1 << 20),
+    ("g", 1 << 30),
+    ("b", 1),
+];
+
+/// A size with its unit, such as `64kb`, in bytes; `None` if it is none.
+pub(crate) fn bytes(text: &str) -> Option<u64> {
+    let text = text.to_ascii_lowercase();
+    let unit = |(unit, scale)| Some((text.strip_suffix(unit)?, scale));
+    let (number, scale) = SIZES.into_iter().find_map(unit)?;
+    scaled(number, scale)
+}
+
+/// Reads a size of a rule.
+pub(super) fn size(word: Word<'_>) -> Result<u64, Located> {
+    bytes(word.text).filter(|&bytes| bytes > 0).ok_or_else(|| {
+        let problem = if scaled(word.text, 1).is_some() { Problem::SizeWithoutUnit } else { Problem::Size };
+        word.problem(problem(word.text.into()))
+    })
+}
+
+/// The shortest text that reads back as this size.
+pub(super) fn show_size(bytes: u64) -> String {
+    let units = [("gb", 1 << 30), ("mb", 1 << 20), ("kb", 1 << 10), ("b", 1)];
+    let (unit, scale) = units.into_iter().find(|(_, scale)| bytes.is_multiple_of(*scale)).unwrap_or(("b", 1));
+    format!("{}{unit}", bytes / scale)
+}
+
 /// A plain decimal times `scale`, rounded to the nearest whole.
 fn scaled(decimal: &str, scale: u128) -> Option<u64> {
     let (whole, fraction) = decimal.split_once('.').unwrap_or((decimal, ""));
@@ -123,6 +157,7 @@ mod tests {
         fn what_is_shown_reads_back(value in 1u64..) {
             prop_assert_eq!(time(Word::whole(&show_time(value))), Ok(value));
             prop_assert_eq!(rate(Word::whole(&show_rate(value))), Ok(value));
+            prop_assert_eq!(size(Word::whole(&show_size(value))), Ok(value));
         }
     }
 }

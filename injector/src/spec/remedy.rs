@@ -119,7 +119,7 @@ impl Problem {
             ),
             Self::UnknownNetFault { near, .. } => or(
                 near.as_ref(),
-                "the words are loss, duplicate, corrupt, delay, distribution, ordered, reorder, gap, rate, limit, partition, connect=, reject and dns",
+                "the words are loss, duplicate, corrupt, delay, distribution, ordered, reorder, gap, rate, burst, limit, partition, connect=, reject and dns",
             ),
             Self::Surplus(_) => "leave it out; docs/rules.md has the values of each word".into(),
             Self::NotHere { instead, .. } => (*instead).into(),
@@ -182,6 +182,9 @@ impl Problem {
                  each cell"
                     .into()
             }
+            Self::SizeWithoutUnit(number) => format!("write `{number}kb` for 1024 bytes each, or `{number}b`"),
+            Self::Size(_) => "write a number above zero with `b`, `kb` (1024 bytes), `mb` or `gb`, such as `15kb`".into(),
+            Self::NothingToBurst => "add a rate, as in `rate 1mbit burst 15kb`".into(),
             Self::PacketCount(_) => "write a whole number from 1 on, such as `limit 1000` or `gap 5`".into(),
             Self::UnknownDistribution { near, .. } => or(
                 near.as_ref(),

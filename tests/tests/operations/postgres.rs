@@ -1,64 +1,16 @@
 //! PostgreSQL whose write-ahead log meets a full disk once, and nothing else does: it panics, as it should, comes
 //! back by itself, and has kept what was committed and nothing more.
 
-use std::{
-    path::Path,
-    process::{Command, Output, Stdio},
-};
+use std::process::Output;
 
-use anyhow::{Context, Result, bail, ensure};
-use injector_tests::{injector::Injector, patience, victim};
-
-/// A cluster of its own in a folder, served by its own processes.
-struct Postgres<'a> {
-    folder: &'a Path,
-    programs: String,
-}
-
-impl<'a> Postgres<'a> {
-    fn make(folder: &'a Path) -> Result<Self> {
-        let version = std::fs::read_dir("/usr/lib/postgresql").context("postgresql is needed")?.next();
-        let programs = version.context("postgresql is needed")??.path().join("bin").display().to_string();
-        ensure!(Command::new("chown").arg("postgres").arg(folder).status()?.success());
-        let this = Self { folder, programs };
-        this.done("initdb", &["--no-sync", "--auth=trust", "--locale=C"])?;
-        Ok(this)
-    }
-
-    /// One of its programs as its user, on its data.
-    fn run(&self, program: &str, words: &[&str]) -> Result<Output> {
-        let program = format!("{}/{program}", self.programs);
-        let data = self.folder.join("data");
-        let mut command = Command::new("runuser");
-        command.args(["-u", "postgres", "--", &program]).args(words).current_dir(self.folder);
-        Ok(command.env("PGDATA", data).env("PGHOST", self.folder).stdin(Stdio::null()).output()?)
-    }
-
-    fn done(&self, program: &str, words: &[&str]) -> Result<String> {
-        let output = self.run(program, words)?;
-        if !output.status.success() {
-            bail!("{program} {words:?}: {}", String::from_utf8_lossy(&output.stderr));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    }
-
-    fn start(&self) -> Result<u32> {
-        let options = format!("-k {} -h '' -c shared_buffers=2MB -c fsync=off", self.folder.display());
-        self.done("pg_ctl", &["-w", "-l", "server.log", "-o", &options, "start"])?;
-        let pid = std::fs::read_to_string(self.folder.join("data/postmaster.pid"))?;
-        pid.lines().next().and_then(|pid| pid.parse().ok()).context("postmaster.pid has no number")
-    }
-
-    fn ask(&self, sql: &str) -> Result<Output> {
-        self.run("psql", &["-X", "-At", "-d", "postgres", "-c", sql])
-    }
-}
+use anyhow::{Result, bail, ensure};
+use injector_tests::{injector::Injector, patience, postgres::Postgres, victim};
 
 #[test]
 fn a_full_disk_under_the_write_ahead_log_alone() -> Result<()> {
     let folder = victim::folder()?;
     let postgres = Postgres::make(folder.path())?;
-    let server = postgres.start()?;
+    let server = postgres.start("-h '' -c fsync=off")?;
     let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(postgres.ask("create table t (x int); insert into t values (1)")?.status.success());
 
@@ -82,8 +34,7 @@ fn a_full_disk_under_the_write_ahead_log_alone() -> Result<()> {
     let [fault] = &finished.log[..] else { bail!("{:?}", finished.log) };
     let path = fault["path"].as_str().unwrap_or_default();
     ensure!(path.contains("/data/pg_wal/") && fault["operation"] == "write", "{fault:#}");
-    let log = std::fs::read_to_string(folder.path().join("server.log"))?;
+    let log = postgres.log()?;
     ensure!(log.contains("PANIC") && log.contains("No space left on device"), "{log}");
-    postgres.done("pg_ctl", &["-m", "immediate", "stop"])?;
-    Ok(())
+    postgres.stop()
 }

@@ -43,10 +43,11 @@ fn send(target: &Scratch, echo: &Echo, address: IpAddr, (count, gap): (usize, u3
     Ok(echo.take())
 }
 
-/// By the number of the packet, from 1: when it was decided about, and how late it was to be.
+/// By the number of the packet, from 1: when it was decided about, and how late it was to be. Without those that
+/// found no room.
 fn decided(finished: &Finished) -> Result<BTreeMap<u64, (u64, u64)>> {
     let mut all = BTreeMap::new();
-    for line in &finished.log {
+    for line in finished.log.iter().filter(|line| line.pointer("/verdict/overflow").is_none()) {
         let field = |path: &str| line.pointer(path).and_then(serde_json::Value::as_u64);
         let number = field("/packet/number").context("no number")?;
         let late = field("/verdict/delay_ns").context("no delay")?;
@@ -138,6 +139,31 @@ fn a_rate_is_kept_and_its_queue_is_bounded() -> Result<()> {
     let longest = finished.log.iter().filter_map(|line| field(line, "/verdict/delay_ns")).max();
     let longest = longest.context("nothing waited")?;
     assert!((100 * MILLISECOND..=176 * MILLISECOND).contains(&longest), "{longest}");
+    Ok(())
+}
+
+/// Ten packets of 32 bytes pass at once, ten of 46 with Ethernet's header wait.
+#[test]
+fn a_burst_passes_and_bytes_bound_the_queue() -> Result<()> {
+    const BURST: u64 = 10;
+    let (target, echo) = (inhabited()?, Echo::start(LOCAL)?);
+    let injector = attach(target.path(), &["udp : rate 16kbit burst 320b limit 460b"])?;
+    let arrived = send(&target, &echo, LOCAL, (100, 0))?;
+    let finished = injector.interrupt()?.expect(0)?;
+    let rule = finished.report()?.rules.remove(0);
+    let [delayed, overflowed] = ["delayed", "overflowed"].map(|name| rule.packets[name]);
+    assert_eq!((delayed + overflowed, arrived.len() as u64), (100, delayed));
+    assert!(overflowed > 10 && delayed >= 2 * BURST, "{rule:?}");
+    let decided = decided(&finished)?;
+    let (begin, _) = decided[&1];
+    let passed: Vec<_> = decided.values().filter(|(_, late)| *late > 0).collect();
+    for ((time, late), nth) in passed.into_iter().zip(1_u64..) {
+        let due = begin + nth * 16 * MILLISECOND;
+        assert!(time + late >= due, "{nth} leaves {} ns early", due - time - late);
+        assert!(*late <= (BURST + 1) * 16 * MILLISECOND, "{nth} waits for {late} ns");
+    }
+    let at_once = decided.values().filter(|(_, late)| *late == 0).count() as u64;
+    assert!(at_once >= BURST, "{at_once} passed at once");
     Ok(())
 }
 

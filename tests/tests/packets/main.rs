@@ -1,6 +1,7 @@
 //! Packets: lost, doubled and damaged by netem's models, refused, or lost altogether, for the target and for nobody
 //! else; chosen by their headers; in any network namespace, behind NAT, on devices that come later.
 
+mod bridge;
 mod choices;
 mod containers;
 mod delays;

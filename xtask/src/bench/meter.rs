@@ -23,7 +23,7 @@ pub(super) fn build() -> Result<()> {
     let mut command = Command::new(compiler);
     command.args(["-O2", "-Wall", "-Wextra", "-Werror", "-o"]).arg(program);
     let sources = checkout::root().join("xtask/bench");
-    command.args(["meter.c", "empty.c", "programs.c"].map(|source| sources.join(source)));
+    command.args(["meter.c", "empty.c", "programs.c", "traffic.c"].map(|source| sources.join(source)));
     child::run(&mut command).context("the measuring program does not build")
 }
 
@@ -38,12 +38,21 @@ impl Meter {
     /// Starts it in `cgroup`, with programs that do nothing at the places `empty`; returns when all that
     /// is done.
     pub(super) fn start(cgroup: &str, empty: &[&str], calls: &[&str]) -> Result<Self> {
-        let mut command = Command::new(program());
-        command.args(["--cgroup", cgroup]);
+        let mut options = vec!["--cgroup", cgroup];
         for place in empty {
-            command.args(["--attach", place]);
+            options.extend(["--attach", place]);
         }
-        command.args(calls).stdin(Stdio::piped()).stdout(Stdio::piped());
+        Self::start_with(&options, calls)
+    }
+
+    /// One that does nothing, in `cgroup` and in a network namespace of its own, as in a container.
+    pub(super) fn contained(cgroup: &str) -> Result<Self> {
+        Self::start_with(&["--cgroup", cgroup, "--unshare", "net"], &[])
+    }
+
+    fn start_with(options: &[&str], calls: &[&str]) -> Result<Self> {
+        let mut command = Command::new(program());
+        command.args(options).args(calls).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().context("cannot start the measuring program")?;
         let stdin = process.stdin.take().context("no stdin")?;
         let mut stdout = BufReader::new(process.stdout.take().context("no stdout")?);

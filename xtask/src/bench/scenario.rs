@@ -40,6 +40,8 @@ pub(super) enum Attached {
 pub(super) enum Targets {
     /// One cgroup.
     Cgroup,
+    /// One cgroup whose process has a network namespace of its own.
+    Container,
     /// A thousand cgroups, each named.
     Cgroups,
     /// A thousand cgroups: a hundred are named, with nine more below each, one in another.
@@ -77,7 +79,7 @@ pub(super) struct Machine {
 pub(super) fn groups(machine: Machine, only: &str) -> Vec<Group> {
     let mut groups = match machine.kernel {
         Name::FaultInjection => by_functions(machine.preemptible),
-        Name::Debian612 | Name::Debian61 => vec![by_hooks(machine.preemptible)],
+        Name::Debian612 | Name::Debian61 => vec![by_hooks(machine.preemptible), traffic()],
     };
     groups.retain(|group| group.title.contains(only));
     groups
@@ -150,7 +152,7 @@ fn calls(
     rule: [&'static str; 2],
 ) -> Group {
     use Measured::{DeepOutside, Inside, Mistaken, Outside};
-    use Targets::{Both, Cgroup, Cgroups, Nested, Process};
+    use Targets::{Both, Cgroup, Cgroups, Container, Nested, Process};
     let mut rows = base();
     let situations = [
         (Outside, 1, Cgroup),
@@ -171,7 +173,7 @@ fn calls(
     for (measured, times, targets) in situations {
         let rules = if times == 1 { "1 rule".to_owned() } else { format!("{times} rules") };
         let what = match targets {
-            Cgroup => "1 cgroup",
+            Cgroup | Container => "1 cgroup",
             Cgroups => "1000 cgroups",
             Nested => "1000 cgroups ten deep",
             Process => "a process tree",
@@ -207,4 +209,26 @@ fn packets(title: &'static str, empty: &'static [&'static str], rule: &'static s
         rows.push(Row { label: label.into(), attached, measured: Measured::Outside });
     }
     Group { title, calls: &["datagram"], empty, rows }
+}
+
+/// 100 000 pings, and 10 000 pieces of a transfer over TCP, of a process outside.
+fn traffic() -> Group {
+    let mut rows = base();
+    for (label, rule, targets) in [
+        (
+            "target in a network namespace of its own: `loss 1%`, with a delay line",
+            "loss 1%",
+            Targets::Container,
+        ),
+        ("target in a network namespace of its own: `partition`", "partition", Targets::Container),
+        ("target in the same one: `ingress : loss 1%`", "ingress : loss 1%", Targets::Cgroup),
+        ("target in the same one: `connect=ECONNREFUSED`", "connect=ECONNREFUSED", Targets::Cgroup),
+        ("target in the same one: `partition`", "partition", Targets::Cgroup),
+        ("target in the same one: `loss 1%`, with a delay line", "loss 1%", Targets::Cgroup),
+    ] {
+        let attached = Attached::Injector { rule: ["--net", rule], times: 1, targets };
+        rows.push(Row { label: label.into(), attached, measured: Measured::Outside });
+    }
+    let title = "Traffic outside, 100 000 pings and 10 000 pieces of 32 KiB over TCP";
+    Group { title, calls: &["ping", "transfer"], empty: &["tcx:lo"], rows }
 }

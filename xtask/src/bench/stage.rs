@@ -69,7 +69,7 @@ const TEN_DEEP: &str = "/2/3/4/5/6/7/8/9/10";
 /// The cgroups that are named as targets.
 fn cgroups(targets: Targets) -> Vec<String> {
     match targets {
-        Targets::Cgroup | Targets::Both => vec![format!("{TOP}/one")],
+        Targets::Cgroup | Targets::Container | Targets::Both => vec![format!("{TOP}/one")],
         Targets::Cgroups => (0..1000).map(|n| format!("{TOP}/many/{n}")).collect(),
         Targets::Nested => (0..100).map(|n| format!("{TOP}/nested/{n}")).collect(),
         Targets::Process => Vec::new(),
@@ -85,7 +85,7 @@ fn home(measured: Measured, targets: Targets) -> String {
         (Measured::DeepOutside, _) => format!("{TOP}/outside{TEN_DEEP}"),
         (Measured::Inside, Targets::Nested) => format!("{TOP}/nested/0{TEN_DEEP}"),
         (Measured::Inside, Targets::Cgroups) => format!("{TOP}/many/0"),
-        (Measured::Inside, Targets::Cgroup | Targets::Both) => format!("{TOP}/one"),
+        (Measured::Inside, Targets::Cgroup | Targets::Container | Targets::Both) => format!("{TOP}/one"),
     }
 }
 
@@ -102,7 +102,11 @@ fn measure(group: &Group, row: &Row) -> Result<Vec<(String, i64)>> {
         }
         Attached::Injector { rule, times, targets } => {
             // A member of the target that does nothing: the target lives, and its network namespace is known.
-            let member = Meter::start(&home(Measured::Inside, targets), &[], &[])?;
+            let inside = home(Measured::Inside, targets);
+            let member = match targets {
+                Targets::Container => Meter::contained(&inside)?,
+                _ => Meter::start(&inside, &[], &[])?,
+            };
             if row.measured == Measured::Mistaken {
                 number_next_process(member.pid() + FILTER)?;
             }

@@ -1,7 +1,7 @@
 //! Reads the second half of a rule on packets: what happens to them.
 
 use super::{
-    Chance, Corrupt, Delay, Distribution, Loss, Netem, Rate, Reorder, alone,
+    Chance, Corrupt, Delay, Distribution, Limit, Loss, Netem, Rate, Reorder, alone,
     reader::{Reader, looks_like_a_number},
 };
 use crate::spec::{
@@ -9,11 +9,12 @@ use crate::spec::{
     nearest::nearest,
     net::MATCH_WORDS,
     packet::NetFault,
+    quantity::{bytes, size},
     word::Word,
 };
 
 /// netem's words, and one of our own.
-const WORDS: [&str; 11] = [
+const WORDS: [&str; 12] = [
     "loss",
     "duplicate",
     "corrupt",
@@ -24,6 +25,7 @@ const WORDS: [&str; 11] = [
     "reorder",
     "gap",
     "rate",
+    "burst",
     "limit",
 ];
 
@@ -88,6 +90,7 @@ struct Extra<'a> {
     ordered: Option<Word<'a>>,
     reorder: Option<(Word<'a>, Chance)>,
     gap: Option<(Word<'a>, u32)>,
+    burst: Option<(Word<'a>, u64)>,
 }
 
 /// One word with its values.
@@ -116,10 +119,19 @@ fn take<'a>(
             extra.gap = Some((word, packets(number)?));
         }
         "rate" => netem.rate = Some(Rate::read(word, words)?),
-        "limit" => netem.limit = Some(packets(words.value(word, "limit 1000")?)?),
+        "burst" => extra.burst = Some((word, size(words.value(word, "rate 1mbit burst 15kb")?)?)),
+        "limit" => netem.limit = Some(limit(words.value(word, "limit 1000")?)?),
         other => return Err(stranger(word, other)),
     }
     Ok(())
+}
+
+/// A number of packets, or with a unit of bytes.
+fn limit(word: Word<'_>) -> Result<Limit, Located> {
+    if word.text.bytes().all(|byte| byte.is_ascii_digit()) || bytes(word.text).is_none() {
+        return packets(word).map(Limit::Packets);
+    }
+    size(word).map(Limit::Bytes)
 }
 
 /// A number of packets, from 1.
@@ -166,6 +178,10 @@ impl Extra<'_> {
                 Some(delay) if delay.jitter > 0 => delay.ordered = true,
                 _ => return Err(word.problem(Problem::NothingToOrder)),
             }
+        }
+        if let Some((word, burst)) = self.burst {
+            let rate = netem.rate.as_mut().ok_or_else(|| word.problem(Problem::NothingToBurst))?;
+            rate.burst = burst;
         }
         match (self.reorder, self.gap) {
             (Some((word, _)), _) if netem.delay.is_none() => {

@@ -10,6 +10,8 @@ mod timing;
 
 use std::fmt;
 
+use super::quantity::show_size;
+
 pub(super) use self::grammar::{fault, is_fault};
 pub use self::{
     chance::Chance,
@@ -29,14 +31,32 @@ pub struct Netem {
     pub reorder: Option<Reorder>,
     /// How many bytes pass in a second.
     pub rate: Option<Rate>,
-    /// How many packets wait; those that come then are lost.
-    pub limit: Option<u32>,
+    /// How much waits; what comes then is lost.
+    pub limit: Option<Limit>,
     /// Which are lost.
     pub loss: Option<Loss>,
     /// Which come twice.
     pub duplicate: Option<Chance>,
     /// Which are damaged.
     pub corrupt: Option<Corrupt>,
+}
+
+/// How much a queue holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// So many packets.
+    Packets(u32),
+    /// So many bytes of packets.
+    Bytes(u64),
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Packets(packets) => write!(f, "limit {packets}"),
+            Self::Bytes(bytes) => write!(f, "limit {}", show_size(*bytes)),
+        }
+    }
 }
 
 /// Packets that are damaged in one bit.
@@ -78,7 +98,7 @@ impl fmt::Display for Netem {
             self.duplicate.map(|chance| format!("duplicate {chance}")),
             corrupt,
             self.rate.as_ref().map(ToString::to_string),
-            self.limit.map(|limit| format!("limit {limit}")),
+            self.limit.map(|limit| limit.to_string()),
         ];
         f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
     }

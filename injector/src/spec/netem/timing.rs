@@ -12,7 +12,7 @@ use super::{
 use crate::spec::{
     error::{Located, Problem},
     nearest::nearest,
-    quantity::{rate, show_rate, show_time, time},
+    quantity::{rate, show_rate, show_size, show_time, time},
     units::Probability,
     word::Word,
 };
@@ -133,6 +133,8 @@ pub struct Rate {
     pub cell: u32,
     /// Bytes that each cell costs more, or less.
     pub cell_overhead: i32,
+    /// Bytes that pass at once where the wire was idle before; 0 for none.
+    pub burst: u64,
 }
 
 impl Rate {
@@ -142,7 +144,7 @@ impl Rate {
         let packet_overhead = words.number().map_or(Ok(0), bytes)?;
         let cell = words.number().map_or(Ok(0), bytes)?;
         let cell_overhead = words.number().map_or(Ok(0), bytes)?;
-        Ok(Self { bits, packet_overhead, cell, cell_overhead })
+        Ok(Self { bits, packet_overhead, cell, cell_overhead, burst: 0 })
     }
 }
 
@@ -160,6 +162,7 @@ impl fmt::Display for Rate {
         let (cell, overhead) = (i64::from(self.cell), i64::from(self.cell_overhead));
         let rest = [i64::from(self.packet_overhead), cell, overhead];
         let shown = rest.iter().rposition(|&value| value != 0).map_or(0, |last| last + 1);
-        rest.iter().take(shown).try_for_each(|value| write!(f, " {value}"))
+        rest.iter().take(shown).try_for_each(|value| write!(f, " {value}"))?;
+        if self.burst == 0 { Ok(()) } else { write!(f, " burst {}", show_size(self.burst)) }
     }
 }

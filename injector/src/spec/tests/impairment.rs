@@ -4,7 +4,7 @@ use proptest::{option, prelude::*, sample::select};
 
 use super::{
     super::{
-        netem::{Chance, Corrupt, Delay, Distribution, Loss, Netem, Rate, Reorder},
+        netem::{Chance, Corrupt, Delay, Distribution, Limit, Loss, Netem, Rate, Reorder},
         packet::NetFault,
         units::Probability,
     },
@@ -53,6 +53,9 @@ fn every_word_by_itself() {
         ("rate 1mbit", "rate 1mbit"),
         ("rate 1.5Mbit 18 48 5", "rate 1500kbit 18 48 5"),
         ("rate 125kbps -14", "rate 1mbit -14"),
+        ("burst 15kb rate 1mbit", "rate 1mbit burst 15kb"),
+        ("rate 1mbit burst 1536B", "rate 1mbit burst 1536b"),
+        ("rate 1mbit limit 0.5MB", "rate 1mbit limit 512kb"),
         ("limit 1000", "limit 1000"),
     ] {
         assert_eq!(fault(text).to_string(), printed, "{text}");
@@ -117,15 +120,25 @@ fn delay() -> impl Strategy<Value = Delay> {
 }
 
 fn rate() -> impl Strategy<Value = Rate> {
-    (1_u64.., -65_535..=65_535, 0_u32..=65_535, -65_535..=65_535).prop_map(
-        |(bits, packet_overhead, cell, cell_overhead)| Rate { bits, packet_overhead, cell, cell_overhead },
+    (1_u64.., -65_535..=65_535, 0_u32..=65_535, -65_535..=65_535, any::<u64>()).prop_map(
+        |(bits, packet_overhead, cell, cell_overhead, burst)| Rate {
+            bits,
+            packet_overhead,
+            cell,
+            cell_overhead,
+            burst,
+        },
     )
+}
+
+fn limit() -> impl Strategy<Value = Limit> {
+    prop_oneof![(1_u32..).prop_map(Limit::Packets), (1_u64..).prop_map(Limit::Bytes)]
 }
 
 /// Any combination of netem's words.
 pub(super) fn netem() -> impl Strategy<Value = Netem> {
     let timing =
-        (option::of(delay()), option::of((chance(), 1_u32..)), option::of(rate()), option::of(1_u32..));
+        (option::of(delay()), option::of((chance(), 1_u32..)), option::of(rate()), option::of(limit()));
     let fate = (option::of(loss()), option::of(chance()), option::of((chance(), any::<bool>())));
     (timing, fate).prop_filter_map("something happens", |((delay, reorder, rate, limit), fate)| {
         let (loss, duplicate, corrupt) = fate;
