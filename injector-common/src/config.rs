@@ -152,11 +152,13 @@ pub const USES_DELAYS: u32 = 64;
 pub const USES_OBJECTS: u32 = 128;
 /// [`Config::features`]: packets that are answered.
 pub const USES_ANSWERS: u32 = 256;
+/// [`Config::features`]: questions for names.
+pub const USES_DNS: u32 = 512;
 /// [`Config::features`]: every fault is told of, as an event.
 pub const USES_RECORDS: u32 = 1024;
 /// What programs have that are to serve any change of their plan: all but [`USES_OBJECTS`], for which every
 /// thread of a target has memory for a path, and every plan two tables of a megabyte each.
-pub const USES_MOST: u32 = 127 | USES_ANSWERS;
+pub const USES_MOST: u32 = 127 | USES_ANSWERS | USES_DNS;
 
 /// What is in `.rodata` of the BPF object.
 #[repr(C)]

@@ -21,6 +21,8 @@ pub const FAULT_CHOICE: u32 = 3;
 pub const FAULT_NETEM: u32 = 4;
 /// [`Rule::fault`]: the packet is dropped and answered as [`Rule::value`] asks, see [`crate::reject`].
 pub const FAULT_REJECT: u32 = 5;
+/// [`Rule::fault`]: a question for a name is dropped and answered as [`Rule::value`] asks, see [`crate::dns`].
+pub const FAULT_DNS: u32 = 6;
 
 /// [`Rule::moment`]: before the call runs; it does not run then.
 pub const AT_ENTRY: u32 = 0;

@@ -28,7 +28,7 @@ use injector_common::{
     packet::{EGRESS, INGRESS},
     queue::{Queue, step},
     random::Draws,
-    rule::{FAULT_REJECT, Rule},
+    rule::{FAULT_DNS, FAULT_REJECT, Rule},
     timing::ORDERED,
 };
 
@@ -83,11 +83,11 @@ unsafe extern "C" fn seek(index: u64, _: *mut c_void) -> i64 {
     let Some(passage) = packet::passage() else { return 1 };
     let Some(number) = SLOTS.get(passage.base + index as u32).map(|slot| slot.rule) else { return 1 };
     let Some(rule) = RULES.get(number) else { return 1 };
-    let answers = uses(USES_ANSWERS) && rule.fault == FAULT_REJECT;
+    let answers = uses(USES_ANSWERS) && matches!(rule.fault, FAULT_REJECT | FAULT_DNS);
     if !answers && (passage.carrier != 0 || rule.netem.road & passage.road == 0) {
         return 0;
     }
-    if !rule.packets.holds(number, &passage.packet, &mut passage.wanted) {
+    if !packet::means(number, rule, passage) {
         return 0;
     }
     passage.carrier = if answers { 0 } else { number + 1 };

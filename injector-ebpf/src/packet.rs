@@ -17,9 +17,10 @@ use aya_ebpf::{
 };
 use injector_common::{
     call::{PACKETS, Run},
-    config::USES_ANSWERS,
+    config::{USES_ANSWERS, USES_DNS},
     counters::{Counters, Reason},
     decide::{Match, ticket_valid, triggered},
+    dns as questions,
     event::{BACKEND_CGROUP_SKB, BACKEND_LINE, BACKEND_TC},
     flow::{FlowClass, FlowKey},
     member::{Member, Sets},
@@ -29,14 +30,14 @@ use injector_common::{
     },
     packet::{EGRESS, INGRESS, Packet},
     reject::{IMPOSSIBLE, Place, SILENCE, answer},
-    rule::{FAULT_NETEM, FAULT_REJECT, Rule},
+    rule::{FAULT_DNS, FAULT_NETEM, FAULT_REJECT, Rule},
     shared::cgroup_entry,
 };
 
 use crate::{
     atomic,
     content::{self, Content},
-    flow, header, inbound, line,
+    dns, flow, header, inbound, line,
     maps::{
         CALLS, CGROUPS, COUNTERS, GATE, GATE_EGRESS, MEMBERS, RULES, SHARED, SLOTS, TRAFFIC, config,
         plan_alive,
@@ -93,6 +94,9 @@ pub fn leave(skb: *mut __sk_buff, cgroup: u64) -> i64 {
     if met_before(skb) || !gather(skb, EGRESS, BACKEND_TC, cgroup) {
         return TC_NEXT;
     }
+    if uses(USES_DNS) {
+        dns::dns_read(skb);
+    }
     if let Some(passage) = line::wanted(skb) {
         return line::enter(skb, passage);
     }
@@ -101,6 +105,9 @@ pub fn leave(skb: *mut __sk_buff, cgroup: u64) -> i64 {
         double(skb, passage);
     }
     if passage.effects & LOST != 0 {
+        if uses(USES_DNS) && passage.answer & questions::ANSWER != 0 {
+            return i64::from(dns::dns_send_back(skb));
+        }
         if uses(USES_ANSWERS) && passage.answer != SILENCE {
             return reject::send_back(skb, &passage.packet, &passage.parts, passage.answer, passage.answerer);
         }
@@ -180,11 +187,13 @@ pub struct Passage {
     /// The rule that doubled it.
     doubler: u32,
     /// What an answer to it depends on.
-    parts: Place,
+    pub parts: Place,
     /// What is sent back in its stead, see [`injector_common::reject`]; [`SILENCE`] for nothing.
     pub answer: u32,
     /// The rule that says so.
-    answerer: u32,
+    pub answerer: u32,
+    /// Is it a question for a name that was read? Not 0 if so.
+    pub asks: u32,
     /// Its cgroup, where that is known.
     pub cgroup: u64,
     /// The flow's place, as the last rule that fired found it.
@@ -271,7 +280,7 @@ pub fn gather(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) ->
     passage.key.set(&passage.packet, 0);
     (passage.base, passage.count) = (base, u32::from(count));
     passage.backend = backend;
-    passage.effects = 0;
+    (passage.effects, passage.asks) = (0, 0);
     passage.place = 0;
     (passage.due, passage.copy_due, passage.late, passage.queue) = (0, 0, 0, 0);
     passage.cgroup = cgroup;
@@ -296,7 +305,7 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
     let Some(number) = SLOTS.get(passage.base + index as u32).map(|slot| slot.rule) else { return 1 };
     let (Some(rule), Some(counters)) = (RULES.get(number), COUNTERS.get(number)) else { return 1 };
     let Some(traffic) = TRAFFIC.get(number) else { return 1 };
-    if !rule.packets.holds(number, &passage.packet, &mut passage.wanted) {
+    if !means(number, rule, passage) {
         return 0;
     }
     let nth = atomic::fetch_add(&counters.matched, 1) + 1;
@@ -322,6 +331,12 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
         Err(reason) => suppress(counters, reason),
     }
     0
+}
+
+/// Does the rule mean the packet at hand?
+#[inline(always)]
+pub fn means(number: u32, rule: &Rule, passage: &mut Passage) -> bool {
+    rule.packets.holds(number, &passage.packet, &mut passage.wanted) && dns::rule_means(number, rule, passage)
 }
 
 /// What happens to match number `nth` of the rule: at least one thing.
@@ -402,8 +417,11 @@ fn note(passage: &mut Passage, (number, rule): (u32, &Rule), fate: Fate) {
 /// How the rule answers the packet, if it does.
 #[inline(always)]
 fn answered(passage: &Passage, rule: &Rule) -> u32 {
+    let asked = rule.value.cast_unsigned() as u32;
     if rule.fault == FAULT_REJECT {
-        answer(rule.value.cast_unsigned() as u32, &passage.packet, &passage.parts)
+        answer(asked, &passage.packet, &passage.parts)
+    } else if uses(USES_DNS) && rule.fault == FAULT_DNS {
+        questions::answer(asked, &passage.packet, &passage.parts)
     } else {
         SILENCE
     }

@@ -191,6 +191,42 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A name server that has nothing to say about any name, and says so: what it is asked, with the bit of an answer.
+#[derive(Debug)]
+pub struct NameServer {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl NameServer {
+    /// Starts one at `address`, in this thread's network namespace.
+    pub fn start(address: IpAddr, port: u16) -> Result<Self> {
+        let socket = UdpSocket::bind((address, port)).with_context(|| format!("cannot bind to {address}"))?;
+        socket.set_read_timeout(Some(Duration::from_millis(50)))?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let end = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            let mut message = [0; 512];
+            while !end.load(Ordering::Relaxed) {
+                if let Ok((length, asker)) = socket.recv_from(&mut message) {
+                    message[2] |= 0x80;
+                    let _ = socket.send_to(&message[..length], asker);
+                }
+            }
+        });
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for NameServer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
 /// An HTTP server that answers every request with the same number of bytes.
 #[derive(Debug)]
 pub struct Http {

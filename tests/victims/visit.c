@@ -1,10 +1,11 @@
 /* visit tcp|held|udp ADDRESS PORT
- * visit dns ADDRESS PORT NAME
+ * visit dns ADDRESS PORT NAME [edns|two|cut|said]
  *
  * A client that says what it was told: a line for each step, its name and the error, such as `connect ECONNREFUSED`,
  * and how many milliseconds it took. `tcp` connects and talks to its server until something fails; `held` waits in
  * between for a line on its standard input. `udp` sends one datagram and waits a second for an answer; `dns` asks for
- * a name's address and says how it was answered. */
+ * a name's address and says how it was answered: with EDNS, two questions in one, a name that is cut off, or what is an
+ * answer by itself, if it is told so. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -35,7 +36,7 @@ static int step(const char *name, ssize_t result)
 	return result < 0;
 }
 
-static int ask(int fd, const char *name)
+static int ask(int fd, const char *name, const char *how)
 {
 	uint8_t query[512] = { 0x12, 0x34, 1, 0, 0, 1 }, answer[512];
 	size_t length = 12;
@@ -48,6 +49,20 @@ static int ask(int fd, const char *name)
 	}
 	memcpy(query + length, "\0\0\1\0\1", 5);
 	length += 5;
+	if (!strcmp(how, "edns")) {
+		/* OPT, for answers of 1232 bytes (RFC 6891). */
+		memcpy(query + length, "\0\0\x29\x04\xd0\0\0\0\0\0\0", 11);
+		length += 11;
+		query[11] = 1;
+	} else if (!strcmp(how, "two")) {
+		memcpy(query + length, "\0\0\1\0\1", 5);
+		length += 5;
+		query[5] = 2;
+	} else if (!strcmp(how, "cut")) {
+		length -= 6;
+	} else if (!strcmp(how, "said")) {
+		query[2] |= 0x80;
+	}
 	if (step("send", send(fd, query, length, 0)))
 		return 1;
 	ssize_t got = recv(fd, answer, sizeof answer, 0);
@@ -85,7 +100,7 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "held"))
 		getchar();
 	if (argc > 4)
-		return ask(fd, argv[4]);
+		return ask(fd, argv[4], argc > 5 ? argv[5] : "");
 	for (int round = 0; round < (stream ? 100 : 1); round++) {
 		if (step("send", send(fd, &byte, 1, MSG_NOSIGNAL)) || step("recv", recv(fd, &byte, 1, 0)))
 			return 1;

@@ -41,7 +41,8 @@ struct RuleOptions {
     syscall: Vec<String>,
     /// A rule on packets, in netem's words: 'MATCH : delay T [JITTER]|loss P|duplicate P|corrupt P|rate R|…'
     ///
-    /// NETEM is any of tc-netem(8)'s words together, or one of partition, reject [rst|icmp], connect=ERRNO.
+    /// NETEM is any of tc-netem(8)'s words together, or one of partition, reject [rst|icmp],
+    /// connect=ERRNO, dns nxdomain|servfail|refused|timeout [for NAME,…] with NAME such as *.example.com.
     /// MATCH is any of egress|ingress|both, tcp|udp|icmp, to|from LIST, port|sport|dport LIST, length RANGE, flags
     /// LIST, each with `not` in front if you like; egress if none is given. LIST is separated by commas.
     /// Examples: --net 'tcp dport 6379 : loss 10%' --net 'to 10.1.0.0/16 : delay 80ms 20ms distribution normal'

@@ -8,6 +8,7 @@ use std::{
 
 use injector_common::{
     call::{ABI_COMPAT, ABI_NONE},
+    dns::{ANSWER, NXDOMAIN, REFUSED, SERVFAIL},
     event::{
         BACKEND_CGROUP_CONNECT, BACKEND_CGROUP_SKB, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE,
         BACKEND_KRETPROBE, BACKEND_LINE, BACKEND_NAP, BACKEND_NAP_HOOK, BACKEND_TC, Event, ObjectEvent,
@@ -304,14 +305,20 @@ fn done(event: &Event) -> Verdict {
     }
 }
 
-/// The answer with this number, see [`injector_common::reject`].
+/// The answer with this number, see [`injector_common::reject`] and [`injector_common::dns`].
 fn answer(number: u64) -> Option<&'static str> {
+    const NO_NAME: u32 = ANSWER | NXDOMAIN;
+    const FAILED: u32 = ANSWER | SERVFAIL;
+    const NOT_SAID: u32 = ANSWER | REFUSED;
     Some(match u32::try_from(number).ok()? {
         RESET => "rst",
         NO_NET => "icmp net",
         NO_HOST => "icmp host",
         NO_PORT => "icmp port",
         FORBIDDEN => "icmp admin",
+        NO_NAME => "nxdomain",
+        FAILED => "servfail",
+        NOT_SAID => "refused",
         _ => return None,
     })
 }

@@ -14,6 +14,8 @@ use injector_common::{
     call::{ABI_COMPAT, CALLS_PER_ABI, CallRules, PACKETS, Run, Slot},
     config::{Config, Offsets, USES_OBJECTS},
     counters::{Counters, Traffic},
+    member::Member,
+    name::NameKey,
     plan::PlanHeader,
     queue::Queue,
     thread,
@@ -38,7 +40,7 @@ use super::{
     syscall::{AttachError, Attached, Backend, Site},
     tables::Tables,
 };
-use crate::plan::{Plan, line, objects::PLACES};
+use crate::plan::{Plan, line, members, names, objects::PLACES};
 
 /// Bytes of the ring buffer: some 19,000 events.
 const EVENTS: u32 = 4 << 20;
@@ -126,7 +128,8 @@ pub struct Installation {
     pub(super) ready: Ready,
     pub(super) shared: SharedMemory,
     tables: Tables,
-    members: Members,
+    members: Members<Member, u8>,
+    names: Members<NameKey, u64>,
     offsets: Offsets,
     /// Bytes of a thread's state.
     state_size: usize,
@@ -206,6 +209,7 @@ impl Installation {
             shared,
             tables,
             members: Members::default(),
+            names: Members::default(),
             state_size: thread::state_size(config.slots) as usize,
             calls: Vec::new(),
             misses_before: BTreeMap::new(),
@@ -267,8 +271,13 @@ impl Installation {
     /// `acting` are met meanwhile.
     pub fn fill(&mut self, acting: Option<&Plan>, plan: &Plan) -> Result<(), InstallError> {
         self.members
-            .fill(self.ready.maps().get("MEMBERS")?, acting, plan)
+            .fill(self.ready.maps().get("MEMBERS")?, acting, plan, |rule| {
+                members(rule).into_iter().map(|member| (member, 1)).collect()
+            })
             .map_err(system("write the addresses and ports of a rule"))?;
+        self.names
+            .fill(self.ready.maps().get("NAMES")?, acting, plan, names)
+            .map_err(system("write the names of a rule"))?;
         let rules = self.ready.maps().get("RULES")?;
         for rule in &plan.rules {
             sys::update(rules, &rule.number.to_ne_bytes(), bytemuck::bytes_of(&rule.kernel))

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Distributions, Line, Plan, PlanError, PlannedRule,
     calls::{self, Asked, Caught, End, call_name},
-    check, features, kernel_rule, members,
+    check, features, kernel_rule, members, names,
     objects::Objects,
     packets,
     tables::{self, Cells, Layout, Pair, pair},
@@ -96,7 +96,7 @@ impl Plan {
         if tables.slots.len() > self.room as usize {
             return Err(PlanError::NoRoom { slots: tables.slots.len(), room: self.room });
         }
-        let names = resolver::notes(rules);
+        let resolutions = resolver::notes(rules);
         let rules: Vec<_> = planned
             .into_iter()
             .zip(resolved.calls_of_rule)
@@ -111,8 +111,9 @@ impl Plan {
         }
         let detour = self.line_with(&rules);
         members::check(&rules)?;
+        names::check(&rules)?;
         let notes: Vec<_> =
-            resolved.notes.into_iter().chain(names).filter(|note| !self.notes.contains(note)).collect();
+            resolved.notes.into_iter().chain(resolutions).filter(|note| !self.notes.contains(note)).collect();
         let (going_on, new): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| kept.contains(&rule.number));
         let gone = self.rules.iter().filter(|rule| !kept.contains(&rule.number));
         let change = Change {

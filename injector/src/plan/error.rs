@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use injector_common::{MAX_RULES, RULE_NUMBERS, member::MAX_MEMBERS, nap::SHORTEST_NS, thread::MAX_SLOTS};
+use injector_common::{
+    MAX_RULES, RULE_NUMBERS, member::MAX_MEMBERS, name::MAX_NAMES, nap::SHORTEST_NS, thread::MAX_SLOTS,
+};
 
 use super::distributions::MOST;
 use crate::distribution::DistributionError;
@@ -205,6 +207,12 @@ pub enum PlanError {
         /// How many.
         given: usize,
     },
+    /// More names than the kernel side holds.
+    #[error("the rules list {given} names altogether, and a plan holds {MAX_NAMES}")]
+    TooManyNames {
+        /// How many.
+        given: usize,
+    },
 }
 
 fn reasons(causes: &[Unsupported]) -> String {
@@ -251,6 +259,9 @@ impl PlanError {
             }
             Self::TooManyMembers { .. } => {
                 "join neighbours into networks and ranges, or split the rules over two injectors".into()
+            }
+            Self::TooManyNames { .. } => {
+                "write `*.example.com` for the names under it, or split the rules over two injectors".into()
             }
         }
     }

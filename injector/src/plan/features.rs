@@ -5,10 +5,10 @@
 use injector_common::{
     call::Slot,
     config::{
-        USES_ANSWERS, USES_ARGUMENTS, USES_CHOICES, USES_DELAYS, USES_NAMES, USES_OBJECTS, USES_OUTCOMES,
-        USES_SCOPES, USES_SIGNALS,
+        USES_ANSWERS, USES_ARGUMENTS, USES_CHOICES, USES_DELAYS, USES_DNS, USES_NAMES, USES_OBJECTS,
+        USES_OUTCOMES, USES_SCOPES, USES_SIGNALS,
     },
-    rule::{AT_ENTRY, FAULT_CHOICE, FAULT_REJECT, Rule, SCOPE_THREAD},
+    rule::{AT_ENTRY, FAULT_CHOICE, FAULT_DNS, FAULT_REJECT, Rule, SCOPE_THREAD},
 };
 
 use super::{PlanError, PlannedRule};
@@ -45,6 +45,7 @@ fn of(rule: &Rule) -> u32 {
         (rule.moment != AT_ENTRY, USES_OUTCOMES),
         (rule.delays(), USES_DELAYS),
         (rule.fault == FAULT_REJECT, USES_ANSWERS),
+        (rule.fault == FAULT_DNS, USES_ANSWERS | USES_DNS),
     ];
     uses.iter().filter(|(used, _)| *used).fold(0, |all, (_, feature)| all | feature)
 }

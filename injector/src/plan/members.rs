@@ -3,13 +3,16 @@
 
 use std::ops::RangeInclusive;
 
-use injector_common::member::{
-    BARRED, Blocks, DESTINATION, EITHER, FROM_V4, FROM_V6, MAX_MEMBERS, Member, SOURCE, TO_V4, TO_V6, set,
+use injector_common::{
+    dns,
+    member::{
+        BARRED, Blocks, DESTINATION, EITHER, FROM_V4, FROM_V6, MAX_MEMBERS, Member, SOURCE, TO_V4, TO_V6, set,
+    },
 };
 use ipnet::IpNet;
 
 use super::{PlanError, PlannedRule, packets::mapped_network};
-use crate::spec::{address::Addresses, model::RuleKind};
+use crate::spec::{address::Addresses, model::RuleKind, packet::NetFault};
 
 /// The elements of the sets of `rule`; none if it is not on packets.
 pub fn members(rule: &PlannedRule) -> Vec<Member> {
@@ -27,6 +30,12 @@ pub fn members(rule: &PlannedRule) -> Vec<Member> {
         }
     }
     let ports = &net.ports;
+    if matches!(net.fault, NetFault::Dns(_))
+        && ports.destination.only.is_none()
+        && ports.either.only.is_none()
+    {
+        out.push(Member::ports(set(rule.number, DESTINATION), dns::PORT, 16));
+    }
     for (chosen, kind) in
         [(&ports.source, SOURCE), (&ports.destination, DESTINATION), (&ports.either, EITHER)]
     {

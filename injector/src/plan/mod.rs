@@ -10,6 +10,7 @@ mod error;
 mod features;
 pub(crate) mod line;
 mod members;
+mod names;
 pub mod objects;
 mod operations;
 mod packets;
@@ -42,6 +43,7 @@ pub use self::{
     error::PlanError,
     line::{Line, Queue},
     members::members,
+    names::names,
 };
 use self::{
     decision::kernel_rule,
@@ -146,7 +148,7 @@ impl Plan {
         let mut distributions = Distributions::default();
         distributions.add(rules)?;
         let resolved = calls::resolve(rules, options.insist, backends, &BTreeSet::new())?;
-        let names = resolver::notes(rules);
+        let resolutions = resolver::notes(rules);
         let numbers: Vec<_> = (0..).take(rules.len()).collect();
         let objects = Objects::of(numbers.iter().copied().zip(rules.iter().map(|rule| &rule.kind)), None);
         let layout = Layout { base: 0, room: MAX_SLOTS, numbers: &numbers, objects: &objects };
@@ -167,6 +169,7 @@ impl Plan {
         let line = if options.monitor { None } else { Line::of(rules.iter().map(|rule| &rule.kernel)) };
         let packets = options.whole || rules.iter().any(|rule| matches!(rule.asked, RuleKind::Net(_)));
         members::check(&rules)?;
+        names::check(&rules)?;
         let records = if options.records { USES_RECORDS } else { 0 };
         let needed = features::needed(rules.iter().map(|rule| &rule.kernel), &tables.slots) | records;
         Ok(Self {
@@ -185,7 +188,7 @@ impl Plan {
             base: 0,
             room: change::room(slots),
             next_number: u32::try_from(numbers.len()).unwrap_or(u32::MAX),
-            notes: resolved.notes.into_iter().chain(names).collect(),
+            notes: resolved.notes.into_iter().chain(resolutions).collect(),
         })
     }
 

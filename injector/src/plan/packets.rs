@@ -55,6 +55,7 @@ pub(super) fn describe(asked: &NetRule, rule: &mut KernelRule, distributions: &D
         NetFault::Partition => rule.fault = FAULT_DROP,
         NetFault::Connect(error) => refusals::connect(*error, rule),
         NetFault::Reject(how) => refusals::reject(*how, rule),
+        NetFault::Dns(dns) => refusals::dns(dns, rule),
         NetFault::Netem(netem) => {
             rule.fault = FAULT_NETEM;
             rule.netem = models(netem, distributions);

@@ -1,12 +1,13 @@
 //! Rules that refuse: what they mean and what is said, as the kernel side reads it.
 
 use injector_common::{
-    packet::{CONNECT, TCP, UDP},
+    packet::{CONNECT, DESTINATION_PORT, EITHER_PORT, TCP, UDP},
     reject::{BY_PROTOCOL, FORBIDDEN, NO_HOST, NO_NET, NO_PORT, RESET},
-    rule::{FAULT_REJECT, FAULT_RETURN, Rule as KernelRule},
+    rule::{FAULT_DNS, FAULT_REJECT, FAULT_RETURN, Rule as KernelRule},
 };
 
 use crate::spec::{
+    dns::Dns,
     errno::Errno,
     packet::{Reject, Unreachable},
 };
@@ -32,4 +33,14 @@ pub(super) fn reject(how: Reject, rule: &mut KernelRule) {
         rule.packets.protocols &= TCP;
     }
     (rule.fault, rule.value) = (FAULT_REJECT, i64::from(asked));
+}
+
+/// Questions for names are answered: those that go by UDP to the ports that the rule names, or to port 53. Which names
+/// is in tries of their own, see [`super::names`].
+pub(super) fn dns(asked: &Dns, rule: &mut KernelRule) {
+    rule.packets.protocols &= UDP;
+    if rule.packets.asked & (DESTINATION_PORT | EITHER_PORT) == 0 {
+        rule.packets.asked |= DESTINATION_PORT;
+    }
+    (rule.fault, rule.value) = (FAULT_DNS, i64::from(asked.answer.number()));
 }

@@ -345,6 +345,39 @@ fn more_elements_than_the_kernel_side_holds_are_refused() {
 }
 
 #[test]
+fn questions_go_to_port_53_unless_the_rule_says_where() {
+    use injector_common::{
+        config::{USES_ANSWERS, USES_DNS},
+        dns::{REFUSED, TIMEOUT},
+        member::{DESTINATION, EITHER, Member, set},
+        packet::{DESTINATION_PORT, EITHER_PORT, UDP},
+        rule::FAULT_DNS,
+    };
+    let rules = ["net dns refused for a.b,*.c", "net port 5353 not dport 53 : dns timeout", "net loss 1%"];
+    let plan = plan(&rules).unwrap();
+    assert_eq!(plan.features & (USES_ANSWERS | USES_DNS), USES_ANSWERS | USES_DNS);
+    let [first, second, third] = &plan.rules[..] else { panic!("three rules") };
+    assert_eq!((first.kernel.fault, first.kernel.value), (FAULT_DNS, i64::from(REFUSED)));
+    assert_eq!((first.kernel.packets.protocols, first.kernel.packets.asked), (UDP, DESTINATION_PORT));
+    assert_eq!(members(first), [Member::ports(set(0, DESTINATION), 53, 16)]);
+    assert_eq!((second.kernel.value, second.kernel.packets.asked), (i64::from(TIMEOUT), EITHER_PORT));
+    assert_eq!(members(second).last(), Some(&Member::ports(set(1, EITHER), 5353, 16)));
+    // Where names begin, and where each of them ends.
+    assert_eq!((names(first).len(), names(second).len(), names(third).len()), (3, 2, 0));
+}
+
+#[test]
+fn more_names_than_the_kernel_side_holds_are_refused() {
+    let many: Vec<_> = (0..65_535).map(|n| format!("n{n}")).collect();
+    let rule = format!("net dns nxdomain for {}", many.join(","));
+    assert!(plan(&[&rule]).is_ok());
+    assert!(matches!(
+        plan(&[&rule, "net dns timeout for a"]),
+        Err(PlanError::TooManyNames { given: 65_538 })
+    ));
+}
+
+#[test]
 fn what_packets_cannot_meet_yet_is_refused_with_the_reason() {
     for (rule, word) in [
         ("net delay 1ms reorder 1% gap 1024", "`gap`"),

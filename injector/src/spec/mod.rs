@@ -7,6 +7,7 @@ pub mod address;
 mod callset;
 mod constant;
 pub mod delay;
+pub mod dns;
 pub mod effect;
 pub mod errno;
 pub mod error;

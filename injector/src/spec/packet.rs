@@ -8,6 +8,7 @@ use injector_common::packet;
 
 use super::{
     address::{Addresses, Host},
+    dns::Dns,
     errno::Errno,
     header::{Flags, Lengths},
     netem::Netem,
@@ -204,6 +205,8 @@ pub enum NetFault {
     Connect(Errno),
     /// It is dropped, and its sender is told.
     Reject(Reject),
+    /// A question for a name is dropped and answered, or not.
+    Dns(Dns),
 }
 
 /// How the sender of a packet is told that it was refused.
@@ -263,6 +266,7 @@ impl fmt::Display for NetFault {
             Self::Partition => f.write_str("partition"),
             Self::Connect(error) => write!(f, "connect={error}"),
             Self::Reject(how) => how.fmt(f),
+            Self::Dns(dns) => dns.fmt(f),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The causes for which a rule's text is refused, in words. What to do about each is in
 //! [`super::remedy`].
 
+use injector_common::name::FRONTS;
 use thiserror::Error;
 
 use super::operation::OperationProblem;
@@ -244,6 +245,18 @@ pub enum Problem {
     UnknownAnswer { word: String, near: Option<String> },
     #[error("`{word}` is not something that ICMP calls unreachable")]
     UnknownUnreachable { word: String, near: Option<String> },
+    #[error("`{word}` is not an answer to a question for a name")]
+    UnknownDns { word: String, near: Option<String> },
+    #[error("`{0}` is not a name")]
+    NoName(String),
+    #[error("`{0}` is in no name that is on the wire")]
+    NameLetter(char),
+    #[error("no name is so long")]
+    NameTooLong,
+    #[error("`{0}` has more than one `*`")]
+    NameStars(String),
+    #[error("more than {FRONTS} names have something in front of their `*`, and one rule holds no more")]
+    NameFronts,
     #[error("`gap` says which packets may overtake others, and nothing says that any does")]
     GapAlone,
 

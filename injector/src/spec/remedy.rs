@@ -119,7 +119,7 @@ impl Problem {
             ),
             Self::UnknownNetFault { near, .. } => or(
                 near.as_ref(),
-                "the words are loss, duplicate, corrupt, delay, distribution, ordered, reorder, gap, rate, burst, limit, partition, connect= and reject",
+                "the words are loss, duplicate, corrupt, delay, distribution, ordered, reorder, gap, rate, burst, limit, partition, connect=, reject and dns",
             ),
             Self::Surplus(_) => "leave it out; docs/rules.md has the values of each word".into(),
             Self::NotHere { instead, .. } => (*instead).into(),
@@ -198,6 +198,24 @@ impl Problem {
                 or(near.as_ref(), "write `reject`, `reject rst` or `reject icmp`, with port, host, net or admin behind it")
             }
             Self::UnknownUnreachable { near, .. } => or(near.as_ref(), "the words are port, host, net and admin"),
+            Self::UnknownDns { near, .. } => {
+                or(near.as_ref(), "the answers are nxdomain, servfail, refused and timeout")
+            }
+            Self::NoName(name) if name.len() > 1 && name.starts_with('.') => format!("write `*{name}` for all names under it"),
+            Self::NoName(_) => "write names such as `db.internal`, or patterns such as `*.example.com`".into(),
+            Self::NameLetter('/') => "write the name alone, without a path or a network".into(),
+            Self::NameLetter('?' | '[' | ']' | '!' | '{' | '}') => {
+                "only `*` stands for other letters, once in a name: list several names with commas".into()
+            }
+            Self::NameLetter(letter) if letter.is_ascii() => {
+                "names are of letters, digits, `-` and `_`, with a `*` for any others".into()
+            }
+            Self::NameLetter(_) => "write the name as it is asked for, as in `xn--bcher-kva.example`".into(),
+            Self::NameTooLong => "a label has at most 63 letters, a name at most 253".into(),
+            Self::NameStars(_) => {
+                "write one, as in `*.example.com` or `db-*.internal`; it stands for dots, too".into()
+            }
+            Self::NameFronts => "write a second `--net` with the rest".into(),
             Self::GapAlone => "write `delay 10ms reorder 100% gap 5`".into(),
             _ => String::new(),
         }

@@ -9,6 +9,7 @@ mod inbound;
 mod leftovers;
 mod losses;
 mod models;
+mod names;
 mod netem;
 mod refusals;
 mod rejects;

@@ -25,6 +25,19 @@ impl Match<'_> {
                     Reject::ByProtocol | Reject::Unreachable(_) => Ok(()),
                 }
             }
+            NetFault::Dns(_) => {
+                self.goes_out(fault, "questions go out: leave the direction out")?;
+                self.carries(
+                    fault,
+                    &[Protocol::Udp],
+                    "only DNS over UDP is answered: write `udp`, or nothing",
+                )?;
+                let tcp = "flags are TCP's, and only DNS over UDP is answered: leave them out";
+                match self.flags.words().next() {
+                    Some(word) => Err(contradiction(&fault.to_string(), word, word.text, tcp)),
+                    None => Ok(()),
+                }
+            }
             NetFault::Connect(_) => {
                 self.goes_out(fault, "it is the target that connects: leave the direction out")?;
                 self.carries(fault, &[Protocol::Tcp, Protocol::Udp], "connections are of `tcp` or `udp`")?;

@@ -1,8 +1,9 @@
-//! What can happen to packets beyond netem's words: `partition`, `connect=ERRNO` and `reject [rst|icmp [WHAT]]`. Each
-//! stands alone, since nothing is left of the packet for anything else to happen to.
+//! What can happen to packets beyond netem's words: `partition`, `connect=ERRNO`, `reject [rst|icmp [WHAT]]` and
+//! `dns ANSWER [for NAMES]`. Each stands alone, since nothing is left of the packet for anything else to happen to.
 
 use super::reader::Reader;
 use crate::spec::{
+    dns::{Answer, Dns},
     errno::Errno,
     error::{Located, Problem},
     nearest::nearest,
@@ -12,7 +13,7 @@ use crate::spec::{
 };
 
 /// What they begin with.
-pub(super) const WORDS: [&str; 3] = ["partition", "connect=", "reject"];
+pub(super) const WORDS: [&str; 4] = ["partition", "connect=", "reject", "dns"];
 
 /// How `reject` answers.
 const ANSWERS: [&str; 2] = ["rst", "icmp"];
@@ -31,6 +32,7 @@ pub(super) fn read(word: Word<'_>, words: &mut Reader<'_>) -> Result<Option<NetF
     Ok(Some(match word.text {
         "partition" => NetFault::Partition,
         "reject" => NetFault::Reject(reject(words)?),
+        "dns" => NetFault::Dns(dns(word, words)?),
         "connect" => {
             let example = "connect=ECONNREFUSED";
             words.next();
@@ -53,6 +55,15 @@ fn connect_error(word: Word<'_>, error: Word<'_>) -> Result<Errno, Located> {
         return Err(error.problem(Problem::ConnectError(error.text.into())));
     }
     Ok(errno)
+}
+
+/// Reads what follows `dns`.
+fn dns(word: Word<'_>, words: &mut Reader<'_>) -> Result<Dns, Located> {
+    let answer = Answer::read(words.value(word, "dns nxdomain for *.example.com")?)?;
+    match words.exactly("for") {
+        None => Ok(Dns { answer, names: Vec::new() }),
+        Some(word) => Dns::names(answer, words.value(word, "dns nxdomain for *.example.com")?),
+    }
 }
 
 /// Reads what follows `reject`.
@@ -90,6 +101,9 @@ pub(super) const fn remedy(fault: &NetFault) -> &'static str {
     match fault {
         NetFault::Connect(_) => {
             "where connect(2) fails no packet is made: leave the rest out, or write it as a second rule"
+        }
+        NetFault::Dns(_) => {
+            "a question that is answered goes nowhere: leave the rest out, or write it as a second rule"
         }
         NetFault::Reject(_) => {
             "a packet that is refused goes nowhere: leave the rest out, or write it as a second rule"

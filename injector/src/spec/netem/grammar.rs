@@ -29,9 +29,6 @@ const WORDS: [&str; 12] = [
     "limit",
 ];
 
-/// Words of the design that this version does not do yet.
-const LATER: [&str; 1] = ["dns"];
-
 /// netem's words that make no sense here, with the reason and what to do.
 const REFUSED: [(&str, &str, &str); 3] = [
     (
@@ -53,7 +50,7 @@ const ONE: &str = "leave one of them out";
 /// Does a NETEM begin with this word, in this version or another?
 pub(in crate::spec) fn is_fault(word: &str) -> bool {
     let refused = || REFUSED.iter().any(|(refused, ..)| *refused == word);
-    WORDS.contains(&word) || alone::is(word) || LATER.contains(&word) || refused()
+    WORDS.contains(&word) || alone::is(word) || refused()
 }
 
 /// Reads it.
@@ -147,10 +144,6 @@ fn packets(word: Word<'_>) -> Result<u32, Located> {
 fn stranger(word: Word<'_>, text: &str) -> Located {
     if let Some((_, why, instead)) = REFUSED.iter().find(|(refused, ..)| *refused == text) {
         return word.problem(Problem::NotHere { word: text.into(), why, instead });
-    }
-    if LATER.contains(&text) {
-        let instead = "this version does netem's words, `partition`, `connect=` and `reject`";
-        return word.problem(Problem::NotYet { word: text.into(), instead });
     }
     if looks_like_a_number(word) {
         return word.problem(Problem::Surplus(text.into()));

@@ -14,6 +14,7 @@ use super::{
     super::{
         address::{Address, Addresses, Host},
         delay::Delay,
+        dns::{Answer, Dns},
         effect::{CallResult, Effect, Moment},
         errno::Errno,
         header::{Flags, Lengths},
@@ -171,9 +172,12 @@ fn alone() -> impl Strategy<Value = NetFault> {
         Reject::Unreachable(Unreachable::Net),
         Reject::Unreachable(Unreachable::Admin),
     ]);
+    let answer = select(Answer::ALL.to_vec());
+    let names = vec("[a-z0-9_-]{1,9}[*]?[a-z]{0,3}([.](xn--[a-z]{1,9}|x)){0,3}", 0..4);
     prop_oneof![
         (1_u16..=511).prop_map(|error| NetFault::Connect(Errno::new(error).unwrap())),
-        how.prop_map(NetFault::Reject)
+        how.prop_map(NetFault::Reject),
+        (answer, names).prop_map(|(answer, names)| NetFault::Dns(Dns { answer, names }))
     ]
 }
 
@@ -191,7 +195,13 @@ fn meant(mut rule: NetRule) -> NetRule {
     } else if resets && matches!(rule.protocol, Protocol::Udp | Protocol::Icmp | Protocol::Except(_)) {
         rule.protocol = Protocol::Tcp;
     }
-    if matches!(rule.fault, NetFault::Connect(_) | NetFault::Reject(_)) {
+    if matches!(rule.fault, NetFault::Dns(_)) {
+        rule.flags = Chosen::default();
+        if matches!(rule.protocol, Protocol::Tcp | Protocol::Icmp | Protocol::Except(_)) {
+            rule.protocol = Protocol::Udp;
+        }
+    }
+    if matches!(rule.fault, NetFault::Connect(_) | NetFault::Reject(_) | NetFault::Dns(_)) {
         rule.direction = Direction::Egress;
     }
     rule
@@ -334,6 +344,9 @@ fn nearly_a_rule() -> impl Strategy<Value = String> {
         "partition",
         "reject",
         "rst",
+        "dns",
+        "nxdomain",
+        "for",
         "host",
         "delay",
         "path=",
