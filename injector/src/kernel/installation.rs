@@ -13,7 +13,7 @@ use aya_obj::generated::bpf_attach_type::BPF_CGROUP_INET_INGRESS;
 use bytemuck::Zeroable;
 use injector_common::{
     call::{ABI_COMPAT, CALLS_PER_ABI, CallRules, PACKETS, Run, Slot},
-    config::{Config, Offsets, USES_OBJECTS},
+    config::{Config, Offsets, USES_DELAYS, USES_OBJECTS},
     counters::{Counters, Traffic},
     plan::PlanHeader,
     queue::Queue,
@@ -187,7 +187,9 @@ impl Installation {
         };
         let objects = if plan.features & USES_OBJECTS == 0 { 1 } else { PLACES };
         let flows = if plan.packets { FLOWS } else { 1 };
-        let sizes = Sizes { slots: config.slots, flows, events: EVENTS, objects, queues: plan.packets };
+        let queues = plan.packets;
+        let distributions = queues || plan.features & USES_DELAYS != 0;
+        let sizes = Sizes { slots: config.slots, flows, events: EVENTS, objects, queues, distributions };
         let ready = Ready::prepare(&config, sizes, btf)?;
         let shared =
             SharedMemory::map(ready.maps().get(".bss.shared")?).map_err(system("map the shared memory"))?;

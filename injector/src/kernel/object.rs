@@ -120,6 +120,8 @@ pub struct Sizes {
     pub objects: u32,
     /// May packets wait?
     pub queues: bool,
+    /// Are delays drawn?
+    pub distributions: bool,
 }
 
 /// The maps of a plan, by their names in the object.
@@ -382,7 +384,7 @@ fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, Obj
         }
         "GLOBS" | "PORTS" => shape.max_entries = sizes.objects,
         "QUEUES" if sizes.queues => shape.max_entries = count(RULE_NUMBERS),
-        "DISTRIBUTIONS" if sizes.queues => shape.max_entries = count(MOST_DISTRIBUTIONS),
+        "DISTRIBUTIONS" if sizes.distributions => shape.max_entries = count(MOST_DISTRIBUTIONS),
         "FLOWS" | "ORDER" => shape.max_entries = sizes.flows,
         "EVENTS" => shape.max_entries = sizes.events,
         "OBJECTS" => {

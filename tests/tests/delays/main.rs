@@ -2,6 +2,7 @@
 //! makes them ends, in whatever way.
 
 mod changes;
+mod drawn;
 mod endings;
 mod hooks;
 mod kills;
