@@ -26,8 +26,6 @@ use crate::plan::MOST_DISTRIBUTIONS;
 
 static BYTES: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/injector.bpf.o"));
 
-const BPF_F_MMAPABLE: u32 = 1 << 10;
-
 /// Why the object could not be made ready.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
@@ -377,9 +375,9 @@ fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, Obj
     };
     let types;
     match name {
-        ".bss.shared" | "CALLS" | "PLACES" => shape.flags |= BPF_F_MMAPABLE,
+        ".bss.shared" | "CALLS" | "PLACES" => shape.flags |= sys::BPF_F_MMAPABLE,
         "SLOTS" => {
-            shape.flags |= BPF_F_MMAPABLE;
+            shape.flags |= sys::BPF_F_MMAPABLE;
             shape.max_entries = 2 * sizes.slots;
         }
         "GLOBS" | "PORTS" => shape.max_entries = sizes.objects,
