@@ -103,9 +103,13 @@ fn whoever_is_killed_nobody_sleeps_on_and_nothing_stays() -> Result<()> {
         let draw = mix(start + round);
         let context = || format!("round {round}, {draw}, {blow:?}");
         // Programs that do not sleep, of somebody else, behind those that do. They go as well.
-        let other =
-            if draw.is_multiple_of(2) { Some(caller.attach(&["fsync:error=EIO:when=60000"])?) } else { None };
-        let rule = ["fsync:delay_enter=9s", "fsync:delay_exit=9s", "fsync:delay_enter=1ms:delay_exit=2ms"];
+        let other = if draw.is_multiple_of(2) {
+            Some(caller.attach(&["fsync@64:error=EIO:when=60000"])?)
+        } else {
+            None
+        };
+        let rule =
+            ["fsync@64:delay_enter=9s", "fsync@64:delay_exit=9s", "fsync@64:delay_enter=1ms:delay_exit=2ms"];
         let rule = rule[usize::try_from(draw % 5 / 2)?];
         let injector = caller.attach(&[rule])?;
         if rule.ends_with("9s") {
