@@ -10,6 +10,7 @@ mod hooks;
 mod kills;
 mod lengths;
 mod many;
+mod memory;
 
 use std::{
     fs,
