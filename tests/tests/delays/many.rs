@@ -42,10 +42,12 @@ fn rounds(end: &str, threads: u64, rounds: u64, milliseconds: u64) -> Result<Vec
     assert_eq!(found.len() as u64, rounds);
     let delayed: u64 = found.iter().map(|(delayed, _)| delayed).sum();
     let report = finished.report()?;
-    assert_eq!(report.rules[0].fired, threads * rounds);
+    // With preempt=full the program that decides is skipped as well, where another thread was interrupted in it.
+    let passed = threads * rounds - report.rules[0].fired;
+    ensure!(passed <= report.skipped, "{passed} calls met no rule, and {} are told of", report.skipped);
     // A call that is not delayed can still take as long, on a machine that others use as well; but none that
     // was over sooner has been left out of the count.
-    let (short, missed) = (threads * rounds - delayed, report.missed);
+    let (short, missed) = (threads * rounds - delayed, report.missed + passed);
     ensure!((short..=short + threads * rounds / 10).contains(&missed), "{missed} missed: {found:?}");
     ensure!(finished.stderr.contains("delays did not happen"), "{}", finished.stderr);
     Ok(found)
