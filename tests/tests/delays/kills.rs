@@ -14,7 +14,7 @@ use injector_tests::{
     patience,
     residue::{Census, Exceptions},
 };
-use nix::sys::signal::Signal;
+use nix::{errno::Errno, sys::signal::Signal};
 
 use crate::{Caller, can_delay, helper, signal};
 
@@ -51,12 +51,12 @@ impl Blow {
             Self::Stop => signal(all[0], Signal::SIGSTOP)?,
             Self::All(first) => {
                 all.rotate_left(first);
-                all.iter().try_for_each(|&pid| signal(pid, Signal::SIGKILL))?;
+                all.iter().try_for_each(|&pid| kill_if_alive(pid))?;
             }
             Self::AllButTheStopped(first) => {
                 signal(all.remove(0), Signal::SIGSTOP)?;
                 all.rotate_left(first % 3);
-                all.iter().try_for_each(|&pid| signal(pid, Signal::SIGKILL))?;
+                all.iter().try_for_each(|&pid| kill_if_alive(pid))?;
             }
             Self::Victim => {
                 caller.child.kill()?;
@@ -66,6 +66,14 @@ impl Blow {
         }
         Ok(())
     }
+}
+
+/// One of them may have followed another by now.
+fn kill_if_alive(pid: u32) -> Result<()> {
+    signal(pid, Signal::SIGKILL).or_else(|error| match error.downcast_ref() {
+        Some(Errno::ESRCH) => Ok(()),
+        _ => Err(error),
+    })
 }
 
 /// One of each in a short run.
