@@ -79,9 +79,9 @@ pub struct Event {
     pub _pad: u32,
     /// The call's arguments as the caller passed them.
     pub args: [u64; 6],
-    /// [`crate::rule::Rule::delay_enter`].
+    /// How long the thread is to wait before the call, as it was drawn, see [`crate::nap`].
     pub delay_enter: u64,
-    /// [`crate::rule::Rule::delay_exit`].
+    /// The same when the call has run.
     pub delay_exit: u64,
     /// The packet, all zero for calls. For a connection that is refused, its peer.
     pub packet: Packet,

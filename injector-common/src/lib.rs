@@ -40,6 +40,7 @@ mod statistics;
 pub mod thread;
 pub mod timing;
 pub mod trigger;
+pub mod wait;
 
 /// Rules that one plan can hold at a time.
 pub const MAX_RULES: usize = 64;

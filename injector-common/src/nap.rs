@@ -17,7 +17,7 @@ pub const TRIES: u32 = 16;
 pub const SHORTEST_NS: u64 = 200_000;
 
 /// A delay from here on is none of a length: it lasts as long as a rule does, whose number is in the rest.
-const FOREVER: u64 = 1 << 63;
+pub const FOREVER: u64 = 1 << 63;
 
 /// The delay that lasts as long as the rule of this number.
 #[must_use]

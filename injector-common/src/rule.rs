@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
+    delay::Delay,
     netem::Netem,
     packet::PacketMatch,
     trigger::{Threshold, When},
@@ -81,10 +82,10 @@ pub struct Rule {
     pub moment: u32,
     /// One of the `SCOPE_` constants.
     pub scope: u32,
-    /// Nanoseconds that the caller sleeps before the call.
-    pub delay_enter: u64,
-    /// Nanoseconds that it sleeps when the call has run.
-    pub delay_exit: u64,
+    /// How long the caller sleeps before the call, see [`crate::wait`].
+    pub delay_enter: Delay,
+    /// The same when the call has run.
+    pub delay_exit: Delay,
     /// The bytes of the thread's name that are asked about; all zero for any name.
     pub comm_mask: [u64; 2],
     /// What they have to be.
@@ -99,7 +100,11 @@ pub struct Rule {
 
 const _: () = assert!(
     size_of::<Rule>()
-        == 112 + MAX_CHOICES * size_of::<Choice>() + size_of::<PacketMatch>() + size_of::<Netem>()
+        == 96
+            + 2 * size_of::<Delay>()
+            + MAX_CHOICES * size_of::<Choice>()
+            + size_of::<PacketMatch>()
+            + size_of::<Netem>()
         && align_of::<Rule>() == 8
 );
 
@@ -115,6 +120,6 @@ impl Rule {
     #[inline(always)]
     #[must_use]
     pub const fn delays(&self) -> bool {
-        self.delay_enter | self.delay_exit != 0
+        self.delay_enter.base | self.delay_enter.jitter | self.delay_exit.base | self.delay_exit.jitter != 0
     }
 }

@@ -56,7 +56,7 @@ pub struct State {
     pub pending: Pending,
 }
 
-const _: () = assert!(size_of::<State>() == 72);
+const _: () = assert!(size_of::<State>() == 88);
 
 /// Left by the program that decides about a call, for those at the same function that carry it out.
 #[repr(C)]
@@ -70,11 +70,13 @@ pub struct Pending {
     pub value: i64,
     /// See `value`.
     pub decided: u64,
+    /// What the delays of the rule at hand come to, before the call and behind it.
+    pub drawn: [u64; 2],
 }
 
 impl Pending {
     /// Nothing is to be done.
-    pub const NONE: Self = Self { before: 0, behind: 0, value: 0, decided: 0 };
+    pub const NONE: Self = Self { before: 0, behind: 0, value: 0, decided: 0, drawn: [0; 2] };
 }
 
 impl Thread {
@@ -117,7 +119,7 @@ pub const MAX_SLOTS: u32 = 7 * 1024;
 /// The size of a thread's state with `cells` cells, in bytes.
 #[must_use]
 pub const fn state_size(cells: u32) -> u32 {
-    72 + cells * 8
+    88 + cells * 8
 }
 
 /// Counts a match of rule number `rule` in a thread's cell: what the cell holds now. The low half is the
@@ -190,8 +192,8 @@ mod tests {
     fn the_largest_state_fits_task_storage() {
         // KMALLOC_MAX_SIZE is far larger; U16_MAX less the element's own overhead is the limit.
         assert!(state_size(MAX_SLOTS) < 65_535 - 512);
-        assert_eq!(state_size(0), 72);
-        assert_eq!(state_size(1), 80);
+        assert_eq!(state_size(0), 88);
+        assert_eq!(state_size(1), 96);
     }
 
     #[test]

@@ -13,18 +13,21 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated::bpf_get_attach_cookie;
 use injector_common::{
     call::Run,
-    decide::safe_at_security_hook,
+    config::USES_DELAYS,
+    decide::{Match, safe_at_security_hook},
+    delay::{Delay, UNIFORM},
     event::BACKEND_NAP,
     nap::together,
     rule::Rule,
     thread::{Pending, State, Thread},
+    wait::{self, BEFORE, BEHIND, is_fixed},
 };
 
 use crate::{
     atomic,
-    maps::{SHARED, THREADS, Task, current},
+    maps::{DISTRIBUTIONS, SHARED, THREADS, Task, current},
     object::Seen,
-    rules::{self, Runs},
+    rules::{self, Runs, uses},
     sleep::sleep,
     subject,
     task::Call,
@@ -84,18 +87,57 @@ pub extern "C" fn nap_at_hook(_: *mut c_void) -> i64 {
     if subject::suspected() { at_hook() } else { 0 }
 }
 
-/// Of several rules that fire on one call, all delays count.
+/// How long the match `at` of `rule` waits, before the call and behind it. Of several rules that fire on one call,
+/// all delays count.
 #[inline(always)]
-pub fn ask(state: *mut Thread, rule: &Rule) {
-    if state.is_null() || !rule.delays() {
+pub fn ask(state: *mut Thread, rule: &Rule, at: Match) {
+    if state.is_null() {
         return;
     }
     // SAFETY: not null, and valid while the program runs; only its own thread writes here.
-    unsafe {
-        let pending = &mut *pending_of(state);
-        pending.before = together(pending.before, rule.delay_enter);
-        pending.behind = together(pending.behind, rule.delay_exit);
+    let pending = unsafe { &mut *pending_of(state) };
+    pending.drawn = [0; 2];
+    if rule.delays() {
+        draw(pending, rule, at.subject, at.object, at.number);
+        pending.before = together(pending.before, pending.drawn[0]);
+        pending.behind = together(pending.behind, pending.drawn[1]);
     }
+}
+
+/// What the rule that was asked last has drawn.
+#[inline(always)]
+pub fn drawn(state: *mut Thread) -> [u64; 2] {
+    if !uses(USES_DELAYS) || state.is_null() {
+        return [0; 2];
+    }
+    // SAFETY: not null, and valid while the program runs.
+    unsafe { (*pending_of(state)).drawn }
+}
+
+/// Draws what a rule's delays come to. Not inlined, for the stack's sake, and with the match in registers.
+#[inline(never)]
+fn draw(pending: &mut Pending, rule: &Rule, subject: u64, object: u64, number: u64) {
+    let at = Match { subject, object, number };
+    let [before, behind] = &mut pending.drawn;
+    draw_one(before, rule, &rule.delay_enter, (BEFORE, at));
+    draw_one(behind, rule, &rule.delay_exit, (BEHIND, at));
+}
+
+/// What one delay comes to. The draw goes through `room`, which is memory of a map: where a number comes from there,
+/// the verifier does not look for how it came about, which in a loop takes it long, or for ever.
+#[inline(always)]
+fn draw_one(room: &mut u64, rule: &Rule, delay: &Delay, (end, at): (u64, Match)) {
+    let mut length = delay.base;
+    if !is_fixed(delay) {
+        let table = if delay.table == UNIFORM { None } else { DISTRIBUTIONS.get(delay.table) };
+        // SAFETY: a reference; volatile, since it has to go there and back.
+        let draw = unsafe {
+            core::ptr::write_volatile(room, wait::draw(rule.seed, end, at));
+            core::ptr::read_volatile(room)
+        };
+        length = wait::length(delay, table, draw);
+    }
+    *room = length;
 }
 
 /// Where a thread's state has what is to be done.

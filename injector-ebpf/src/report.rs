@@ -19,6 +19,7 @@ use injector_common::{
 use crate::{
     atomic,
     maps::{EVENTS, SHARED, config, current},
+    nap,
     object::{Object, TEXT},
     packet,
     passage::Passage,
@@ -107,8 +108,7 @@ unsafe fn tell(event: *mut Event, passage: &Passage, number: u32, rule: &Rule, d
         (*event).place = passage.place;
         (*event).value = passage.value;
         (*event).outcome = passage.outcome.unwrap_or_default();
-        (*event).delay_enter = rule.delay_enter;
-        (*event).delay_exit = rule.delay_exit;
+        [(*event).delay_enter, (*event).delay_exit] = nap::drawn(passage.state);
         (*event).fault = rule.fault;
         (*event).moment = rule.moment;
         (*event).operation = 0;

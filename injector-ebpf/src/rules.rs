@@ -113,7 +113,8 @@ unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
     };
     match fires(passage, rule, counters, at) {
         Ok(()) => {
-            if !uses(USES_SIGNALS) || rule.decides() {
+            // Only those that send signals or have the thread wait may leave the result alone.
+            if !uses(USES_SIGNALS | USES_DELAYS) || rule.decides() {
                 passage.decided = true;
                 passage.value = if uses(USES_CHOICES) { result(rule, at) } else { rule.value };
             }
@@ -122,7 +123,7 @@ unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
                 unsafe { bpf_send_signal_thread(rule.signal) };
             }
             if uses(USES_DELAYS) {
-                nap::ask(passage.state, rule);
+                nap::ask(passage.state, rule, at);
             }
             atomic::add(&counters.fired, 1);
             tell(passage, slot, rule, at.number);

@@ -8,7 +8,7 @@ use bytemuck::Zeroable;
 use injector_common::{
     call::{ABI_NATIVE, entry},
     decide::{Match, triggered},
-    delay::Table,
+    delay::{Delay, Table},
     flow::{EPHEMERAL, FlowClass},
     netem::{DELAYED, Fate, Netem, State},
     packet::mapped,
@@ -16,6 +16,7 @@ use injector_common::{
     rule::Rule,
     thread::{child_place, root_place},
     trigger::{Threshold, When},
+    wait,
 };
 
 /// A rule, as far as it decides which matches fire.
@@ -71,15 +72,31 @@ impl Decider {
 
     /// Does call `number` (from 1) of the thread at `place` fire? `call` is its number in the native ABI.
     pub fn fires(&self, place: u64, call: libc::c_long, number: usize) -> bool {
-        let entry = u32::try_from(call).ok().and_then(|call| entry(ABI_NATIVE, call)).unwrap_or_default();
-        let at = Match { subject: place, object: u64::from(entry) + 1, number: number as u64 };
-        triggered(&self.rule, at).is_ok()
+        triggered(&self.rule, at(place, call, number)).is_ok()
+    }
+
+    /// How long it waits at one end if so, in nanoseconds, by the table of the delay's distribution.
+    pub fn waits(
+        &self,
+        place: u64,
+        call: libc::c_long,
+        number: usize,
+        (end, delay): (u64, &Delay),
+        table: Option<&Table>,
+    ) -> u64 {
+        wait::length(delay, table, wait::draw(self.rule.seed, end, at(place, call, number)))
     }
 
     /// The numbers, from 1, of those of `calls` calls that fail.
     pub fn failures(&self, place: u64, call: libc::c_long, calls: usize) -> Vec<usize> {
         (1..=calls).filter(|&number| self.fires(place, call, number)).collect()
     }
+}
+
+/// Call `number` (from 1) of the thread at `place`.
+fn at(place: u64, call: libc::c_long, number: usize) -> Match {
+    let entry = u32::try_from(call).ok().and_then(|call| entry(ABI_NATIVE, call)).unwrap_or_default();
+    Match { subject: place, object: u64::from(entry) + 1, number: number as u64 }
 }
 
 /// A flow of packets as a rule counts it, told again. The port that is not ephemeral is no part of it here: the

@@ -138,13 +138,17 @@ fn devices_and_filters() -> Result<BTreeSet<String>> {
             let Some(name) = line.split(": ").nth(1) else { continue };
             let name = name.split('@').next().unwrap_or(name);
             found.insert(format!("device {name} {space}"));
+        }
+        for line in sh(&format!("tc {space} qdisc show"))?.lines().map(str::trim) {
+            found.insert(format!("{line} {space}"));
+            // `qdisc clsact ffff: dev eth0 parent …`: only where it is, a packet that comes or goes meets filters.
+            let words: Vec<_> = line.split(' ').collect();
+            let [_, "clsact" | "ingress", _, "dev", name, ..] = words[..] else { continue };
             for side in ["ingress", "egress"] {
                 let filters = sh(&format!("tc {space} filter show dev {name} {side}"))?;
                 found.extend(filters.lines().map(|line| format!("filter {line} of {name} {side} {space}")));
             }
         }
-        let disciplines = sh(&format!("tc {space} qdisc show"))?;
-        found.extend(disciplines.lines().map(|line| format!("{} {space}", line.trim())));
     }
     Ok(found)
 }

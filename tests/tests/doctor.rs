@@ -57,6 +57,23 @@ fn what_works_and_what_does_not() -> Result<()> {
         let expected = if kernel.delays_at_hooks() { wait } else { "no" };
         assert_eq!(found.with_context(|| operation.to_owned())?["delay"], expected, "{operation}");
     }
+    let delays = &all["delays"];
+    if kernel.injects_calls() {
+        assert_eq!((&delays["calls"], &delays["at_exit"]), (&"any".into(), &true.into()));
+    } else if kernel.delays_at_hooks() {
+        let calls = delays["calls"]["some"].as_array().context("no calls")?;
+        let has = |name: &str| calls.iter().any(|call| *call == name);
+        ensure!(has("openat") && has("connect") && !has("rename") && !has("fsync"), "{calls:?}");
+        assert_eq!(delays["at_exit"], false);
+    } else {
+        assert_eq!((&delays["calls"], delays["late_ns"].is_null()), (&"none".into(), true));
+    }
+    if kernel.injects_calls() || kernel.delays_at_hooks() {
+        let number = |field: &str| delays[field].as_u64().with_context(|| format!("{field}: {delays:#}"));
+        ensure!(number("late_ns")? <= number("most_late_ns")? && number("late_ns")? > 0, "{delays:#}");
+        assert_eq!((number("shortest_ns")?, number("longest_ns")?), (200_000, 10_000_000_000));
+        ensure!(number("at_once")? >= 35, "{delays:#}");
+    }
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     assert_eq!(all["kernel"].as_str(), Some(release.trim()));
     if !listed {

@@ -32,8 +32,8 @@ struct RuleOptions {
     /// A rule on system calls, in strace's words: inject=SET:error=ERRNO|retval=N|signal=SIG|delay_enter=T[:when=FIRST[..LAST][+STEP]]
     ///
     /// SET is names, %classes, /regexes, !negations, as in strace. Further words: prob=5%, times=N, scope=process;
-    /// delay_exit=T; at=exit, on=success, on=failure for calls that have run; predicates such as count>4096, flags&O_CREAT, fd=3,
-    /// comm=NAME. Example: -e inject=fsync,fdatasync:error=EIO:when=3
+    /// delay_exit=T, either with jitter as T~J and distribution=normal|pareto|…; at=exit, on=success, on=failure for
+    /// calls that have run; predicates such as count>4096, flags&O_CREAT, fd=3, comm=NAME. Example: -e inject=fsync,fdatasync:error=EIO:when=3
     #[arg(short = 'e', long = "expression", value_name = "EXPR", help_heading = "Rules")]
     expression: Vec<String>,
     /// The same without `inject=`: SET:ACTIONS

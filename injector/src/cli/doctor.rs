@@ -3,6 +3,9 @@
 use clap::Args;
 use serde::Serialize;
 
+mod delays;
+
+use self::delays::Delays;
 use super::{
     exit::{Code, Failure},
     output,
@@ -68,6 +71,7 @@ struct Findings {
     missing_capabilities: Vec<&'static str>,
     mechanisms: Vec<Finding>,
     operations: Vec<Possible>,
+    delays: Delays,
 }
 
 /// An operation of `--io`.
@@ -106,8 +110,9 @@ impl Doctor {
         let usable = works(&[Mechanism::Lineage]) && works(&ways);
         let forbidden =
             results.iter().any(|(_, result)| result.as_ref().is_err_and(|cause| cause.permission));
-        let waits = works(&[Mechanism::NapHook]);
-        let findings = Findings { operations: operations(btf.as_ref(), waits), ..findings(&results) };
+        let (anywhere, waits) = (works(&[Mechanism::Nap]), works(&[Mechanism::NapHook]));
+        let delays = Delays::find(btf.as_ref().ok(), anywhere, waits);
+        let findings = Findings { operations: operations(btf.as_ref(), waits), delays, ..findings(&results) };
         if self.json {
             output::print_json(&findings)?;
         } else {
@@ -142,6 +147,7 @@ fn findings(results: &[(Mechanism, Result<(), Unsupported>)]) -> Findings {
         missing_capabilities: setting::missing_capabilities(),
         mechanisms: results.iter().map(finding).collect(),
         operations: Vec::new(),
+        delays: Delays::default(),
     }
 }
 
@@ -204,6 +210,7 @@ fn text(findings: &Findings) -> String {
         lines.push(format!("     with delay=: {}", waiting(Wait::Yes)));
         lines.push(format!("     with delay= and --unsafe: {}", waiting(Wait::Unsafe)));
     }
+    lines.extend(findings.delays.lines());
     if findings.fully_preemptible {
         lines.push(
             "note: this kernel is fully preemptible, so fmod_ret misses calls made while another task is interrupted \

@@ -12,7 +12,7 @@ use aya::maps::{Map, MapData, MapError, RingBuf};
 use bytemuck::Zeroable;
 use injector_common::{
     call::{ABI_COMPAT, CALLS_PER_ABI, CallRules, PACKETS, Run, Slot},
-    config::{Config, Offsets, USES_OBJECTS},
+    config::{Config, Offsets, USES_DELAYS, USES_OBJECTS},
     counters::{Counters, Traffic},
     member::Member,
     name::NameKey,
@@ -196,7 +196,9 @@ impl Installation {
         let objects = if plan.features & USES_OBJECTS == 0 { 1 } else { PLACES };
         let flows = if plan.packets { FLOWS } else { 1 };
         let events = if plan.options.records { EVENTS } else { NO_EVENTS };
-        let sizes = Sizes { slots: config.slots, flows, events, objects, queues: plan.packets };
+        let queues = plan.packets;
+        let distributions = queues || plan.features & USES_DELAYS != 0;
+        let sizes = Sizes { slots: config.slots, flows, events, objects, queues, distributions };
         let ready = Ready::prepare(&config, sizes, btf)?;
         let shared =
             SharedMemory::map(ready.maps().get(".bss.shared")?).map_err(system("map the shared memory"))?;

@@ -26,8 +26,6 @@ use crate::plan::MOST_DISTRIBUTIONS;
 
 static BYTES: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/injector.bpf.o"));
 
-const BPF_F_MMAPABLE: u32 = 1 << 10;
-
 /// Why the object could not be made ready.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
@@ -120,6 +118,8 @@ pub struct Sizes {
     pub objects: u32,
     /// May packets wait?
     pub queues: bool,
+    /// Are delays drawn?
+    pub distributions: bool,
 }
 
 /// The maps of a plan, by their names in the object.
@@ -382,14 +382,14 @@ fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, Obj
     };
     let types;
     match name {
-        ".bss.shared" | "CALLS" | "PLACES" => shape.flags |= BPF_F_MMAPABLE,
+        ".bss.shared" | "CALLS" | "PLACES" => shape.flags |= sys::BPF_F_MMAPABLE,
         "SLOTS" => {
-            shape.flags |= BPF_F_MMAPABLE;
+            shape.flags |= sys::BPF_F_MMAPABLE;
             shape.max_entries = 2 * sizes.slots;
         }
         "GLOBS" | "PORTS" => shape.max_entries = sizes.objects,
         "QUEUES" if sizes.queues => shape.max_entries = count(RULE_NUMBERS),
-        "DISTRIBUTIONS" if sizes.queues => shape.max_entries = count(MOST_DISTRIBUTIONS),
+        "DISTRIBUTIONS" if sizes.distributions => shape.max_entries = count(MOST_DISTRIBUTIONS),
         "FLOWS" | "ORDER" => shape.max_entries = sizes.flows,
         "EVENTS" => shape.max_entries = sizes.events,
         "OBJECTS" | "SOCKETS" => {

@@ -128,6 +128,9 @@ fn try_load(program: &Program<'_>, log: &mut Vec<u8>) -> io::Result<OwnedFd> {
     bpf_fd(bpf_cmd::BPF_PROG_LOAD, &mut attr)
 }
 
+/// Its memory can be mapped (include/uapi/linux/bpf.h).
+pub(super) const BPF_F_MMAPABLE: u32 = 1 << 10;
+
 /// What a map needs to be made.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct MapShape<'a> {

@@ -20,8 +20,8 @@ use crate::spec::{
 /// A rule as the kernel side reads it, under its number.
 pub(super) fn kernel_rule(rule: &Rule, number: u32, seed: u64, distributions: &Distributions) -> KernelRule {
     match &rule.kind {
-        RuleKind::Syscall(call) => on_calls(call, number, seed),
-        RuleKind::Operation(operation) => on_operations(operation, number, seed),
+        RuleKind::Syscall(call) => on_calls(call, number, seed, distributions),
+        RuleKind::Operation(operation) => on_operations(operation, number, seed, distributions),
         RuleKind::Net(net) => {
             let mut rule = triggered(&Trigger::ALWAYS, seed);
             packets::describe(net, &mut rule, distributions);
@@ -30,7 +30,7 @@ pub(super) fn kernel_rule(rule: &Rule, number: u32, seed: u64, distributions: &D
     }
 }
 
-fn on_calls(call: &SyscallRule, number: u32, seed: u64) -> KernelRule {
+fn on_calls(call: &SyscallRule, number: u32, seed: u64, distributions: &Distributions) -> KernelRule {
     let mut rule = triggered(&call.trigger, seed);
     match &call.effect.result {
         None => rule.fault = FAULT_NONE,
@@ -54,17 +54,24 @@ fn on_calls(call: &SyscallRule, number: u32, seed: u64) -> KernelRule {
         Moment::Success => ON_SUCCESS,
         Moment::Failure => ON_FAILURE,
     };
-    (rule.delay_enter, rule.delay_exit) = delays::nanoseconds(&call.effect, number);
+    let table = distributions.number(&call.effect.distribution);
+    rule.delay_enter = delays::of(call.effect.delay_enter, table, number);
+    rule.delay_exit = delays::of(call.effect.delay_exit, table, number);
     (rule.comm_mask, rule.comm) = call.filter.comm.as_ref().map(Comm::bytes).unwrap_or_default();
     rule
 }
 
-fn on_operations(operation: &OperationRule, number: u32, seed: u64) -> KernelRule {
+fn on_operations(
+    operation: &OperationRule,
+    number: u32,
+    seed: u64,
+    distributions: &Distributions,
+) -> KernelRule {
     let (comm_mask, comm) = operation.comm.as_ref().map(Comm::bytes).unwrap_or_default();
     KernelRule {
         fault: if operation.error.is_some() { FAULT_RETURN } else { FAULT_NONE },
         value: operation.error.map_or(0, |error| -i64::from(error.number())),
-        delay_enter: delays::of(operation.delay, number),
+        delay_enter: delays::of(operation.delay, distributions.number(&operation.distribution), number),
         comm_mask,
         comm,
         ..triggered(&operation.trigger, seed)

@@ -1,8 +1,12 @@
-//! Delays of calls: which can be had, and what the kernel side is told of them.
+//! Delays of calls and operations: which can be had, and what the kernel side is told of them.
 
 use std::time::Duration;
 
-use injector_common::nap::{self, SHORTEST_NS};
+use injector_common::{
+    delay::{Delay as KernelDelay, UNIFORM},
+    nap::SHORTEST_NS,
+    wait::{as_long_as, exceeds, latest},
+};
 
 use super::PlanError;
 use crate::{
@@ -11,27 +15,37 @@ use crate::{
         delay::Delay,
         effect::{Effect, Moment},
         model::{Rule, RuleKind},
+        netem::Distribution,
     },
 };
 
-/// Refuses a delay of `rule` that is longer than `longest`, too short to be slept, or behind a decision that
+/// Refuses a delay of `rule` that can be longer than `longest`, too short to be slept, or behind a decision that
 /// is made when the call has run.
 pub(super) fn check(rule: &Rule, longest: Duration) -> Result<(), PlanError> {
     let text = || rule.text.clone();
-    let (moment, delays) = match &rule.kind {
-        RuleKind::Syscall(call) => (call.moment, [call.effect.delay_enter, call.effect.delay_exit]),
-        RuleKind::Operation(operation) => (Moment::Entry, [operation.delay, None]),
+    let (moment, delays, distribution) = match &rule.kind {
+        RuleKind::Syscall(call) => {
+            let effect = &call.effect;
+            (call.moment, [effect.delay_enter, effect.delay_exit], &effect.distribution)
+        }
+        RuleKind::Operation(operation) => (Moment::Entry, [operation.delay, None], &operation.distribution),
         RuleKind::Net(_) => return Ok(()),
     };
+    // Which table it is does not matter: all end at the same distance.
+    let table = if *distribution == Distribution::Uniform { UNIFORM } else { 0 };
     for delay in delays.into_iter().flatten() {
         if moment != Moment::Entry {
             return Err(PlanError::DelayBehind { rule: text() });
         }
-        let Delay::For(delay) = delay else { continue };
-        if delay > longest {
-            return Err(PlanError::DelayTooLong { rule: text(), longest });
+        if delay == Delay::Forever {
+            continue;
         }
-        if delay < Duration::from_nanos(SHORTEST_NS) {
+        let asked = of(Some(delay), table, 0);
+        if exceeds(&asked, clock::nanoseconds(longest)) {
+            let latest = Duration::from_nanos(latest(&asked));
+            return Err(PlanError::DelayTooLong { rule: text(), latest, longest });
+        }
+        if asked.base < SHORTEST_NS {
             return Err(PlanError::DelayTooShort { rule: text() });
         }
     }
@@ -47,16 +61,16 @@ pub(super) fn wait(effect: &Effect) -> Wait {
     }
 }
 
-/// Both delays of rule `number`, 0 for none.
-pub(super) fn nanoseconds(effect: &Effect, number: u32) -> (u64, u64) {
-    (of(effect.delay_enter, number), of(effect.delay_exit, number))
-}
-
-/// A delay of rule `number`, 0 for none.
-pub(super) fn of(delay: Option<Delay>, number: u32) -> u64 {
+/// A delay of rule `number`, by the distribution of that table.
+pub(super) fn of(delay: Option<Delay>, table: u32, number: u32) -> KernelDelay {
     match delay {
-        None => 0,
-        Some(Delay::For(time)) => clock::nanoseconds(time),
-        Some(Delay::Forever) => nap::forever(number),
+        None => KernelDelay::NONE,
+        Some(Delay::For { time, jitter }) => KernelDelay {
+            base: clock::nanoseconds(time),
+            jitter: clock::nanoseconds(jitter),
+            table,
+            ..KernelDelay::NONE
+        },
+        Some(Delay::Forever) => as_long_as(number),
     }
 }

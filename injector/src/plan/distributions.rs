@@ -51,7 +51,12 @@ impl Distributions {
 }
 
 fn named(rule: &Rule) -> Option<&Distribution> {
-    let RuleKind::Net(net) = &rule.kind else { return None };
-    let NetFault::Netem(netem) = &net.fault else { return None };
-    netem.delay.as_ref().map(|delay| &delay.distribution)
+    match &rule.kind {
+        RuleKind::Syscall(call) => Some(&call.effect.distribution),
+        RuleKind::Operation(operation) => Some(&operation.distribution),
+        RuleKind::Net(net) => match &net.fault {
+            NetFault::Netem(netem) => netem.delay.as_ref().map(|delay| &delay.distribution),
+            _ => None,
+        },
+    }
 }

@@ -85,12 +85,15 @@ pub enum PlanError {
     },
     /// A delay beyond the cap.
     #[error(
-        "the rule `{rule}` delays calls for longer than {}, the longest delay allowed",
+        "the rule `{rule}` delays calls by up to {}, and the longest delay allowed is {}",
+        humantime::format_duration(*.latest),
         humantime::format_duration(*.longest)
     )]
     DelayTooLong {
         /// The rule.
         rule: String,
+        /// The longest that it can come to.
+        latest: Duration,
         /// The cap.
         longest: Duration,
     },
@@ -232,7 +235,11 @@ impl PlanError {
             }
             Self::Operation { cause, .. } => cause.remedy.clone(),
             Self::NothingLeft { .. } => "see `injector doctor` for what this kernel allows".into(),
-            Self::DelayTooLong { .. } => "shorten it, or allow more with --max-nap".into(),
+            Self::DelayTooLong { latest, .. } => format!(
+                "shorten it, or allow it with --max-nap {}s; normal, pareto and files reach four jitters beyond the \
+                 middle",
+                latest.as_nanos().div_ceil(1_000_000_000)
+            ),
             Self::DelayTooShort { .. } => {
                 "make it longer; a delay without a unit is in microseconds, as in strace".into()
             }

@@ -2,13 +2,14 @@
 //! calls, and how often.
 
 use super::{
-    delay::Delay,
+    delay::{self, Delay},
     effect::{CallResult, Effect, Moment},
     errno::Errno,
     error::{Located, Problem},
     filter::{Comm, Filter, Test},
     model::{Scope, Trigger, When},
     nearest::nearest,
+    netem::Distribution,
     object::{self, Chosen},
     signal::Signal,
     trigger,
@@ -45,11 +46,15 @@ pub(super) fn parse<'a>(set: Word<'_>, words: Option<Word<'a>>, verb: Verb) -> R
     for word in words.into_iter().flat_map(Word::guarded_pieces) {
         actions.read(word, verb)?;
     }
+    let (delay_enter, delay_exit) = (actions.delay_enter, actions.delay_exit);
+    let example = "delay_enter=10ms~2ms:distribution=normal";
+    let distribution = delay::distribution(actions.distribution.take(), [delay_enter, delay_exit], example)?;
     let mut effect = Effect {
         result: actions.result.take().map(|(_, result)| result),
         signal: actions.signal,
-        delay_enter: actions.delay_enter,
-        delay_exit: actions.delay_exit,
+        delay_enter,
+        delay_exit,
+        distribution,
     };
     if verb == Verb::Fault && effect.result.is_none() {
         effect.result = Some(CallResult::Errors(vec![(Errno::ENOSYS, 1)]));
@@ -76,6 +81,7 @@ struct Actions<'a> {
     signal: Option<Signal>,
     delay_enter: Option<Delay>,
     delay_exit: Option<Delay>,
+    distribution: Option<(Word<'a>, Distribution)>,
     moment: Option<(Word<'a>, Moment)>,
     tests: Vec<Test>,
     asked: Vec<Word<'a>>,
@@ -88,12 +94,13 @@ struct Actions<'a> {
 }
 
 /// The words besides those that choose objects, with an example each.
-const WORDS: [(&str, &str); 13] = [
+const WORDS: [(&str, &str); 14] = [
     ("error", "error=EIO"),
     ("retval", "retval=0"),
     ("signal", "signal=SIGUSR1"),
     ("delay_enter", "delay_enter=10ms"),
     ("delay_exit", "delay_exit=10ms"),
+    ("distribution", "distribution=normal"),
     ("at", "at=exit"),
     ("on", "on=success"),
     ("fd", "fd=3"),
@@ -109,7 +116,8 @@ fn words() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// strace's `fault=` knows the error and when it comes (src/filter_qualify.c, `parse_inject_token`).
-const NOT_A_FAULT: [&str; 6] = ["retval", "signal", "delay_enter", "delay_exit", "poke_enter", "poke_exit"];
+const NOT_A_FAULT: [&str; 7] =
+    ["retval", "signal", "delay_enter", "delay_exit", "distribution", "poke_enter", "poke_exit"];
 
 impl<'a> Actions<'a> {
     fn read(&mut self, word: Word<'a>, verb: Verb) -> Result<(), Located> {
@@ -132,6 +140,7 @@ impl<'a> Actions<'a> {
             "signal" => once(&mut self.signal, Signal::parse(value)?, word),
             "delay_enter" => once(&mut self.delay_enter, Delay::parse(value)?, word),
             "delay_exit" => once(&mut self.delay_exit, Delay::parse(value)?, word),
+            "distribution" => once(&mut self.distribution, (word, delay::named(value)?), word),
             "at" | "on" => self.set_moment(word, name, value),
             "comm" => once(&mut self.comm, Comm::parse(value)?, word),
             "path" | "peer" | "port" => self.chosen.read(word, name, value),

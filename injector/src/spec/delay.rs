@@ -1,9 +1,11 @@
-//! How long a caller waits: `delay_enter=TIME`, or `forever`.
+//! How long a caller waits: `delay_enter=TIME`, `TIME~JITTER` with `distribution=` for how the jitter spreads, or
+//! `forever`.
 
 use std::{fmt, time::Duration};
 
 use super::{
     error::{Located, Problem},
+    netem::Distribution,
     word::Word,
 };
 
@@ -11,7 +13,12 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delay {
     /// So long.
-    For(Duration),
+    For {
+        /// The middle.
+        time: Duration,
+        /// The width; zero for none.
+        jitter: Duration,
+    },
     /// As long as the rule lasts.
     Forever,
 }
@@ -21,17 +28,75 @@ const FOREVER: &str = "forever";
 
 impl Delay {
     pub(super) fn parse(word: Word<'_>) -> Result<Self, Located> {
-        if word.text == FOREVER { Ok(Self::Forever) } else { time(word).map(Self::For) }
+        let (middle, width) = match word.split_once("~") {
+            None if word.text == FOREVER => return Ok(Self::Forever),
+            Some((middle, _)) if middle.text == FOREVER => {
+                return Err(word.problem(Problem::NoLength(word.text.into())));
+            }
+            None => (word, None),
+            Some((middle, width)) => (middle, Some(width)),
+        };
+        Ok(Self::For { time: time(middle)?, jitter: width.map_or(Ok(Duration::ZERO), time)? })
+    }
+
+    /// Is there something that a distribution could spread?
+    pub(super) fn varies(self) -> bool {
+        matches!(self, Self::For { jitter, .. } if jitter > Duration::ZERO)
     }
 }
 
 impl fmt::Display for Delay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::For(time) => f.write_str(&exact(*time)),
+            Self::For { time, jitter } if jitter.is_zero() => f.write_str(&exact(*time)),
+            Self::For { time, jitter } => write!(f, "{}~{}", exact(*time), exact(*jitter)),
             Self::Forever => f.write_str(FOREVER),
         }
     }
+}
+
+/// Reads what `distribution=` says; given as `word`, it has to have something to spread in one of `delays`.
+pub(super) fn distribution(
+    given: Option<(Word<'_>, Distribution)>,
+    delays: [Option<Delay>; 2],
+    example: &'static str,
+) -> Result<Distribution, Located> {
+    match given {
+        None => Ok(Distribution::Uniform),
+        Some((_, named)) if delays.into_iter().flatten().any(Delay::varies) => Ok(named),
+        Some((word, _)) => Err(word.problem(Problem::NothingToDistribute { example })),
+    }
+}
+
+/// Reads netem's word for a distribution, or the path of a file. A `\` takes away the meaning of what is behind it,
+/// so that a path can hold a `:`.
+pub(super) fn named(word: Word<'_>) -> Result<Distribution, Located> {
+    Ok(match Distribution::read(word)? {
+        Distribution::File(_) => {
+            let mut path = String::new();
+            let mut rest = word.text.chars();
+            while let Some(next) = rest.next() {
+                path.push(if next == '\\' { rest.next().unwrap_or(next) } else { next });
+            }
+            Distribution::File(path.into())
+        }
+        named => named,
+    })
+}
+
+/// `:distribution=…`, or nothing for the uniform one.
+pub(super) fn show(distribution: &Distribution, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Distribution::File(path) = distribution else {
+        return match distribution.name() {
+            Some(name) => write!(f, ":distribution={name}"),
+            None => Ok(()),
+        };
+    };
+    f.write_str(":distribution=")?;
+    path.to_string_lossy().chars().try_for_each(|c| {
+        let guarded = matches!(c, '\\' | ':' | '[' | ']');
+        if guarded { write!(f, "\\{c}") } else { write!(f, "{c}") }
+    })
 }
 
 /// strace's time: a number, with a fraction if you like, and `s`, `ms`, `us` or `ns`; microseconds if

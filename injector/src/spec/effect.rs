@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::{
-    delay::Delay,
+    delay::{self, Delay},
     errno::Errno,
     error::{Located, Problem},
+    netem::Distribution,
     signal::Signal,
     word::Word,
 };
@@ -21,6 +22,8 @@ pub struct Effect {
     pub delay_enter: Option<Delay>,
     /// Behind it.
     pub delay_exit: Option<Delay>,
+    /// How the jitter of both spreads.
+    pub distribution: Distribution,
 }
 
 impl Effect {
@@ -109,7 +112,8 @@ impl fmt::Display for Effect {
         words.extend(self.signal.map(|signal| format!("signal={signal}")));
         words.extend(self.delay_enter.map(|delay| format!("delay_enter={delay}")));
         words.extend(self.delay_exit.map(|delay| format!("delay_exit={delay}")));
-        f.write_str(&words.join(":"))
+        f.write_str(&words.join(":"))?;
+        delay::show(&self.distribution, f)
     }
 }
 

@@ -113,6 +113,8 @@ pub enum Problem {
     SignalRange(String),
     #[error("`{0}` is not a time")]
     Delay(String),
+    #[error("`{0}` has no length that jitter could change")]
+    NoLength(String),
     #[error("`{0}` is not a scope")]
     Scope(String),
     #[error("`{0}` is not a 64-bit number")]
@@ -234,7 +236,7 @@ pub enum Problem {
     #[error("`{word}` is not a distribution")]
     UnknownDistribution { word: String, near: Option<String> },
     #[error("a distribution says how jitter spreads, and there is no jitter")]
-    NothingToDistribute,
+    NothingToDistribute { example: &'static str },
     #[error("`ordered` keeps jitter from letting packets overtake each other, and there is no jitter")]
     NothingToOrder,
     #[error("`reorder` lets packets overtake those that are delayed, and none is")]

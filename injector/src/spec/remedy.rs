@@ -63,7 +63,7 @@ impl Problem {
             }
             Self::UnknownWord { near, .. } => or(
                 near.as_ref(),
-                "the words are error=, retval=, signal=, delay_enter=, delay_exit=, at=, on=, fd=, comm=, path=, peer=, port=, when=, prob=, times=, scope= and the names of arguments",
+                "the words are error=, retval=, signal=, delay_enter=, delay_exit=, distribution=, at=, on=, fd=, comm=, path=, peer=, port=, when=, prob=, times=, scope= and the names of arguments",
             ),
             Self::NotYet { instead, .. } => (*instead).into(),
             Self::OtherCall => "write `retval=N` for the value that the caller is to see".into(),
@@ -86,6 +86,9 @@ impl Problem {
             Self::Delay(_) => {
                 "write a number with `s`, `ms`, `us` or `ns`, without one it is microseconds; or `forever`"
                     .into()
+            }
+            Self::NoLength(_) => {
+                "leave the jitter out, or write a length such as `10ms~2ms`: what lasts as long as its rule varies with that".into()
             }
             Self::Scope(_) => "write `scope=thread`, `scope=process` or `scope=rule`".into(),
             Self::ReturnValue(_) => "write it in decimal or, after 0x, in hexadecimal".into(),
@@ -190,7 +193,7 @@ impl Problem {
                 near.as_ref(),
                 "write uniform, normal, pareto, paretonormal, or the path of a file, with a `/` in it",
             ),
-            Self::NothingToDistribute => "write `delay 100ms 20ms distribution normal`".into(),
+            Self::NothingToDistribute { example } => format!("write `{example}`"),
             Self::NothingToOrder => "write `delay 100ms 20ms ordered`".into(),
             Self::NothingToOvertake => "add a delay, as in `delay 10ms reorder 25% 50%`".into(),
             Self::ConnectError(_) => "write an error such as ECONNREFUSED, ETIMEDOUT or EHOSTUNREACH".into(),

@@ -1,6 +1,6 @@
 //! Rules on system calls, in strace's grammar (src/filter_qualify.c, strace 7.2) with words of our own:
 //! `SET[:error=E|:retval=V][:signal=S][:delay_enter=T][:delay_exit=T][:when=first[..last][+[step]]]`, and
-//! `[:at=exit|:on=success|:on=failure][:PREDICATE][:comm=NAME][:path=GLOB][:peer=NET][:port=LIST][:prob=P]`
+//! `T~JITTER[:distribution=D]`, `[:at=exit|:on=success|:on=failure][:PREDICATE][:comm=NAME][:path=GLOB][:peer=NET][:port=LIST][:prob=P]`
 //! `[:times=N][:scope=S]`. A `:` behind a `\` or between `[` and `]` separates nothing.
 
 use std::collections::BTreeSet;

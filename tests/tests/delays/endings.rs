@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use crate::{Caller, DELAYED, SLACK, can_delay, helper, signal};
 
 /// Long enough to be ended by what ends it here, and not by itself.
-const RULE: &str = "fsync:delay_enter=9s";
+const RULE: &str = "fsync@64:delay_enter=9s";
 
 /// Somebody who sleeps, and an injector; what `end` does has to wake him within `limit`.
 fn ended(limit: Duration, end: impl Fn(&Running, &Caller) -> Result<()>) -> Result<Finished> {
@@ -65,10 +65,12 @@ fn a_server_that_stands_still_is_found_out() -> Result<()> {
     let finished = ended(stalled, |_, _| signal(helper("injector-naps")?, Signal::SIGSTOP))?.expect(1)?;
     ensure!(finished.stderr.contains("the process that wakes delayed calls"), "{}", finished.stderr);
     // The injector cannot help: it stands still as well.
-    ended(stalled, |injector, _| {
+    ended(stalled, |injector, caller| {
+        let start = Instant::now();
         signal(helper("injector-naps")?, Signal::SIGSTOP)?;
         injector.signal(Signal::SIGSTOP)?;
-        thread::sleep(stalled);
+        let after = caller.woken(start, DELAYED)?;
+        ensure!(after < stalled, "woken {after:?} later");
         injector.signal(Signal::SIGCONT)
     })?;
     Ok(())

@@ -178,7 +178,6 @@ took(os.rename, '/tmp/waits/a', '/tmp/waits/c')
     for (rule, why) in [
         ("rename:delay=10ms", "holds the lock of both folders"),
         ("read:delay=10ms", "nobody may sleep at security_file_permission"),
-        ("write:delay=10ms", "nobody may sleep at security_file_permission"),
     ] {
         let finished = Injector::new(["run", "--io", rule])?.command(&["true"]).expect(125)?;
         ensure!(finished.stderr.contains(why), "{}", finished.stderr);

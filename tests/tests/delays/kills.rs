@@ -14,7 +14,7 @@ use injector_tests::{
     patience,
     residue::{Census, Exceptions},
 };
-use nix::sys::signal::Signal;
+use nix::{errno::Errno, sys::signal::Signal};
 
 use crate::{Caller, can_delay, helper, signal};
 
@@ -51,12 +51,12 @@ impl Blow {
             Self::Stop => signal(all[0], Signal::SIGSTOP)?,
             Self::All(first) => {
                 all.rotate_left(first);
-                all.iter().try_for_each(|&pid| signal(pid, Signal::SIGKILL))?;
+                all.iter().try_for_each(|&pid| kill_if_alive(pid))?;
             }
             Self::AllButTheStopped(first) => {
                 signal(all.remove(0), Signal::SIGSTOP)?;
                 all.rotate_left(first % 3);
-                all.iter().try_for_each(|&pid| signal(pid, Signal::SIGKILL))?;
+                all.iter().try_for_each(|&pid| kill_if_alive(pid))?;
             }
             Self::Victim => {
                 caller.child.kill()?;
@@ -66,6 +66,14 @@ impl Blow {
         }
         Ok(())
     }
+}
+
+/// One of them may have followed another by now.
+fn kill_if_alive(pid: u32) -> Result<()> {
+    signal(pid, Signal::SIGKILL).or_else(|error| match error.downcast_ref() {
+        Some(Errno::ESRCH) => Ok(()),
+        _ => Err(error),
+    })
 }
 
 /// One of each in a short run.
@@ -103,9 +111,13 @@ fn whoever_is_killed_nobody_sleeps_on_and_nothing_stays() -> Result<()> {
         let draw = mix(start + round);
         let context = || format!("round {round}, {draw}, {blow:?}");
         // Programs that do not sleep, of somebody else, behind those that do. They go as well.
-        let other =
-            if draw.is_multiple_of(2) { Some(caller.attach(&["fsync:error=EIO:when=60000"])?) } else { None };
-        let rule = ["fsync:delay_enter=9s", "fsync:delay_exit=9s", "fsync:delay_enter=1ms:delay_exit=2ms"];
+        let other = if draw.is_multiple_of(2) {
+            Some(caller.attach(&["fsync@64:error=EIO:when=60000"])?)
+        } else {
+            None
+        };
+        let rule =
+            ["fsync@64:delay_enter=9s", "fsync@64:delay_exit=9s", "fsync@64:delay_enter=1ms:delay_exit=2ms"];
         let rule = rule[usize::try_from(draw % 5 / 2)?];
         let injector = caller.attach(&[rule])?;
         if rule.ends_with("9s") {

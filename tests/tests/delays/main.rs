@@ -1,12 +1,16 @@
 //! Delays of system calls: as long as asked, for as many threads as said, and over at once when whatever
 //! makes them ends, in whatever way.
+//!
+//! Where it does not matter by which ABI a call comes, rules name one: half the programs are attached in half the time.
 
 mod changes;
+mod drawn;
 mod endings;
 mod hooks;
 mod kills;
 mod lengths;
 mod many;
+mod memory;
 
 use std::{
     fs,
@@ -69,12 +73,14 @@ def go():
         CALL
         took = time.monotonic() - start
         os.write(1, b'%d\\n' % (took * 1000))
-        time.sleep(0.02)
+        time.sleep(0.04)
 for _ in range(int(sys.argv[1]) - 1): threading.Thread(target=go).start()
 go()
 ";
         let mut command = Command::new("python3");
-        command.args(["-c", &SCRIPT.replace("CALL", call), &threads.to_string()]).stdout(Stdio::piped());
+        command
+            .args(["-I", "-S", "-c", &SCRIPT.replace("CALL", call), &threads.to_string()])
+            .stdout(Stdio::piped());
         let mut child = command.spawn().context("cannot start python3")?;
         let lines = BufReader::new(child.stdout.take().context("no stdout")?).lines();
         let ended: Arc<Mutex<Vec<_>>> = Arc::default();

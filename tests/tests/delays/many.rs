@@ -30,8 +30,8 @@ fn rounds(end: &str, threads: u64, rounds: u64, milliseconds: u64) -> Result<Vec
     let script = SCRIPT.replace("THREADS", &threads.to_string()).replace("ROUNDS", &rounds.to_string());
     let script = script.replace("SECONDS", &format!("{milliseconds} / 1000"));
     let finished =
-        Injector::new(["run", "--json", "-e", &format!("inject=fsync:delay_{end}={milliseconds}ms")])?
-            .command(&["python3", "-c", &script])
+        Injector::new(["run", "--json", "-e", &format!("inject=fsync@64:delay_{end}={milliseconds}ms")])?
+            .command(&["python3", "-I", "-S", "-c", &script])
             .finish()?
             .expect(0)?;
     let lines = finished.stdout.lines().map(|line| {
@@ -42,10 +42,12 @@ fn rounds(end: &str, threads: u64, rounds: u64, milliseconds: u64) -> Result<Vec
     assert_eq!(found.len() as u64, rounds);
     let delayed: u64 = found.iter().map(|(delayed, _)| delayed).sum();
     let report = finished.report()?;
-    assert_eq!(report.rules[0].fired, threads * rounds);
+    // With preempt=full the program that decides is skipped as well, where another thread was interrupted in it.
+    let passed = threads * rounds - report.rules[0].fired;
+    ensure!(passed <= report.skipped, "{passed} calls met no rule, and {} are told of", report.skipped);
     // A call that is not delayed can still take as long, on a machine that others use as well; but none that
     // was over sooner has been left out of the count.
-    let (short, missed) = (threads * rounds - delayed, report.missed);
+    let (short, missed) = (threads * rounds - delayed, report.missed + passed);
     ensure!((short..=short + threads * rounds / 10).contains(&missed), "{missed} missed: {found:?}");
     ensure!(finished.stderr.contains("delays did not happen"), "{}", finished.stderr);
     Ok(found)
@@ -53,18 +55,18 @@ fn rounds(end: &str, threads: u64, rounds: u64, milliseconds: u64) -> Result<Vec
 
 #[test]
 fn whoever_is_not_delayed_is_counted_and_programs_become_more() -> Result<()> {
-    const THREADS: u64 = 24;
+    const THREADS: u64 = 12;
     if !can_delay()? {
         return Ok(());
     }
     for end in ["enter", "exit"] {
-        let rounds = rounds(end, THREADS, 6, 300)?;
+        let rounds = rounds(end, THREADS, 4, 300)?;
         // There is room for all, but the scheduler may put many of them on one processor.
-        let last = rounds[4].max(rounds[5]);
-        // In parallel: one after the other they would take seven seconds.
-        ensure!(last.0 > rounds[0].0 && last.0 * 10 >= THREADS * 8 && last.1 < 5000, "{rounds:?}");
+        let last = rounds[2].max(rounds[3]);
+        // In parallel: one after the other they would take four seconds.
+        ensure!(last.0 > rounds[0].0 && last.0 * 10 >= THREADS * 8 && last.1 < 3000, "{rounds:?}");
     }
     // More than there can ever be programs for.
-    rounds("enter", 256, 2, 100)?;
+    rounds("enter", 256, 1, 100)?;
     Ok(())
 }

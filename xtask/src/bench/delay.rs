@@ -17,7 +17,7 @@ const SCRIPT: &str = include_str!("delay.py");
 /// How exactly calls are delayed, and what a delay costs in processor time. Prints a table
 #[derive(Args)]
 pub(super) struct Delay {
-    /// The kernel; one with error injection
+    /// The kernel: with error injection fsync is delayed, else openat
     #[arg(long, value_enum, default_value = "fault-injection")]
     kernel: Name,
     /// Boot with preempt=full

@@ -1,6 +1,12 @@
 //! The table of those who sleep, as user space has it mapped.
 
-use std::{io, os::fd::BorrowedFd, sync::atomic::Ordering::Acquire, thread, time::Duration};
+use std::{
+    io,
+    os::fd::BorrowedFd,
+    sync::atomic::Ordering::{Acquire, Release},
+    thread,
+    time::Duration,
+};
 
 use injector_common::nap::{PLACES, Place, place_at};
 
@@ -23,6 +29,15 @@ impl Beds {
     pub(super) fn delay_at(&self, offset: u64) -> u64 {
         let word = |nth: usize| Some(self.0.get(place_at(offset)? * PLACE + nth)?.load(Acquire));
         if word(0).is_none_or(|thread| thread == 0) { 0 } else { word(1).unwrap_or(0) }
+    }
+
+    /// Takes a place for a thread that does not sleep by a program; 0 gives it back.
+    pub(super) fn take(&self, place: usize, thread: u64, delay: u64) {
+        for (nth, word) in [delay, thread].into_iter().enumerate() {
+            if let Some(cell) = self.0.get(place * PLACE + 1 - nth) {
+                cell.store(word, Release);
+            }
+        }
     }
 
     /// Waits until nobody sleeps, but not longer than `limit`.

@@ -18,6 +18,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 #[derive(Debug)]
 pub(in super::super) struct Helper {
     pidfd: OwnedFd,
+    number: i32,
 }
 
 impl Helper {
@@ -48,12 +49,17 @@ impl Helper {
     fn of(number: i32) -> io::Result<Self> {
         let pid = Pid::from_raw(number).ok_or(io::ErrorKind::InvalidData)?;
         // Its number is its own until it was waited for.
-        Ok(Self { pidfd: pidfd_open(pid, PidfdFlags::empty())? })
+        Ok(Self { pidfd: pidfd_open(pid, PidfdFlags::empty())?, number })
     }
 
     /// Readable once it has ended.
     pub(super) fn pidfd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
+    }
+
+    /// Its process number, as this process's namespace has it.
+    pub(super) fn number(&self) -> nix::unistd::Pid {
+        nix::unistd::Pid::from_raw(self.number)
     }
 
     /// Has it ended?

@@ -15,6 +15,7 @@ mod server;
 mod session;
 mod sleeper;
 mod timetable;
+mod trial;
 mod watchdog;
 mod wire;
 
@@ -32,6 +33,7 @@ use injector_common::{
 };
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
+pub use self::trial::{Lateness, lateness};
 pub(super) use self::{
     barrier::{Barrier, Numbers, WAITS_FOR_SLEEPERS},
     helper::Helper,

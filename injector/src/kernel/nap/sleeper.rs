@@ -1,6 +1,7 @@
 //! The sleeper: a process that maps the bed, says where, and waits for the end of the injector. The threads
 //! that sleep wait in a page fault on its memory, and hold its `mmap_lock` for reading. So it must never want
-//! that lock for writing: after the mapping it does nothing whatever.
+//! that lock for writing: after the mapping it does nothing but to tell the kernel, now and then, that pages of the
+//! file that nobody waits for need not be kept. One is left of each place that was slept in.
 
 use std::{
     fs::File,
@@ -10,9 +11,16 @@ use std::{
 };
 
 use injector_common::nap::BED;
-use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap};
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap},
+};
+use rustix::fs::Advice;
 
 use super::{super::sys, pulse::Cells};
+
+/// How often pages are given back, milliseconds.
+const TIDY: u16 = 1000;
 
 /// Runs until `injector`, a pipe, is closed by its other end. `whoami` is a program that tells who runs it.
 pub(super) fn run(file: &File, whoami: BorrowedFd<'_>, injector: BorrowedFd<'_>, pulse: &Cells) {
@@ -20,8 +28,15 @@ pub(super) fn run(file: &File, whoami: BorrowedFd<'_>, injector: BorrowedFd<'_>,
         Ok((number, address)) => pulse.made(number, address),
         Err(error) => pulse.failed(&error),
     }
-    // Nothing is ever written there.
-    while rustix::io::read(injector, &mut [0; 1]) == Err(rustix::io::Errno::INTR) {}
+    // Nothing is ever written there; when it is closed, that is an event that is always asked for.
+    let closed = || {
+        let mut pipe = [PollFd::new(injector, PollFlags::empty())];
+        poll(&mut pipe, PollTimeout::from(TIDY)).is_ok_and(|count| count > 0)
+    };
+    while !closed() {
+        // Those that are waited for are locked, and left alone (mm/truncate.c, `mapping_try_invalidate`).
+        let _ = rustix::fs::fadvise(file, 0, None, Advice::DontNeed);
+    }
 }
 
 fn lie_down(file: &File, whoami: BorrowedFd<'_>) -> io::Result<(u32, u64)> {

@@ -29,7 +29,7 @@ const FIRST: usize = 2;
 
 /// Programs that sleep at one function, at most: what a trampoline holds (`BPF_MAX_TRAMP_LINKS`,
 /// include/linux/bpf.h), less those that do not sleep.
-const MOST: usize = 38 - 3;
+pub const MOST: usize = 38 - 3;
 
 /// See the module.
 pub struct Nap<'a> {

@@ -166,7 +166,11 @@ impl Extra<'_> {
         if let Some((word, distribution)) = self.distribution {
             match &mut netem.delay {
                 Some(delay) if delay.jitter > 0 => delay.distribution = distribution,
-                _ => return Err(word.problem(Problem::NothingToDistribute)),
+                _ => {
+                    return Err(word.problem(Problem::NothingToDistribute {
+                        example: "delay 100ms 20ms distribution normal",
+                    }));
+                }
             }
         }
         if let Some(word) = self.ordered {

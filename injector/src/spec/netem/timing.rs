@@ -70,8 +70,18 @@ fn bounded(word: Word<'_>) -> Result<u64, Located> {
 impl Distribution {
     const NAMES: [&str; 4] = ["uniform", "normal", "pareto", "paretonormal"];
 
+    /// netem's word for it; none for the uniform one, which goes without saying, and for files.
+    pub(in crate::spec) const fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::Normal => Some("normal"),
+            Self::Pareto => Some("pareto"),
+            Self::ParetoNormal => Some("paretonormal"),
+            Self::Uniform | Self::File(_) => None,
+        }
+    }
+
     /// Reads what follows `distribution`. What has a `/` in it is a file.
-    pub(super) fn read(word: Word<'_>) -> Result<Self, Located> {
+    pub(in crate::spec) fn read(word: Word<'_>) -> Result<Self, Located> {
         Ok(match word.text {
             "uniform" => Self::Uniform,
             "normal" => Self::Normal,
@@ -95,13 +105,11 @@ impl fmt::Display for Delay {
         if self.correlation != NONE {
             write!(f, " {}", self.correlation)?;
         }
-        match &self.distribution {
-            Distribution::Uniform => Ok(()),
-            Distribution::Normal => f.write_str(" distribution normal"),
-            Distribution::Pareto => f.write_str(" distribution pareto"),
-            Distribution::ParetoNormal => f.write_str(" distribution paretonormal"),
-            Distribution::File(path) => write!(f, " distribution {}", path.display()),
-        }?;
+        match (&self.distribution, self.distribution.name()) {
+            (_, Some(name)) => write!(f, " distribution {name}")?,
+            (Distribution::File(path), _) => write!(f, " distribution {}", path.display())?,
+            _ => {}
+        }
         if self.ordered { f.write_str(" ordered") } else { Ok(()) }
     }
 }

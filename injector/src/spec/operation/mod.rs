@@ -1,4 +1,4 @@
-//! Rules on operations: `OP[,OP…][:error=ERRNO][:delay=TIME][:path=GLOB…][:peer=CIDR][:port=LIST]` with `comm=`,
+//! Rules on operations: `OP[,OP…][:error=ERRNO][:delay=TIME[~JITTER][:distribution=D]][:path=GLOB…][:peer=CIDR][:port=LIST]` with `comm=`,
 //! `when=`, `prob=`, `times=` and `scope=` as for calls. A `:` behind a `\` or between `[` and `]` separates nothing, so that a path
 //! or an IPv6 address can hold one.
 
@@ -8,12 +8,13 @@ mod problem;
 pub use self::{model::OperationRule, problem::OperationProblem};
 use super::{
     actions::{given, once},
-    delay::Delay,
+    delay::{self, Delay},
     errno::Errno,
     error::{Located, Problem, SpecError},
     filter::Comm,
     model::{Rule, RuleKind, Scope, Trigger, When},
     nearest::nearest,
+    netem::Distribution,
     object::{self, Chosen},
     trigger,
     units::Probability,
@@ -38,6 +39,8 @@ fn rule(text: Word<'_>) -> Result<OperationRule, Located> {
         actions.read(word, &operations)?;
     }
     let (error, delay) = (actions.error, actions.delay);
+    let example = "delay=10ms~2ms:distribution=normal";
+    let distribution = delay::distribution(actions.distribution, [delay, None], example)?;
     if error.is_none() && delay.is_none() {
         return Err(set.problem(OperationProblem::NoAction(set.text.into()).into()));
     }
@@ -48,7 +51,7 @@ fn rule(text: Word<'_>) -> Result<OperationRule, Located> {
         scope: actions.scope.unwrap_or_default(),
     };
     let objects = actions.chosen.finish()?;
-    Ok(OperationRule { operations, error, delay, objects, comm: actions.comm, trigger })
+    Ok(OperationRule { operations, error, delay, distribution, objects, comm: actions.comm, trigger })
 }
 
 fn operations_of(set: Word<'_>) -> Result<Vec<&'static Operation>, Located> {
@@ -77,6 +80,7 @@ fn unknown(word: &str) -> OperationProblem {
 struct Actions<'a> {
     error: Option<Errno>,
     delay: Option<Delay>,
+    distribution: Option<(Word<'a>, Distribution)>,
     chosen: Chosen<'a>,
     comm: Option<Comm>,
     when: Option<When>,
@@ -86,9 +90,10 @@ struct Actions<'a> {
 }
 
 /// The words besides those that choose objects, with an example each.
-const WORDS: [(&str, &str); 7] = [
+const WORDS: [(&str, &str); 8] = [
     ("error", "error=EIO"),
     ("delay", "delay=20ms"),
+    ("distribution", "distribution=normal"),
     ("comm", "comm=redis-server"),
     ("when", "when=3"),
     ("prob", "prob=5%"),
@@ -113,6 +118,7 @@ impl<'a> Actions<'a> {
         match name.text {
             "error" => once(&mut self.error, Errno::parse(value)?, word),
             "delay" => once(&mut self.delay, Delay::parse(value)?, word),
+            "distribution" => once(&mut self.distribution, (word, delay::named(value)?), word),
             "path" => {
                 fits(name, operations, |object| object == Object::Path)?;
                 self.chosen.read(word, name, value)

@@ -2,7 +2,14 @@
 
 use std::fmt;
 
-use super::super::{delay::Delay, errno::Errno, filter::Comm, model::Trigger, object::Objects};
+use super::super::{
+    delay::{self, Delay},
+    errno::Errno,
+    filter::Comm,
+    model::Trigger,
+    netem::Distribution,
+    object::Objects,
+};
 use crate::operations::Operation;
 
 /// Operations that fail instead of being done, or wait before.
@@ -14,6 +21,8 @@ pub struct OperationRule {
     pub error: Option<Errno>,
     /// How long it waits before. One of the two is there.
     pub delay: Option<Delay>,
+    /// How its jitter spreads.
+    pub distribution: Distribution,
     /// On which files or sockets.
     pub objects: Objects,
     /// By which threads.
@@ -32,6 +41,7 @@ impl fmt::Display for OperationRule {
         if let Some(delay) = &self.delay {
             write!(f, ":delay={delay}")?;
         }
+        delay::show(&self.distribution, f)?;
         self.objects.fmt(f)?;
         if let Some(comm) = &self.comm {
             write!(f, ":comm={comm}")?;

@@ -65,7 +65,7 @@ impl OperationProblem {
             }
             Self::NoAction(_) => "add `:error=ERRNO`, such as `:error=EIO`, or `:delay=20ms`".into(),
             Self::UnknownWord { .. } => {
-                "the words are error=, delay=, path=, peer=, port=, comm=, when=, prob=, times= and scope="
+                "the words are error=, delay=, distribution=, path=, peer=, port=, comm=, when=, prob=, times= and scope="
                     .into()
             }
             Self::NotAtHooks(_) => {

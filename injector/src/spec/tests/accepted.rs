@@ -8,6 +8,7 @@ use super::{
         effect::{CallResult, Moment},
         errno::Errno,
         model::{Scope, Trigger, When},
+        netem::Distribution,
         packet::{Direction, NetFault, Protocol},
         units::{Probability, duration},
     },
@@ -175,16 +176,49 @@ fn signals_are_straces() {
     assert_eq!(both.effect.to_string(), "error=EINTR:signal=SIGSEGV");
 }
 
+fn fixed(time: Duration) -> Delay {
+    Delay::For { time, jitter: Duration::ZERO }
+}
+
+#[test]
+fn jitter_stands_behind_the_time_and_spreads_as_netems() {
+    let effect = |text: &str| calls(&format!("read:{text}")).effect;
+    let (time, jitter) = (Duration::from_millis(10), Duration::from_micros(2500));
+    let found = effect("delay_enter=10ms~2.5ms");
+    assert_eq!(
+        (found.delay_enter, found.distribution),
+        (Some(Delay::For { time, jitter }), Distribution::Uniform)
+    );
+    for (text, printed) in [
+        ("delay_enter=10ms~2000", "delay_enter=10ms~2ms"),
+        ("delay_enter=10ms~0", "delay_enter=10ms"),
+        ("delay_exit=1s~1s:distribution=uniform", "delay_exit=1s~1s"),
+        ("distribution=pareto:delay_enter=1s~1s", "delay_enter=1s~1s:distribution=pareto"),
+        (
+            "delay_enter=1s:delay_exit=1s~1ms:distribution=normal",
+            "delay_enter=1s:delay_exit=1s~1ms:distribution=normal",
+        ),
+    ] {
+        assert_eq!(effect(text).to_string(), printed);
+    }
+    for (text, path) in [("./my.dist", "./my.dist"), (r"/a\:b\[c\\d", r"/a:b[c\d"), ("/a[:b]", "/a[:b]")] {
+        let found = effect(&format!("delay_enter=1s~1s:distribution={text}")).distribution;
+        assert_eq!(found, Distribution::File(path.into()), "{text}");
+    }
+    let operation = operations("open:delay=10ms~2500:distribution=paretonormal:path=/a");
+    assert_eq!(operation.to_string(), "open:delay=10ms~2500us:distribution=paretonormal:path=/a");
+}
+
 #[test]
 fn delays_are_straces() {
     let delay = |text: &str| calls(&format!("read:delay_enter={text}")).effect.delay_enter.unwrap();
     for (text, microseconds) in
         [("100", 100), ("100us", 100), ("1.5ms", 1500), (".5s", 500_000), ("3s", 3_000_000), ("0", 0)]
     {
-        assert_eq!(delay(text), Delay::For(Duration::from_micros(microseconds)), "{text}");
+        assert_eq!(delay(text), fixed(Duration::from_micros(microseconds)), "{text}");
     }
-    assert_eq!(delay("1.5"), Delay::For(Duration::from_nanos(1500)));
-    assert_eq!(delay("7ns"), Delay::For(Duration::from_nanos(7)));
+    assert_eq!(delay("1.5"), fixed(Duration::from_nanos(1500)));
+    assert_eq!(delay("7ns"), fixed(Duration::from_nanos(7)));
     assert_eq!((delay("forever"), delay("forever").to_string()), (Delay::Forever, "forever".into()));
     assert_eq!(
         calls("read:delay_exit=1500:delay_enter=2s").effect.to_string(),

@@ -19,6 +19,7 @@ use super::{
         errno::Errno,
         header::{Flags, Lengths},
         model::{Scope, SyscallRule, Trigger, When},
+        netem::Distribution,
         object::Objects,
         operation::OperationRule,
         packet::{Chosen, Direction, NetFault, NetRule, PortList, Ports, Protocol, Reject, Unreachable},
@@ -76,22 +77,45 @@ fn moment() -> impl Strategy<Value = Moment> {
 }
 
 fn delay() -> impl Strategy<Value = Option<Delay>> {
-    let time = (0..u64::MAX / 2).prop_map(|time| Delay::For(Duration::from_nanos(time)));
+    let jitter = prop_oneof![Just(0), 0..u64::MAX / 2];
+    let time = (0..u64::MAX / 2, jitter).prop_map(|(time, jitter)| Delay::For {
+        time: Duration::from_nanos(time),
+        jitter: Duration::from_nanos(jitter),
+    });
     option::of(prop_oneof![time, Just(Delay::Forever)])
 }
 
+/// How the jitter of some of `delays` spreads, if there is any.
+fn spread(asked: Distribution, delays: [Option<Delay>; 2]) -> Distribution {
+    let varies = |delay| matches!(delay, Delay::For { jitter, .. } if jitter > Duration::ZERO);
+    if delays.into_iter().flatten().any(varies) { asked } else { Distribution::Uniform }
+}
+
+fn distribution() -> impl Strategy<Value = Distribution> {
+    let named = select(vec![
+        Distribution::Uniform,
+        Distribution::Normal,
+        Distribution::Pareto,
+        Distribution::ParetoNormal,
+    ]);
+    prop_oneof![named, "\\PC{0,9}/\\PC{0,9}".prop_map(|path| Distribution::File(path.into()))]
+}
+
 /// What an operation meets.
-fn error_or_delay() -> impl Strategy<Value = (Option<Errno>, Option<Delay>)> {
+fn error_or_delay() -> impl Strategy<Value = (Option<Errno>, Option<Delay>, Distribution)> {
     let error = option::of((1_u16..=Errno::MAX).prop_map(|number| Errno::new(number).unwrap()));
-    (error, delay()).prop_filter("something happens", |(error, delay)| error.is_some() || delay.is_some())
+    let met = (error, delay(), distribution())
+        .prop_map(|(error, delay, asked)| (error, delay, spread(asked, [delay, None])));
+    met.prop_filter("something happens", |(error, delay, _)| error.is_some() || delay.is_some())
 }
 
 fn effect() -> impl Strategy<Value = Effect> {
     let signal = option::of((1_u8..=Signal::MAX).prop_map(|number| Signal::new(number).unwrap()));
-    (option::of(result()), signal, delay(), delay()).prop_filter_map(
+    (option::of(result()), signal, delay(), delay(), distribution()).prop_filter_map(
         "something happens",
-        |(result, signal, delay_enter, delay_exit)| {
-            let effect = Effect { result, signal, delay_enter, delay_exit };
+        |(result, signal, delay_enter, delay_exit, asked)| {
+            let distribution = spread(asked, [delay_enter, delay_exit]);
+            let effect = Effect { result, signal, delay_enter, delay_exit, distribution };
             (effect != Effect::default()).then_some(effect)
         },
     )
@@ -249,7 +273,7 @@ fn rule_on_operations() -> impl Strategy<Value = OperationRule> {
     let paths = vec(select(vec!["/var/**", "*.db", "/a[:]b", "/a\\:b", "[!x]/?", "/é"]), 0..4);
     let net = any::<bool>().prop_flat_map(network);
     (any::<bool>(), paths, option::of(net), ranges(), error_or_delay(), trigger()).prop_map(
-        |(files, paths, peer, ports, (error, delay), trigger)| {
+        |(files, paths, peer, ports, (error, delay, distribution), trigger)| {
             let text = if files {
                 [&["read,rename:error=EIO"], &*paths].concat().join(":path=")
             } else {
@@ -258,7 +282,7 @@ fn rule_on_operations() -> impl Strategy<Value = OperationRule> {
             let rule = operations(&text);
             let (peer, ports) = if files { (None, Vec::new()) } else { (peer, ports) };
             let objects = Objects { peer, ports, ..rule.objects };
-            OperationRule { error, delay, objects, trigger, ..rule }
+            OperationRule { error, delay, distribution, objects, trigger, ..rule }
         },
     )
 }
@@ -293,6 +317,8 @@ fn nearly_a_rule() -> impl Strategy<Value = String> {
         "times=",
         "signal=",
         "delay_enter=",
+        "~",
+        "distribution=",
         "SEGV",
         "at=",
         "on=",
