@@ -22,9 +22,9 @@ use crate::{
     atomic,
     maps::{CALLS, COUNTERS, RULES, SHARED, SLOTS, config, plan_alive},
     ownership::SOCKETS,
-    packet::Wanted,
     report,
     rules::{read, suppress},
+    transit::Wanted,
 };
 
 /// A socket on its way past the rules. On the stack: these programs can be interrupted by those on packets.

@@ -25,9 +25,9 @@ use injector_common::{
 
 use crate::{
     header::load,
-    packet::{self, Passage},
     reject::{between, lost, turn_back},
     rules::uses,
+    transit::{self, Passage},
 };
 
 /// Bytes of a UDP header.
@@ -58,11 +58,11 @@ struct Question {
     wire: [u8; READ],
 }
 
-/// Of each CPU the question at hand, as in [`crate::packet`].
+/// Of each CPU the question at hand, as in [`crate::transit`].
 #[map]
 static QUESTION: PerCpuArray<Question> = PerCpuArray::with_max_entries(1, 0);
 
-/// This CPU's own. Not to be held across a loop, as in [`packet::passage`].
+/// This CPU's own. Not to be held across a loop, as in [`transit::passage`].
 #[inline(always)]
 fn question() -> Option<&'static mut Question> {
     // SAFETY: nobody else uses it while a program on packets runs.
@@ -101,7 +101,7 @@ fn look_up(key: &NameKey) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn dns_read(skb: *mut __sk_buff) -> u32 {
-    let Some(passage) = packet::passage() else { return 0 };
+    let Some(passage) = transit::passage() else { return 0 };
     let transport = passage.parts.transport;
     let start = transport + UDP;
     let Some(rest) = passage.packet.length.checked_sub(start + HEADER as u32) else { return 0 };
@@ -133,7 +133,7 @@ pub extern "C" fn dns_read(skb: *mut __sk_buff) -> u32 {
         *end = 0;
         key.bits = NameKey::bits(letters + 1);
     }
-    if let Some(passage) = packet::passage() {
+    if let Some(passage) = transit::passage() {
         passage.asks = 1;
     }
     0
@@ -192,7 +192,7 @@ pub extern "C" fn dns_send_back(skb: *mut __sk_buff) -> i32 {
 fn send_back(skb: *mut __sk_buff) -> i64 {
     /// The size of what is replaced in the sum; a UDP checksum of zero means none (`BPF_F_MARK_MANGLED_0`).
     const SUM: u64 = 2 | 0x20;
-    let (Some(passage), Some(question)) = (packet::passage(), question()) else { return lost() };
+    let (Some(passage), Some(question)) = (transit::passage(), question()) else { return lost() };
     let (packet, place) = (&passage.packet, &passage.parts);
     let after = dns::flags(question.flags, passage.answer);
     let link = if place.link == ETHERNET { ETHERNET } else { 0 };

@@ -14,7 +14,8 @@ use crate::{
     header::load,
     line,
     maps::{GATE, GATE_INBOUND, config},
-    packet::{TC_NEXT, gather, passage},
+    packet::TC_NEXT,
+    transit::{gather, passage},
 };
 
 /// What all plans have in common in `tc_index`, and where.

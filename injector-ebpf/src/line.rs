@@ -33,10 +33,11 @@ use injector_common::{
 };
 
 use crate::{
-    atomic, flow, inbound,
+    atomic, fate, flow, inbound,
     maps::{COUNTERS, DISTRIBUTIONS, QUEUES, RULES, SLOTS, config},
-    packet::{self, NOWHERE, Passage, TC_DROP, TC_NEXT},
+    packet::{self, NOWHERE, TC_DROP, TC_NEXT},
     rules::{suppress, uses},
+    transit::{self, Passage},
 };
 
 /// Bytes of Ethernet's header, which every packet in the line has.
@@ -65,7 +66,7 @@ pub fn wanted(skb: *mut __sk_buff) -> Option<&'static mut Passage> {
     if config!(line) == 0 {
         return None;
     }
-    let passage = packet::passage().filter(|passage| passage.alive != 0)?;
+    let passage = transit::passage().filter(|passage| passage.alive != 0)?;
     // SAFETY: a field of the context.
     let several = passage.packet.protocol == 6 || unsafe { (*skb).gso_segs } > 1;
     let carried = if passage.packet.direction == INGRESS { CARRIED_IN } else { CARRIED };
@@ -74,20 +75,20 @@ pub fn wanted(skb: *mut __sk_buff) -> Option<&'static mut Passage> {
     let count = passage.count;
     // SAFETY: the callback has the shape that the helper wants.
     unsafe { bpf_loop(count, seek as *mut c_void, core::ptr::null_mut(), 0) };
-    packet::passage().filter(|passage| passage.carrier != 0)
+    transit::passage().filter(|passage| passage.carrier != 0)
 }
 
 /// One rule of the loop: notes the first for which the packet has to be carried, unless one answers it, which is
 /// done where the packet is about to leave.
 unsafe extern "C" fn seek(index: u64, _: *mut c_void) -> i64 {
-    let Some(passage) = packet::passage() else { return 1 };
+    let Some(passage) = transit::passage() else { return 1 };
     let Some(number) = SLOTS.get(passage.base + index as u32).map(|slot| slot.rule) else { return 1 };
     let Some(rule) = RULES.get(number) else { return 1 };
     let answers = uses(USES_ANSWERS) && matches!(rule.fault, FAULT_REJECT | FAULT_DNS);
     if !answers && (passage.carrier != 0 || rule.netem.road & passage.road == 0) {
         return 0;
     }
-    if !packet::means(number, rule, passage) {
+    if !fate::means(number, rule, passage) {
         return 0;
     }
     passage.carrier = if answers { 0 } else { number + 1 };
@@ -141,11 +142,11 @@ pub extern "C" fn line_decide(skb: *mut __sk_buff) -> i64 {
         ((*skb).cb[DEVICE], (*skb).ifindex)
     };
     let direction = if device & COMES_IN == 0 { EGRESS } else { INGRESS };
-    if packet::gather(skb, direction, BACKEND_LINE, cgroup)
-        && let Some(passage) = packet::passage()
+    if transit::gather(skb, direction, BACKEND_LINE, cgroup)
+        && let Some(passage) = transit::passage()
     {
         passage.packet.ifindex = device & !COMES_IN;
-        let Some(passage) = packet::ask() else { return TC_DROP };
+        let Some(passage) = fate::ask() else { return TC_DROP };
         if passage.effects & DUPLICATED != 0 {
             send_off(skb, passage.queue, passage.copy_due);
             packet::double(skb, passage);

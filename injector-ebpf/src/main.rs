@@ -28,6 +28,8 @@ mod count;
 #[cfg(target_arch = "bpf")]
 mod dns;
 #[cfg(target_arch = "bpf")]
+mod fate;
+#[cfg(target_arch = "bpf")]
 mod flow;
 #[cfg(target_arch = "bpf")]
 mod header;
@@ -71,6 +73,8 @@ mod subject;
 mod syscall;
 #[cfg(target_arch = "bpf")]
 mod task;
+#[cfg(target_arch = "bpf")]
+mod transit;
 
 /// Never reached: the verifier refuses a program in which it could be.
 #[cfg(target_arch = "bpf")]

@@ -21,10 +21,9 @@ use crate::{
     maps::{EVENTS, SHARED, config, current},
     nap,
     object::{Object, TEXT},
-    packet,
     passage::Passage,
     rules::uses,
-    task,
+    task, transit,
 };
 
 /// Is anybody told?
@@ -120,7 +119,7 @@ unsafe fn tell(event: *mut Event, passage: &Passage, number: u32, rule: &Rule, d
 
 /// A packet that met something.
 #[inline(always)]
-pub fn packet(passage: &packet::Passage, (number, rule): (u32, &Rule), decision: u64, fate: Fate) {
+pub fn packet(passage: &transit::Passage, (number, rule): (u32, &Rule), decision: u64, fate: Fate) {
     let Some(mut entry) = reserve::<Event>() else { return };
     // SAFETY: as in `call`.
     unsafe {

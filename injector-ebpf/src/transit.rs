@@ -1,0 +1,163 @@
+//! A packet on its way past the rules: what is noted of it before any is asked, and what they make of it.
+
+use aya_ebpf::{
+    bindings::__sk_buff,
+    helpers::{bpf_ktime_get_boot_ns, generated::bpf_map_lookup_elem},
+    macros::map,
+    maps::PerCpuArray,
+};
+use injector_common::{
+    call::{PACKETS, Run},
+    config::USES_ANSWERS,
+    flow::{FlowClass, FlowKey},
+    member::{Member, Sets},
+    netem::UNFIXED,
+    packet::Packet,
+    reject::{Place, SILENCE},
+    rule::Rule,
+};
+
+use crate::{
+    atomic,
+    content::{self, Content},
+    header,
+    maps::{CALLS, MEMBERS, SHARED, config, plan_alive},
+    reject,
+    rules::{read, uses},
+};
+
+/// A packet on its way past the rules.
+pub struct Passage {
+    /// What is known of the packet.
+    pub packet: Packet,
+    /// Its flow, as the rule at hand counts it.
+    pub key: FlowKey,
+    /// The flow's class, while a flow is new.
+    pub class: FlowClass,
+    /// What of it can be damaged so that its receiver does not see it, and so that it does.
+    pub content: Content,
+    /// See `content`.
+    pub wire: Content,
+    /// The first slot of the rules on packets, and how many there are.
+    pub base: u32,
+    /// See `base`.
+    pub count: u32,
+    /// Which mechanism asks, see [`injector_common::event`].
+    pub backend: u32,
+    /// What happens to it so far: bits of [`injector_common::netem`].
+    pub effects: u32,
+    /// When it was seen: `CLOCK_BOOTTIME`, nanoseconds.
+    pub now: u64,
+    /// Does the plan still act? Not 0 if so.
+    pub alive: u32,
+    /// The bits that are turned in it and in its copy.
+    pub bit: u32,
+    pub copy_bit: u32,
+    /// Is the damage to leave the checksum wrong? Not 0 if so.
+    pub unfixed: u32,
+    pub copy_unfixed: u32,
+    /// The rule that doubled it.
+    pub doubler: u32,
+    /// What an answer to it depends on.
+    pub parts: Place,
+    /// What is sent back in its stead, see [`injector_common::reject`]; [`SILENCE`] for nothing.
+    pub answer: u32,
+    /// The rule that says so.
+    pub answerer: u32,
+    /// Is it a question for a name that was read? Not 0 if so.
+    pub asks: u32,
+    /// Its cgroup, where that is known.
+    pub cgroup: u64,
+    /// The flow's place, as the last rule that fired found it.
+    pub place: u64,
+    /// When the packet and its copy are due; 0 for at once.
+    pub due: u64,
+    /// See `due`.
+    pub copy_due: u64,
+    /// How long that is from now.
+    pub late: u64,
+    /// The number of the rule that it waits for, from 1; 0 for none.
+    pub queue: u32,
+    /// The number, from 1, of the rule for which it goes through the delay line; 0 for none.
+    pub carrier: u32,
+    /// Which roads of rules are this packet's, see [`Netem::road`].
+    pub road: u64,
+    /// What is looked up.
+    pub wanted: Wanted,
+}
+
+impl Passage {
+    /// Bytes that the rule can damage.
+    #[inline(always)]
+    pub fn damageable(&self, rule: &Rule) -> u32 {
+        if rule.netem.road & UNFIXED == 0 { self.content.length } else { self.wire.length }
+    }
+}
+
+/// An address or a port that is looked up in a rule's sets. The key stands here, since the stack is short.
+pub struct Wanted(Member);
+
+impl Wanted {
+    /// Nothing yet.
+    pub const NOTHING: Self = Self(Member { bits: 0, set: 0, value: [0; 16] });
+}
+
+impl Sets for Wanted {
+    #[inline(always)]
+    fn have(&mut self, wanted: Member) -> bool {
+        self.0 = wanted;
+        // SAFETY: a map, and a key of its size.
+        let found = unsafe {
+            bpf_map_lookup_elem((&raw const MEMBERS).cast_mut().cast(), (&raw const self.0).cast())
+        };
+        !found.is_null()
+    }
+}
+
+/// Of each CPU the packet at hand. Not on the stack: there the verifier would follow every value that the rules
+/// before may have left. Programs on packets run with softirqs off, so none finds another's here; the run for a
+/// copy ends before it gets here.
+#[map]
+static PASSAGE: PerCpuArray<Passage> = PerCpuArray::with_max_entries(1, 0);
+
+/// This CPU's own. Not to be held across a loop, whose callback asks for it, too.
+#[inline(always)]
+pub fn passage() -> Option<&'static mut Passage> {
+    // SAFETY: nobody else uses it while a program on packets runs, see there.
+    PASSAGE.get_ptr_mut(0).map(|passage| unsafe { &mut *passage })
+}
+
+/// Notes what is known of a packet before any rule is asked. False where there is nothing to ask. Not inlined: what
+/// it takes of the stack is free again when the rules are asked.
+#[inline(never)]
+pub fn gather(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) -> bool {
+    if atomic::get(&SHARED.armed) == 0 {
+        return false;
+    }
+    let Some(Run { base, count, .. }) = CALLS.get(PACKETS).map(|rules| read(&rules.run)) else {
+        return false;
+    };
+    let Some(passage) = passage() else { return false };
+    passage.packet.direction = direction;
+    let Some(transport) = header::parse(skb, &mut passage.packet) else { return false };
+    if config!(session.known) != 0 && config!(session).owns(&passage.packet) {
+        return false;
+    }
+    passage.content = content::of(skb, &passage.packet, transport);
+    passage.wire = Content::on_the_wire(&passage.packet, transport);
+    if uses(USES_ANSWERS) {
+        passage.parts = reject::place(skb, &passage.packet, transport);
+        passage.answer = SILENCE;
+    }
+    passage.key.set(&passage.packet, 0);
+    (passage.base, passage.count) = (base, u32::from(count));
+    passage.backend = backend;
+    (passage.effects, passage.asks) = (0, 0);
+    passage.place = 0;
+    (passage.due, passage.copy_due, passage.late, passage.queue) = (0, 0, 0, 0);
+    passage.cgroup = cgroup;
+    // SAFETY: no arguments.
+    passage.now = unsafe { bpf_ktime_get_boot_ns() };
+    passage.alive = u32::from(plan_alive(passage.now));
+    true
+}
