@@ -8,9 +8,9 @@ use std::{
 };
 
 use super::{
-    EngineError, Guard, Injector, at_cgroups,
+    EngineError, Guard, Injector,
+    apply::{at_cgroups, sides},
     guard::{listed, lost_at_the_end, note_devices},
-    sides,
 };
 use crate::{
     kernel::{

@@ -1,0 +1,174 @@
+//! A plan is applied: whom it means is marked, then the programs are attached, whole or not at all.
+
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    path::Path,
+};
+
+use super::{EngineError, Guard, Injector, Start, lineage};
+use crate::{
+    kernel::{
+        at_cgroup::Whose,
+        installation::{InstallError, Installation, Subjects},
+        packet::{self, Classifier, Coverage, Lines, Side},
+    },
+    plan::{Line, Plan},
+    target::{self, Cgroup, Hierarchy, Init, Process, Procfs, Target},
+};
+
+impl Injector {
+    /// Applies the plan, whole or not at all. To be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// Whatever failed; nothing is left attached then.
+    pub fn apply(self, plan: Plan, start: Start) -> Result<Guard, EngineError> {
+        let subjects = Subjects {
+            cgroups: self.targets.iter().any(|target| target.cgroup().is_some()),
+            processes: has_tree(&self.targets),
+            command: start == Start::AtExec,
+        };
+        let mut installation = Installation::prepare(&plan, subjects, &self.btf)?;
+        self.exempt(&installation, &plan)?;
+        if plan.needs_naps() {
+            installation.begin_naps(plan.options.longest_nap)?;
+        }
+        if plan.needs_packets() {
+            installation.follow_sockets(&self.btf)?;
+        }
+        // Processes first: a fork in a target cgroup gives the child a state, and one that has a state
+        // could no longer be marked.
+        for (target, number) in self.targets.iter().zip(0..) {
+            if let Target::Process(process) = target {
+                lineage::mark_tree(&installation, process, number, &self.procfs)?;
+            }
+        }
+        let cgroups = || self.targets.iter().zip(0..).filter_map(|(target, n)| Some((target.cgroup()?, n)));
+        for (cgroup, number) in cgroups() {
+            add_tree(&installation, cgroup, number)?;
+        }
+        if plan.needs_ingress() {
+            at_cgroups(&self.targets, &self.procfs, |whose, cgroup| {
+                installation.attach_ingress(whose, cgroup)
+            })?;
+        }
+        if plan.needs_connect() {
+            at_cgroups(&self.targets, &self.procfs, |whose, cgroup| {
+                installation.attach_connect(whose, cgroup)
+            })?;
+        }
+        let coverage = self.cover(&installation, &plan)?;
+        let programs = installation.attach_calls(&plan.sites, &self.backends())?;
+        installation.keep(programs);
+        // Last, so that a socket that was made before all this has been opened by now.
+        if plan.needs_packets() {
+            installation.mark_sockets(&self.btf)?;
+        }
+        Guard::start(plan, self.targets, &self.procfs, installation, coverage, start)
+    }
+
+    /// The injector itself is never met, nor is process 1 unless the user insists.
+    fn exempt(&self, installation: &Installation, plan: &Plan) -> Result<(), EngineError> {
+        use injector_common::thread::EXEMPT;
+        let own = Process::own(&self.procfs).map_err(target::TargetError::from)?;
+        installation.mark(own.pidfd(), 0, EXEMPT, 0)?;
+        if !plan.options.insist
+            && let Ok(init) = Process::open(1, Init::Allowed, &self.procfs)
+        {
+            installation.mark(init.pidfd(), 0, EXEMPT, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the packet programs on the devices of the targets.
+    pub(super) fn cover(
+        &self,
+        installation: &Installation,
+        plan: &Plan,
+    ) -> Result<Option<Coverage>, EngineError> {
+        if !plan.needs_devices() {
+            return Ok(None);
+        }
+        let sides = sides(plan).map(|side| self.classifier(installation, plan, side));
+        let classifiers = sides.collect::<Result<_, _>>()?;
+        let lines = plan.line.map(|needs| self.lines(installation, plan.id, needs)).transpose()?;
+        Ok(Some(Coverage::new(classifiers, lines, self.procfs.clone())))
+    }
+
+    /// The packet program for a side of devices.
+    pub(super) fn classifier(
+        &self,
+        installation: &Installation,
+        plan: &Plan,
+        side: Side,
+    ) -> Result<Classifier, EngineError> {
+        let mechanism = self.device_mechanism()?;
+        let program = installation.classifier(side, mechanism == packet::Mechanism::Clsact)?;
+        Ok(Classifier { program, side, mechanism, plan: u64::from(plan.id) })
+    }
+
+    /// The delay lines of a plan, none of them laid yet.
+    pub(super) fn lines(
+        &self,
+        installation: &Installation,
+        plan: u32,
+        needs: Line,
+    ) -> Result<Lines, EngineError> {
+        Ok(Lines::new(plan, needs, self.device_mechanism()?, installation.line_programs()?)?)
+    }
+}
+
+/// The sides of devices at which a plan has packets met.
+pub(super) fn sides(plan: &Plan) -> impl Iterator<Item = Side> {
+    let inbound = plan.inbound().map(|_| Side::Ingress);
+    plan.needs_egress().then_some(Side::Egress).into_iter().chain(inbound)
+}
+
+/// Is one of them a process tree?
+pub(super) fn has_tree(targets: &[Target]) -> bool {
+    targets.iter().any(|target| matches!(target, Target::Process(_)))
+}
+
+/// Puts programs at the target cgroups, and at the root of all cgroups for process trees: a socket stays in the
+/// cgroup in which it was made, one that is accepted in that of its listener, so those of a tree can be anywhere.
+pub(super) fn at_cgroups(
+    targets: &[Target],
+    procfs: &Procfs,
+    mut attach: impl FnMut(Whose, BorrowedFd<'_>) -> Result<(), InstallError>,
+) -> Result<(), EngineError> {
+    let mut attach = |whose, path: &Path| {
+        let directory =
+            std::fs::File::open(path).map_err(|source| EngineError::Cgroup { path: path.into(), source })?;
+        Ok::<_, EngineError>(attach(whose, directory.as_fd())?)
+    };
+    if has_tree(targets) {
+        let hierarchy = Hierarchy::discover(procfs).map_err(target::TargetError::from)?;
+        attach(Whose::Tree, hierarchy.mount_point())?;
+    }
+    // The program of a cgroup runs for all below it, so one below another target needs none.
+    let mut covered: Vec<&Path> = Vec::new();
+    let mut outermost: Vec<_> = targets.iter().filter_map(Target::cgroup).map(Cgroup::path).collect();
+    outermost.sort_unstable();
+    for path in outermost {
+        if covered.iter().any(|above| path.starts_with(above)) {
+            continue;
+        }
+        covered.push(path);
+        attach(Whose::Cgroup, path)?;
+    }
+    Ok(())
+}
+
+/// Adds a cgroup and all that are below it. One that is made below a known one is followed by the kernel
+/// side; one that is made below a listed one before that is known is found by another look.
+fn add_tree(installation: &Installation, cgroup: &Cgroup, number: u32) -> Result<(), EngineError> {
+    installation.add_cgroup(cgroup.id(), number)?;
+    loop {
+        let mut new = false;
+        for below in cgroup.descendants().map_err(target::TargetError::from)? {
+            new |= installation.add_cgroup(below.id, number)?;
+        }
+        if !new {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Whether a plan can be had here: what the kernel can, where the targets live, and by which way the user came.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+};
+
+use injector_common::packet::mapped;
+
+use super::{EngineError, Injector, apply::has_tree};
+use crate::{
+    kernel::{
+        packet, probe,
+        syscall::{Backend, backends},
+        unsupported::{Mechanism, Unsupported},
+    },
+    plan::Plan,
+    spec::model::Rule,
+    target::{Session, Target},
+};
+
+/// More calls than this, of all ABIs (some 30 names), are many, see [`backends`].
+const MANY: usize = 96;
+
+impl Injector {
+    /// Has the rules on packets leave the connection alone by which the user came, unless that is insisted on.
+    pub(super) fn spare_session(&self, plan: &mut Plan) {
+        if plan.options.insist {
+            return;
+        }
+        let Some(session) = Session::of(std::process::id(), &self.procfs) else { return };
+        let end = |address: SocketAddr| match address.ip() {
+            IpAddr::V4(ip) => (mapped(ip.octets()), address.port()),
+            IpAddr::V6(ip) => (ip.octets(), address.port()),
+        };
+        plan.session = injector_common::session::Session::between(end(session.client), end(session.server));
+        if plan.needs_packets() {
+            plan.notes.push(format!(
+                "the packets of your SSH session, {session}, pass (with --unsafe they do not)"
+            ));
+        }
+    }
+
+    /// Can the rules on packets be had with these targets?
+    pub(super) fn check_packets(&self, plan: &Plan, targets: &[Target]) -> Result<(), EngineError> {
+        let tree = has_tree(targets);
+        if plan.needs_packets() && tree {
+            probe::probe(Mechanism::Sockets, &self.btf)?;
+        }
+        if (plan.needs_ingress() || plan.needs_connect()) && tree {
+            probe::probe(Mechanism::CgroupV2, &self.btf)?;
+        }
+        if plan.needs_ingress() {
+            probe::probe(Mechanism::CgroupIngress, &self.btf)?;
+        }
+        if plan.needs_connect() {
+            probe::probe(Mechanism::CgroupConnect, &self.btf)?;
+        }
+        if plan.needs_devices() {
+            self.device_mechanism()?;
+        }
+        Ok(())
+    }
+
+    /// Can packets wait that come in? All who live where the targets do have to be targets.
+    pub(super) fn check_inbound(&self, plan: &Plan, targets: &[Target]) -> Result<(), EngineError> {
+        let Some(rule) = plan.inbound() else { return Ok(()) };
+        let pids = || targets.iter().filter_map(|target| target.pids().ok()).flatten().collect::<Vec<_>>();
+        let mut namespaces = packet::namespaces_of(pids(), &self.procfs)?;
+        if namespaces.is_empty() {
+            // As in [`Coverage::follow`].
+            namespaces = packet::namespaces_of([std::process::id()], &self.procfs)?;
+        }
+        let namespaces = namespaces.into_keys().collect();
+        match packet::shared(&namespaces, &self.procfs, pids)?.pop_first() {
+            Some((_, shared)) => Err(EngineError::Inbound { rule: rule.text.clone(), shared }),
+            None => Ok(()),
+        }
+    }
+
+    /// Can packets make their detour? Where they do so only to be taken apart, it goes without.
+    pub(super) fn check_line(&self, plan: &mut Plan) -> Result<(), EngineError> {
+        let Some(line) = plan.line else { return Ok(()) };
+        let Err(cause) = probe::probe(Mechanism::DelayLine, &self.btf) else { return Ok(()) };
+        if line.queue.is_some() || line.checksums || plan.inbound().is_some() {
+            return Err(cause.into());
+        }
+        plan.notes.push(format!(
+            "packets that are several on the wire are lost, doubled and damaged as one: {cause}; {}",
+            cause.remedy
+        ));
+        plan.line = None;
+        for rule in &mut plan.rules {
+            rule.kernel.netem.road = 0;
+        }
+        Ok(())
+    }
+
+    pub(super) fn backends(&self) -> Vec<Box<dyn Backend + '_>> {
+        let calls: BTreeSet<_> = self.rules.iter().flat_map(Rule::calls).collect();
+        backends(&self.btf, self.fully_preemptible, calls.len() > MANY)
+    }
+
+    pub(super) fn device_mechanism(&self) -> Result<packet::Mechanism, Unsupported> {
+        if probe::probe(Mechanism::Tcx, &self.btf).is_ok() {
+            return Ok(packet::Mechanism::Tcx);
+        }
+        probe::probe(Mechanism::Clsact, &self.btf).map(|()| packet::Mechanism::Clsact)
+    }
+}

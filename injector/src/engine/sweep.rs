@@ -1,0 +1,44 @@
+//! What a killed injector leaves behind: cgroups of its commands, and filters where the kernel has no tcx.
+
+use serde::Serialize;
+
+use crate::{
+    kernel::{packet, registry},
+    target::{self, Hierarchy, Procfs},
+};
+
+/// What a look for leftovers came to.
+#[derive(Debug, Default, Serialize)]
+pub struct Swept {
+    /// What was taken away.
+    pub removed: Vec<String>,
+    /// What could not be looked at, or not be taken away.
+    pub failed: Vec<String>,
+}
+
+/// Takes away what a killed injector could not: cgroups of commands that have ended, and, before 6.6,
+/// filters of plans that no longer live. What cannot be looked at is left for the next time.
+pub fn sweep() -> Swept {
+    let procfs = Procfs::default();
+    let mut swept = Swept::default();
+    if let Ok(hierarchy) = Hierarchy::discover(&procfs) {
+        match target::sweep(&hierarchy) {
+            Ok(removed) => {
+                swept.removed.extend(removed.iter().map(|path| format!("the cgroup {}", path.display())));
+            }
+            Err(error) => swept.failed.push(format!("cannot look for abandoned cgroups: {error}")),
+        }
+    }
+    let plans = registry::live_plans();
+    let filters = plans.map_err(|error| error.to_string()).and_then(|plans| {
+        let alive = |plan: u64| plans.iter().any(|live| live.header.plan == plan);
+        packet::sweep(&procfs, alive).map_err(|error| error.to_string())
+    });
+    match filters {
+        Ok(removed) => swept.removed.extend(removed.iter().map(|filter| format!("the filter {filter}"))),
+        Err(error) => swept.failed.push(format!("cannot look for abandoned filters: {error}")),
+    }
+    swept.removed.iter().for_each(|removed| tracing::info!(removed, "left by an injector that has ended"));
+    swept.failed.iter().for_each(|failed| tracing::warn!(failed, "left for the next time"));
+    swept
+}
