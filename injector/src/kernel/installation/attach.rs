@@ -1,0 +1,186 @@
+//! A plan's programs are attached, and taken off: those that follow processes, at calls, at cgroups, for devices.
+
+use std::{
+    collections::BTreeSet,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use super::{
+    super::{
+        at_cgroup::{AtCgroups, Whose},
+        btf::KernelBtf,
+        object::Kind,
+        packet::{LinePrograms, Side},
+        sockets::{self, Sockets},
+        sys,
+        syscall::{Backend, Site},
+    },
+    InstallError, Installation, Program,
+    error::system,
+};
+use crate::plan::Plan;
+
+/// The tracepoints that only calls need, which are decided by place in the process tree: where a thread is born,
+/// and where a signal interrupts a call.
+const OF_CALLS: [&str; 2] = ["task_newtask", "signal_deliver"];
+
+impl Installation {
+    /// Attaches the programs that note who is born, and which calls start again.
+    pub fn follow_calls(&mut self, btf: &KernelBtf) -> Result<(), InstallError> {
+        OF_CALLS.into_iter().try_for_each(|name| self.follow(name, btf))
+    }
+
+    pub(super) fn follow(&mut self, name: &'static str, btf: &KernelBtf) -> Result<(), InstallError> {
+        if self.lineage.iter().any(|(known, ..)| *known == name) {
+            return Ok(());
+        }
+        let id = btf.tracepoint(name).ok_or(InstallError::NoTracepoint(name))?;
+        let program = self.ready.load(name, name, Kind::Tracepoint(id))?;
+        let link =
+            sys::link_tracepoint(program.as_fd()).map_err(system(format!("attach to tracepoint {name}")))?;
+        self.lineage.push((name, program, link));
+        Ok(())
+    }
+
+    /// The programs of the delay line.
+    pub fn line_programs(&self) -> Result<LinePrograms, InstallError> {
+        let load = |name| self.ready.load(name, name, Kind::Classifier);
+        Ok(LinePrograms {
+            decide: load("line_decide")?,
+            stamp: load("line_stamp")?,
+            back: load("line_return")?,
+        })
+    }
+
+    /// Attaches programs that decide about calls, at `sites`. They act as far as the call table names them.
+    pub fn attach_calls(
+        &self,
+        sites: &BTreeSet<Site>,
+        backends: &[Box<dyn Backend + '_>],
+    ) -> Result<Vec<Program>, InstallError> {
+        let mut programs = Vec::new();
+        for backend in backends {
+            let sites: Vec<_> = sites.iter().filter(|site| site.backend == backend.kind()).collect();
+            if sites.is_empty() {
+                continue;
+            }
+            let attached = backend.attach(&self.ready, &sites)?;
+            if attached.len() < sites.len() {
+                let name = format!("{} many functions", backend.kind());
+                let sites: BTreeSet<_> = sites.into_iter().cloned().collect();
+                programs.extend(attached.into_iter().map(|attached| Program {
+                    name: name.clone(),
+                    sites: sites.clone(),
+                    attached,
+                }));
+                continue;
+            }
+            programs.extend(sites.into_iter().zip(attached).map(|(site, attached)| Program {
+                name: format!("{} {}", site.backend, site.function),
+                sites: BTreeSet::from([site.clone()]),
+                attached,
+            }));
+        }
+        Ok(programs)
+    }
+
+    /// Keeps programs until the plan ends or no longer needs them.
+    pub fn keep(&mut self, programs: Vec<Program>) {
+        self.calls.extend(programs);
+    }
+
+    /// Where programs are that decide about calls. One that is at many functions may be needed at some only.
+    pub fn sites(&self) -> BTreeSet<Site> {
+        self.calls.iter().flat_map(|program| &program.sites).cloned().collect()
+    }
+
+    /// Takes off what `plan` does not need.
+    pub fn detach_unneeded(&mut self, plan: &Plan) {
+        if plan.needs_naps() {
+            let live: BTreeSet<_> = plan.rules.iter().map(|rule| rule.number).collect();
+            let ended = (0..plan.next_number).filter(|number| !live.contains(number));
+            ended.for_each(|number| self.naps.end_rule(number));
+        } else {
+            self.naps.wake();
+        }
+        let unneeded = |program: &mut Program| program.sites.is_disjoint(&plan.sites);
+        for program in self.calls.extract_if(.., unneeded).collect::<Vec<_>>() {
+            let misses = program.attached.misses();
+            if misses > 0 {
+                *self.misses_before.entry(program.name).or_default() += misses;
+            }
+            self.let_go(program.attached.retire());
+        }
+        if !plan.needs_naps() {
+            self.naps.release();
+        }
+        if !plan.needs_ingress() {
+            self.ingress = None;
+        }
+        if !plan.needs_connect() {
+            self.connect = None;
+        }
+        if !plan.needs_packets() {
+            self.sockets = None;
+        }
+        if !plan.needs_calls() {
+            let tree = self.processes;
+            self.lineage.retain(|(name, ..)| !OF_CALLS.contains(name) || tree && *name == "task_newtask");
+        }
+    }
+
+    /// Has the incoming packets of a cgroup, and of all below it, pass the packet rules.
+    pub fn attach_ingress(&mut self, whose: Whose, cgroup: BorrowedFd<'_>) -> Result<(), InstallError> {
+        let hooks = self.ingress.get_or_insert_with(AtCgroups::ingress);
+        hooks.attach(&self.ready, whose, cgroup)
+    }
+
+    /// Has sockets of a cgroup, and of all below it, pass the rules on connections before they connect.
+    pub fn attach_connect(&mut self, whose: Whose, cgroup: BorrowedFd<'_>) -> Result<(), InstallError> {
+        let hooks = self.connect.get_or_insert_with(AtCgroups::connect);
+        hooks.attach(&self.ready, whose, cgroup)
+    }
+
+    /// From here on sockets that a process tree makes are marked as its own.
+    pub fn follow_sockets(&mut self, btf: &KernelBtf) -> Result<(), InstallError> {
+        if self.processes && self.sockets.is_none() {
+            self.sockets = Some(Sockets::follow(&self.ready, btf)?);
+        }
+        Ok(())
+    }
+
+    /// Marks the sockets that the process trees, which have to be marked themselves, have open.
+    pub fn mark_sockets(&self, btf: &KernelBtf) -> Result<(), InstallError> {
+        if self.processes { sockets::mark(&self.ready, btf) } else { Ok(()) }
+    }
+
+    /// The program for a side of devices. Where it stays behind after a SIGKILL, it is a gate that
+    /// then passes everything; see the kernel side, `egress_gate`.
+    pub fn classifier(&self, side: Side, stays_behind: bool) -> Result<OwnedFd, InstallError> {
+        let (name, gate, place) = match side {
+            Side::Egress if self.processes => ("tree_egress", "egress_gate", 0),
+            Side::Egress => ("egress", "egress_gate", 0),
+            Side::Ingress => ("inbound", "inbound_gate", 1),
+        };
+        let program = self.ready.load(name, name, Kind::Classifier)?;
+        if !stays_behind {
+            return Ok(program);
+        }
+        let gate = self.ready.load(gate, gate, Kind::Classifier)?;
+        self.ready.put_behind("GATE", place, &program)?;
+        Ok(gate)
+    }
+
+    /// Takes everything off the kernel's functions and cgroups; maps and counters stay readable.
+    pub fn detach(&mut self) {
+        self.naps.wake();
+        for program in std::mem::take(&mut self.calls) {
+            self.let_go(program.attached.retire());
+        }
+        self.naps.leave();
+        self.lineage.clear();
+        self.sockets = None;
+        self.ingress = None;
+        self.connect = None;
+    }
+}

@@ -1,0 +1,313 @@
+//! A plan in the kernel: maps filled, programs attached. It lives as long as this value, and ends with
+//! the process however that ends, since nothing is pinned.
+
+mod attach;
+mod error;
+mod readings;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+    time::Duration,
+};
+
+use injector_common::{
+    call::{ABI_COMPAT, CALLS_PER_ABI, CallRules, PACKETS, Run, Slot},
+    config::{Config, Offsets, USES_DELAYS, USES_OBJECTS},
+    member::Member,
+    name::NameKey,
+    thread,
+};
+use nix::libc;
+
+pub use self::error::InstallError;
+use self::error::system;
+use super::{
+    at_cgroup::AtCgroups,
+    btf::KernelBtf,
+    descriptors,
+    lease::LeaseKeeper,
+    members::Members,
+    memory::SharedMemory,
+    naps::{self, Naps, Shortfall},
+    object::{Ready, Sizes},
+    offsets,
+    sockets::Sockets,
+    sys,
+    syscall::{Attached, Site},
+    tables::Tables,
+};
+use crate::plan::{Plan, line, members, names, objects::PLACES};
+
+/// Bytes of the ring buffer: some 19,000 events.
+const EVENTS: u32 = 4 << 20;
+/// The same where no event is made: the least that the kernel takes is a page of any size.
+const NO_EVENTS: u32 = 1 << 16;
+
+/// Flows of packets that a plan knows at a time, if it has to do with packets or may get to.
+const FLOWS: u32 = 16_384;
+
+/// What kinds of targets a plan has; programs that none of them needs are not attached.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Subjects {
+    /// Cgroups.
+    pub cgroups: bool,
+    /// Process trees.
+    pub processes: bool,
+    /// A command whose execve arms the plan.
+    pub command: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Installation {
+    // First, so that whoever sleeps is awake before the programs go.
+    pub(super) naps: Naps,
+    pub(super) ready: Ready,
+    pub(super) shared: SharedMemory,
+    tables: Tables,
+    members: Members<Member, u8>,
+    names: Members<NameKey, u64>,
+    offsets: Offsets,
+    /// Bytes of a thread's state.
+    state_size: usize,
+    pub(super) calls: Vec<Program>,
+    /// Skipped runs of programs that a change of the plan has taken off.
+    misses_before: BTreeMap<String, u64>,
+    lineage: Vec<(&'static str, OwnedFd, OwnedFd)>,
+    ingress: Option<AtCgroups>,
+    connect: Option<AtCgroups>,
+    /// Is a target a process tree?
+    processes: bool,
+    sockets: Option<Sockets>,
+}
+
+/// Programs that sit at a function, or one at many: what is attached and detached together.
+#[derive(Debug)]
+pub struct Program {
+    name: String,
+    sites: BTreeSet<Site>,
+    pub(super) attached: Attached,
+}
+
+/// The slots of a plan, with tests that name registers by their offsets, as the kernel side reads them.
+fn located(plan: &Plan, offsets: &Offsets) -> Vec<Slot> {
+    let mut slots = plan.slots.clone();
+    for (&entry, rules) in plan.calls.iter().filter(|(entry, _)| **entry < PACKETS) {
+        let registers =
+            if entry / CALLS_PER_ABI == ABI_COMPAT { offsets.regs_compat } else { offsets.regs_native };
+        let offset =
+            |nth: u16| registers.get(usize::from(nth)).and_then(|&offset| u16::try_from(offset).ok());
+        for run in [rules.run, rules.behind].map(Run::of) {
+            let first = run.base.saturating_sub(plan.base) as usize;
+            for slot in slots.iter_mut().skip(first).take(usize::from(run.count)) {
+                for register in [&mut slot.descriptor, &mut slot.other] {
+                    *register = offset(*register).unwrap_or_default();
+                }
+                for test in &mut slot.arguments {
+                    test.first = offset(test.first).unwrap_or_default();
+                    test.second = offset(test.second).unwrap_or_default();
+                }
+            }
+        }
+    }
+    slots
+}
+
+impl Installation {
+    /// Makes the maps and fills them, and attaches what follows processes and cgroups. Nothing matches
+    /// yet: no target is known and the plan is not armed.
+    pub fn prepare(plan: &Plan, subjects: Subjects, btf: &KernelBtf) -> Result<Self, InstallError> {
+        descriptors::raise();
+        let config = Config {
+            plan: u64::from(plan.id),
+            cgroups: u32::from(subjects.cgroups),
+            processes: u32::from(subjects.processes),
+            monitor: u32::from(plan.options.monitor),
+            slots: plan.room,
+            features: plan.features,
+            line: if plan.packets && !plan.options.monitor { line::device(plan.id) } else { 0 },
+            session: plan.session,
+            offsets: offsets::read(btf)?,
+            objects: offsets::objects(btf)?,
+        };
+        let objects = if plan.features & USES_OBJECTS == 0 { 1 } else { PLACES };
+        let flows = if plan.packets { FLOWS } else { 1 };
+        let events = if plan.options.records { EVENTS } else { NO_EVENTS };
+        let queues = plan.packets;
+        let distributions = queues || plan.features & USES_DELAYS != 0;
+        let sizes = Sizes { slots: config.slots, flows, events, objects, queues, distributions };
+        let ready = Ready::prepare(&config, sizes, btf)?;
+        let shared =
+            SharedMemory::map(ready.maps().get(".bss.shared")?).map_err(system("map the shared memory"))?;
+        let (calls, slots) = (ready.maps().get("CALLS")?, ready.maps().get("SLOTS")?);
+        let tables = Tables::map(calls, slots, 2 * plan.room).map_err(system("map the tables of rules"))?;
+        let mut this = Self {
+            naps: Naps::default(),
+            offsets: config.offsets,
+            ready,
+            shared,
+            tables,
+            members: Members::default(),
+            names: Members::default(),
+            state_size: thread::state_size(config.slots) as usize,
+            calls: Vec::new(),
+            misses_before: BTreeMap::new(),
+            lineage: Vec::new(),
+            ingress: None,
+            connect: None,
+            processes: subjects.processes,
+            sockets: None,
+        };
+        this.fill(None, plan)?;
+        this.switch(None, plan);
+        let mut tracepoints = Vec::new();
+        if subjects.cgroups {
+            tracepoints.extend(["cgroup_mkdir", "cgroup_rmdir"]);
+        }
+        if subjects.processes {
+            tracepoints.extend(["task_newtask", "sched_process_exit"]);
+        }
+        if subjects.command {
+            tracepoints.push("sched_process_exec");
+        }
+        for name in tracepoints {
+            this.follow(name, btf)?;
+        }
+        if plan.needs_calls() {
+            this.follow_calls(btf)?;
+        }
+        Ok(this)
+    }
+
+    /// Writes the plan where no call looks yet: rules under their numbers, slots from its base on. The rules of
+    /// `acting` are met meanwhile.
+    pub fn fill(&mut self, acting: Option<&Plan>, plan: &Plan) -> Result<(), InstallError> {
+        self.members
+            .fill(self.ready.maps().get("MEMBERS")?, acting, plan, |rule| {
+                members(rule).into_iter().map(|member| (member, 1)).collect()
+            })
+            .map_err(system("write the addresses and ports of a rule"))?;
+        self.names
+            .fill(self.ready.maps().get("NAMES")?, acting, plan, names)
+            .map_err(system("write the names of a rule"))?;
+        let rules = self.ready.maps().get("RULES")?;
+        for rule in &plan.rules {
+            sys::update(rules, &rule.number.to_ne_bytes(), bytemuck::bytes_of(&rule.kernel))
+                .map_err(system("write a rule"))?;
+        }
+        let tables = [
+            (
+                "GLOBS",
+                plan.objects
+                    .globs()
+                    .map(|(place, glob)| (place, bytemuck::bytes_of(glob)))
+                    .collect::<Vec<_>>(),
+            ),
+            (
+                "PORTS",
+                plan.objects.ports().map(|(place, ports)| (place, bytemuck::bytes_of(ports))).collect(),
+            ),
+            (
+                "DISTRIBUTIONS",
+                plan.distributions
+                    .tables()
+                    .map(|(place, table)| (place, bytemuck::bytes_of(table)))
+                    .collect(),
+            ),
+        ];
+        for (name, entries) in tables {
+            for (place, value) in entries {
+                sys::update(self.ready.maps().get(name)?, &place.to_ne_bytes(), value)
+                    .map_err(system(format!("fill the map {name}")))?;
+            }
+        }
+        self.tables.write(plan.base, &located(plan, &self.offsets));
+        Ok(())
+    }
+
+    /// Waits until no call looks at what was switched before, so that it can be written again.
+    pub fn settle() -> Result<(), InstallError> {
+        sys::wait_for_programs().map_err(system("wait for running programs"))
+    }
+
+    /// From here on every call and packet meets the rules of `plan`, those that only `before` names none. Each
+    /// sees either plan, and wholly.
+    pub fn switch(&self, before: Option<&Plan>, plan: &Plan) {
+        for (&entry, &rules) in &plan.calls {
+            self.tables.point(entry, rules);
+        }
+        let gone = before.into_iter().flat_map(|before| before.calls.keys());
+        for &entry in gone.filter(|entry| !plan.calls.contains_key(entry)) {
+            self.tables.point(entry, CallRules::default());
+        }
+    }
+
+    /// Adds a cgroup to those whose tasks and packets are ours. Its parent's target index goes with it.
+    /// Says whether it is new.
+    pub fn add_cgroup(&self, id: u64, target: u32) -> Result<bool, InstallError> {
+        use std::sync::atomic::Ordering::Relaxed;
+        let map = self.ready.maps().get("CGROUPS")?;
+        match sys::insert(map, &id.to_ne_bytes(), &target.to_ne_bytes()) {
+            Ok(true) => {
+                let entry = injector_common::shared::cgroup_entry(id);
+                self.shared.cgroups[entry].fetch_add(1, Relaxed);
+                Ok(true)
+            }
+            Ok(false) => Ok(false),
+            Err(source) => Err(system("add a target cgroup")(source)),
+        }
+    }
+
+    /// Marks a process by its pidfd with `flags` of [`thread`], unless it is marked already or has ended;
+    /// says whether it did.
+    pub fn mark(
+        &self,
+        pidfd: BorrowedFd<'_>,
+        place: u64,
+        flags: u32,
+        target: u32,
+    ) -> Result<bool, InstallError> {
+        let mut value = vec![0; self.state_size];
+        let head = thread::Thread::at(place, flags, target);
+        let head = bytemuck::bytes_of(&head);
+        value.get_mut(..head.len()).unwrap_or_default().copy_from_slice(head);
+        match sys::insert(self.ready.maps().get("THREADS")?, &pidfd.as_raw_fd().to_ne_bytes(), &value) {
+            Ok(new) => Ok(new),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ESRCH | libc::ENOENT)) => Ok(false),
+            Err(source) => Err(system("mark a process")(source)),
+        }
+    }
+
+    /// Starts what makes calls wait, if it is not there. Nobody waits longer than `longest` at a time.
+    pub fn begin_naps(&mut self, longest: Duration) -> Result<(), InstallError> {
+        let mut naps = std::mem::take(&mut self.naps);
+        let mark = |process: BorrowedFd<'_>, flags| self.mark(process, 0, flags, 0);
+        let begun = naps.begin(self.ready.maps().get("PLACES")?, &self.shared, longest, mark);
+        self.naps = naps;
+        begun
+    }
+
+    /// How often delays fell short.
+    pub fn shortfall(&self) -> Shortfall {
+        naps::shortfall(&self.shared)
+    }
+
+    /// Has the lease renewed by a thread while this one is busy with the plan itself.
+    pub fn keep_lease(&self) -> Result<LeaseKeeper, InstallError> {
+        let map = self.ready.maps().get(".bss.shared")?;
+        let shared = SharedMemory::map(map).map_err(system("map the shared memory"))?;
+        LeaseKeeper::start(shared).map_err(system("start a thread"))
+    }
+
+    /// What both sides have open.
+    pub fn shared(&self) -> &SharedMemory {
+        &self.shared
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        self.detach();
+    }
+}

@@ -1,0 +1,76 @@
+//! What an installation tells: counters, queues, events, misses.
+
+use aya::maps::{Map, MapData, RingBuf};
+use bytemuck::Zeroable;
+use injector_common::{
+    counters::{Counters, Traffic},
+    plan::PlanHeader,
+    queue::Queue,
+};
+
+use super::{
+    super::{registry::Listing, sockets::Sockets, sys},
+    InstallError, Installation,
+    error::system,
+};
+
+impl Installation {
+    /// The counters of rule `number` as they are now.
+    pub fn counters(&self, number: u32) -> Result<Counters, InstallError> {
+        let mut out = Counters::zeroed();
+        sys::lookup(
+            self.ready.maps().get("COUNTERS")?,
+            &number.to_ne_bytes(),
+            bytemuck::bytes_of_mut(&mut out),
+        )
+        .map_err(system("read the counters"))?;
+        Ok(out)
+    }
+
+    /// What rule `number` has counted of packets.
+    pub fn traffic(&self, number: u32) -> Result<Traffic, InstallError> {
+        let mut out = Traffic::default();
+        let map = self.ready.maps().get("TRAFFIC")?;
+        sys::lookup(map, &number.to_ne_bytes(), bytemuck::bytes_of_mut(&mut out))
+            .map_err(system("read the counters"))?;
+        Ok(out)
+    }
+
+    /// What of rule number `number` waits, in a plan that may have rules on packets.
+    pub fn queue(&self, number: u32) -> Result<Queue, InstallError> {
+        let mut out = Queue::default();
+        let map = self.ready.maps().get("QUEUES")?;
+        sys::lookup(map, &number.to_ne_bytes(), bytemuck::bytes_of_mut(&mut out))
+            .map_err(system("read a queue"))?;
+        Ok(out)
+    }
+
+    /// The ring buffer of events.
+    pub fn events(&self) -> Result<RingBuf<MapData>, InstallError> {
+        let fd = self.ready.maps().get("EVENTS")?;
+        let fd = fd.try_clone_to_owned().map_err(system("use the map of events"))?;
+        Ok(RingBuf::try_from(Map::RingBuf(MapData::from_fd(fd)?))?)
+    }
+
+    /// Programs that the kernel skipped because they were running already, by function; none that never was.
+    pub fn misses(&self) -> Vec<(String, u64)> {
+        let mut all = self.misses_before.clone();
+        for program in &self.calls {
+            *all.entry(program.name.clone()).or_default() += program.attached.misses();
+        }
+        if let Some(sockets) = &self.sockets {
+            all.insert(Sockets::name(), sockets.misses());
+        }
+        all.into_iter().filter(|(_, misses)| *misses > 0).collect()
+    }
+
+    /// Makes the plan known to everybody who looks, see [`crate::kernel::registry`]; again after a change.
+    pub fn list(&self, header: PlanHeader, text: &str, listing: &Listing) -> Result<(), InstallError> {
+        let maps = self.ready.maps();
+        let id = |name| -> Result<u32, InstallError> {
+            sys::map_id(maps.get(name)?).map_err(system("ask for a map's number"))
+        };
+        let header = PlanHeader { shared_map: id(".bss.shared")?, counters_map: id("COUNTERS")?, ..header };
+        listing.write(header, text).map_err(system("publish the plan"))
+    }
+}
