@@ -98,7 +98,7 @@ fn is_ignored(signal: Signal) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use nix::sys::signal::raise;
+    use nix::sys::signal::{SigHandler, raise};
 
     use super::*;
 
@@ -106,6 +106,11 @@ mod tests {
     /// this thread only.
     #[tokio::test(flavor = "current_thread")]
     async fn signals_come_with_their_sender() {
+        // Whoever runs the tests in the background, or under nohup, has them ignored.
+        for signal in [Signal::SIGQUIT, Signal::SIGHUP] {
+            // SAFETY: no handler.
+            unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }.unwrap();
+        }
         let signals = Signals::take().unwrap();
         raise(Signal::SIGQUIT).unwrap();
         let first = signals.next().await.unwrap();
