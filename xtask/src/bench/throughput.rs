@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use nix::sched::{CloneFlags, setns};
 
 use super::guest::counted;
@@ -41,6 +41,9 @@ pub(super) struct Throughput {
     /// Only the rows whose rule has this in it, such as `loss`
     #[arg(long, value_name = "WORDS", default_value = "")]
     only: String,
+    /// Only by these
+    #[arg(long, value_enum, value_name = "WHO", default_values = ["netem", "truth", "injector"])]
+    by: Vec<By>,
     /// Measure with the injector that is there, without building it
     #[arg(long)]
     no_build: bool,
@@ -52,9 +55,9 @@ impl Throughput {
             build::all(true)?;
         }
         for kernel in self.kernel {
-            let words = [&self.seconds.to_string(), &self.runs.to_string(), &self.only];
-            let words: Vec<_> =
-                ["wire"].into_iter().chain(words.map(String::as_str)).map(str::to_owned).collect();
+            let numbers = [self.seconds.to_string(), self.runs.to_string(), self.only.clone()];
+            let by = self.by.iter().filter_map(|by| Some(by.to_possible_value()?.get_name().to_owned()));
+            let words: Vec<_> = ["wire".to_owned()].into_iter().chain(numbers).chain(by).collect();
             println!("\n## {kernel}\n\n{}", counted(kernel, false, &words)?);
         }
         Ok(())
@@ -67,6 +70,8 @@ pub(super) struct Wire {
     seconds: u64,
     runs: usize,
     only: String,
+    #[arg(value_enum)]
+    by: Vec<By>,
 }
 
 /// Called by the former: sends for so many seconds
@@ -76,11 +81,12 @@ pub(super) struct Send {
 }
 
 /// Who makes the wire what it is.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum By {
     Netem,
-    /// With `gso_max_segs 1`.
+    /// netem with `gso_max_segs 1`
     Truth,
+    #[value(name = "injector")]
     Us,
 }
 
@@ -119,7 +125,7 @@ impl Wire {
         if !words.contains(&self.only) {
             return Ok(());
         }
-        for by in all {
+        for by in all.iter().filter(|by| self.by.contains(by)) {
             let rates = (0..self.runs).map(|_| by.measure(listener, words, self.seconds));
             let rates = rates.collect::<Result<Vec<_>>>()?;
             let rates: Vec<_> = rates.iter().map(|rate| format!("{rate:.0}")).collect();
