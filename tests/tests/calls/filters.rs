@@ -189,7 +189,8 @@ pipe, write = os.pipe(); other = os.open('/dev/zero', 0)
 os.dup2(pipe, 99)
 def disturb():
     time.sleep(0.5); os.kill(os.getpid(), signal.SIGUSR1)
-    time.sleep(0.5); os.kill(os.getpid(), signal.SIGSTOP)
+    # To that very thread: it is the one that takes the signal whose call is known to start again.
+    time.sleep(0.5); signal.pthread_kill(threading.main_thread().ident, signal.SIGSTOP)
     time.sleep(0.5); os.write(write, b'ab')
 subprocess_pid = os.fork()
 if subprocess_pid == 0:
