@@ -46,15 +46,16 @@ fn a_refused_change_changes_nothing() -> Result<()> {
 }
 
 #[test]
-fn packets_of_a_process_are_refused_here_too() -> Result<()> {
+fn what_a_target_cannot_have_is_refused_here_too() -> Result<()> {
     let victim = Steady::start(operation()?)?;
     let steady = rule("error=EIO")?;
     let mut injector =
         Injector::new(["attach", "--pid", &victim.pid().to_string(), "-e", &steady])?.start()?;
     let id = injector.begun()?;
-    let refused = change(&id, &[&steady])?.words(["--net", "loss 1%"]).expect(3)?;
-    ensure!(refused.stderr.contains("belongs to a cgroup"), "{}", refused.stderr);
-    // Rules on calls can be changed for a process as for a cgroup.
+    // It shares its network namespace with the whole machine.
+    let refused = change(&id, &[&steady])?.words(["--net", "ingress : delay 10ms"]).expect(2)?;
+    ensure!(refused.stderr.contains("packets wait or change that come in"), "{}", refused.stderr);
+    assert_eq!(rules_listed()?, std::slice::from_ref(&steady));
     changed(&id, &[&rule("error=EPERM")?])?;
     assert_eq!(victim.board.next(20)?.succeeded, 0);
     injector.interrupt()?.expect(0)?;
