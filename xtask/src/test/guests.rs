@@ -15,7 +15,7 @@ use crate::kernel::Kernel;
 use crate::vm::{Ending, Guest, Outcome, Streams};
 
 /// A binary that takes longer hangs; emulation on a busy host is slow.
-const LIMIT: Duration = Duration::from_mins(15);
+const LIMIT: Duration = Duration::from_mins(30);
 
 /// One binary's run on one kernel.
 pub(super) struct Run {
