@@ -43,10 +43,11 @@ impl Delay {
     /// Nothing is late.
     pub const NONE: Self = Self { base: 0, jitter: 0, repeat: 0, table: UNIFORM, _pad: 0 };
 
-    /// The latest that a draw can make it, and the earliest is not below 0: a table ends at four jitters.
+    /// The latest that a draw can make it, whatever its parts are: a table ends at four jitters.
     #[must_use]
     pub const fn latest(&self) -> u64 {
-        self.base + if self.table == UNIFORM { self.jitter } else { 4 * self.jitter }
+        let widths = if self.table == UNIFORM { 1 } else { 4 };
+        self.base.saturating_add(self.jitter.saturating_mul(widths))
     }
 
     /// The delay for a draw from `0..2^32`, by `table` if the distribution is not the uniform one. What would

@@ -40,19 +40,13 @@ impl Rate {
         length * 1_000_000_000 / self.bytes
     }
 
-    /// When a packet leaves that has passed at `passed` and could have left at `ready`: as much as the burst ahead of
+    /// When a packet leaves that has passed at `passed` and could have left at `ready`, no later: as much as the burst ahead of
     /// the wire, which is a bucket of tokens (net/sched/sch_tbf.c, `tbf_dequeue`).
     #[inline(always)]
     #[must_use]
     pub const fn leaves(&self, passed: u64, ready: u64) -> u64 {
         let early = passed.saturating_sub(self.burst);
-        if self.burst == 0 {
-            passed
-        } else if early > ready {
-            early
-        } else {
-            ready
-        }
+        if early > ready { early } else { ready }
     }
 
     /// When a packet has passed that came at `now` and takes `delay` besides: behind the one before it, which

@@ -3,7 +3,7 @@
 
 use crate::{
     decide::Match,
-    delay::{Delay, LONGEST, Table, UNIFORM},
+    delay::{Delay, LONGEST, Table},
     nap::FOREVER,
     random,
 };
@@ -46,14 +46,7 @@ pub const fn as_long_as(rule: u32) -> Delay {
 #[must_use]
 pub const fn exceeds(delay: &Delay, longest: u64) -> bool {
     let most = if is_fixed(delay) { FOREVER - 1 } else { LONGEST };
-    latest(delay) > if longest < most { longest } else { most }
-}
-
-/// The most that a draw can make of it, whatever its parts are.
-#[must_use]
-pub const fn latest(delay: &Delay) -> u64 {
-    let widths = if delay.table == UNIFORM { 1 } else { 4 };
-    delay.base.saturating_add(delay.jitter.saturating_mul(widths))
+    delay.latest() > if longest < most { longest } else { most }
 }
 
 #[cfg(test)]
@@ -124,13 +117,13 @@ mod tests {
 
     #[test]
     fn the_latest_is_what_the_tables_end_at() {
-        assert_eq!(latest(&DELAY), 14 * MILLISECOND);
+        assert_eq!(DELAY.latest(), 14 * MILLISECOND);
         let table = Delay { table: 0, ..DELAY };
-        assert_eq!(latest(&table), 26 * MILLISECOND);
+        assert_eq!(table.latest(), 26 * MILLISECOND);
         assert!(exceeds(&table, 26 * MILLISECOND - 1) && !exceeds(&table, 26 * MILLISECOND));
         let (fixed, most) = (Delay { base: FOREVER, ..Delay::NONE }, u64::MAX);
         assert!(exceeds(&fixed, most) && !exceeds(&Delay { base: FOREVER - 1, ..fixed }, most));
         assert!(exceeds(&Delay { base: LONGEST, ..DELAY }, most));
-        assert_eq!(latest(&Delay { jitter: u64::MAX, ..table }), u64::MAX);
+        assert_eq!(Delay { jitter: u64::MAX, ..table }.latest(), u64::MAX);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use injector_common::{
     delay::{Delay as KernelDelay, UNIFORM},
     nap::SHORTEST_NS,
-    wait::{as_long_as, exceeds, latest},
+    wait::{as_long_as, exceeds},
 };
 
 use super::PlanError;
@@ -42,7 +42,7 @@ pub(super) fn check(rule: &Rule, longest: Duration) -> Result<(), PlanError> {
         }
         let asked = of(Some(delay), table, 0);
         if exceeds(&asked, clock::nanoseconds(longest)) {
-            let latest = Duration::from_nanos(latest(&asked));
+            let latest = Duration::from_nanos(asked.latest());
             return Err(PlanError::DelayTooLong { rule: text(), latest, longest });
         }
         if asked.base < SHORTEST_NS {

@@ -56,7 +56,15 @@ impl Drop for Session {
     }
 }
 
-const PSQL: &str = "exec psql -X -At -U postgres -h 127.0.0.1 'tcp_user_timeout=2000'";
+/// A psql and a redis-cli that have been answered.
+fn sessions(clients: &Clients) -> Result<(Session, Session)> {
+    let mut psql =
+        Session::start(clients, "exec psql -X -At -U postgres -h 127.0.0.1 'tcp_user_timeout=2000'")?;
+    let mut redis = Session::start(clients, "exec redis-cli")?;
+    psql.expect("select 41+1;", "42")?;
+    redis.expect("echo before", "before")?;
+    Ok((psql, redis))
+}
 
 #[test]
 fn a_reset() -> Result<()> {
@@ -64,10 +72,7 @@ fn a_reset() -> Result<()> {
         return Ok(());
     }
     let clients = Clients::new()?;
-    let mut psql = Session::start(&clients, PSQL)?;
-    let mut redis = Session::start(&clients, "exec redis-cli")?;
-    psql.expect("select 41+1;", "42")?;
-    redis.expect("echo before", "before")?;
+    let (mut psql, mut redis) = sessions(&clients)?;
     let injector = clients.attach(&["tcp : reject rst"])?;
     psql.expect("select 42+1;", "server closed the connection unexpectedly")?;
     redis.expect("echo during", "Connection reset by peer")?;
@@ -80,10 +85,7 @@ fn a_cut() -> Result<()> {
         return Ok(());
     }
     let clients = Clients::new()?;
-    let mut psql = Session::start(&clients, PSQL)?;
-    let mut redis = Session::start(&clients, "exec redis-cli")?;
-    psql.expect("select 41+1;", "42")?;
-    redis.expect("echo before", "before")?;
+    let (mut psql, mut redis) = sessions(&clients)?;
     let injector = clients.attach(&["partition"])?;
     // Redis has to wait; psql has been told for how long.
     writeln!(redis.stdin, "echo during")?;

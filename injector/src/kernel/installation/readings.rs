@@ -1,7 +1,7 @@
 //! What an installation tells: counters, queues, events, misses.
 
 use aya::maps::{Map, MapData, RingBuf};
-use bytemuck::Zeroable;
+use bytemuck::Pod;
 use injector_common::{
     counters::{Counters, Traffic},
     plan::PlanHeader,
@@ -17,31 +17,24 @@ use super::{
 impl Installation {
     /// The counters of rule `number` as they are now.
     pub fn counters(&self, number: u32) -> Result<Counters, InstallError> {
-        let mut out = Counters::zeroed();
-        sys::lookup(
-            self.ready.maps().get("COUNTERS")?,
-            &number.to_ne_bytes(),
-            bytemuck::bytes_of_mut(&mut out),
-        )
-        .map_err(system("read the counters"))?;
-        Ok(out)
+        self.read("COUNTERS", number, "read the counters")
     }
 
     /// What rule `number` has counted of packets.
     pub fn traffic(&self, number: u32) -> Result<Traffic, InstallError> {
-        let mut out = Traffic::default();
-        let map = self.ready.maps().get("TRAFFIC")?;
-        sys::lookup(map, &number.to_ne_bytes(), bytemuck::bytes_of_mut(&mut out))
-            .map_err(system("read the counters"))?;
-        Ok(out)
+        self.read("TRAFFIC", number, "read the counters")
     }
 
     /// What of rule number `number` waits, in a plan that may have rules on packets.
     pub fn queue(&self, number: u32) -> Result<Queue, InstallError> {
-        let mut out = Queue::default();
-        let map = self.ready.maps().get("QUEUES")?;
-        sys::lookup(map, &number.to_ne_bytes(), bytemuck::bytes_of_mut(&mut out))
-            .map_err(system("read a queue"))?;
+        self.read("QUEUES", number, "read a queue")
+    }
+
+    /// The element of rule `number` in an array of such elements; `what` is what an error says.
+    fn read<T: Pod>(&self, map: &str, number: u32, what: &'static str) -> Result<T, InstallError> {
+        let mut out = T::zeroed();
+        let map = self.ready.maps().get(map)?;
+        sys::lookup(map, &number.to_ne_bytes(), bytemuck::bytes_of_mut(&mut out)).map_err(system(what))?;
         Ok(out)
     }
 

@@ -113,7 +113,10 @@ unsafe impl Send for Pulse {}
 // SAFETY: as above.
 unsafe impl Sync for Pulse {}
 
-const SIZE: NonZeroUsize = NonZeroUsize::new(size_of::<Cells>()).unwrap();
+const SIZE: NonZeroUsize = match NonZeroUsize::new(size_of::<Cells>()) {
+    Some(size) => size,
+    None => NonZeroUsize::MIN,
+};
 
 impl Pulse {
     /// A page of zeroes.

@@ -128,7 +128,7 @@ fn take<'a>(
 
 /// A number of packets, or with a unit of bytes.
 fn limit(word: Word<'_>) -> Result<Limit, Located> {
-    if word.text.bytes().all(|byte| byte.is_ascii_digit()) || bytes(word.text).is_none() {
+    if bytes(word.text).is_none() {
         return packets(word).map(Limit::Packets);
     }
     size(word).map(Limit::Bytes)
