@@ -35,7 +35,10 @@ pub fn sweep() -> Swept {
         packet::sweep(&procfs, alive).map_err(|error| error.to_string())
     });
     match filters {
-        Ok(removed) => swept.removed.extend(removed.iter().map(|filter| format!("the filter {filter}"))),
+        Ok(filters) => {
+            swept.removed.extend(filters.removed.iter().map(|filter| format!("the filter {filter}")));
+            swept.failed.extend(filters.failed.iter().map(|error| format!("{error}; {}", error.hint())));
+        }
         Err(error) => swept.failed.push(format!("cannot look for abandoned filters: {error}")),
     }
     swept.removed.iter().for_each(|removed| tracing::info!(removed, "left by an injector that has ended"));

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use injector_tests::{
+    cgroup::Scratch,
     guest::Kernel,
     injector::Injector,
-    network::Echo,
+    network::{Echo, Space, sh},
     residue::{Census, Exceptions},
 };
 use nix::sys::signal::Signal;
@@ -49,6 +50,25 @@ fn packets_pass_when_the_injector_does_not() -> Result<()> {
     census.gone(Exceptions::Named)?;
     Injector::new(["run", "--net", "loss 1%"])?.command(&["true"]).expect(0)?;
     census.gone(Exceptions::None)?;
+    Ok(())
+}
+
+/// Before Linux 6.6 a filter stays in a network namespace that nobody lives in any more, and is found there.
+#[test]
+fn a_deserted_network_namespace_is_swept() -> Result<()> {
+    let (space, target) = (Space::new("deserted")?, Scratch::new()?);
+    space.join("towards", "10.77.1")?;
+    let mut resident = target.spawn(space.command("sleep").arg("1000"))?;
+    let injector = attach(target.path(), &["loss 1%"])?;
+    let filters = || sh("tc -n deserted filter show dev eth0 egress");
+    assert_eq!(filters()?.contains("injector-"), !Kernel::running()?.has_tcx());
+    injector.signal(Signal::SIGKILL)?;
+    assert_eq!(injector.finish()?.code, 137);
+    resident.kill()?;
+    resident.wait()?;
+    assert_eq!(filters()?.contains("injector-"), !Kernel::running()?.has_tcx());
+    Injector::new(["recover"])?.expect(0)?;
+    assert_eq!((filters()?, sh("tc -n deserted qdisc show dev eth0 clsact")?), Default::default());
     Ok(())
 }
 

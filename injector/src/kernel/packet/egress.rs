@@ -10,11 +10,10 @@ use super::{
     clsact::{self, Refusal, filter_name},
     device::Device,
     error::PacketError,
-    namespace::{NetNs, in_a_fresh_one, namespaces_of},
+    namespace::{NetNs, in_a_fresh_one},
     rtnetlink::Rtnetlink,
     tcx,
 };
-use crate::target::Procfs;
 
 /// Which packets of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -171,17 +170,4 @@ impl Drop for Attachment {
             tracing::warn!("{error}; {}", error.hint());
         }
     }
-}
-
-/// Removes clsact filters whose injector was killed, in the network namespaces of all processes, and
-/// gives their names. What they hold passes everything already. Only kernels without tcx need it.
-pub fn sweep(procfs: &Procfs, alive: impl Fn(u64) -> bool + Sync) -> Result<Vec<String>, PacketError> {
-    let list = |source| PacketError::List { what: "processes", inode: 0, source };
-    let mut removed = Vec::new();
-    for (inode, namespace) in namespaces_of(procfs.pids().map_err(list)?, procfs)? {
-        let swept = namespace.run(|| clsact::sweep(&mut Rtnetlink::open()?, &alive))?;
-        let swept = swept.map_err(|source| PacketError::List { what: "filters", inode, source })?;
-        removed.extend(swept.into_iter().map(|(_, name)| name));
-    }
-    Ok(removed)
 }

@@ -11,6 +11,7 @@ mod device;
 mod egress;
 mod error;
 mod fq;
+mod leftover;
 mod line;
 mod namespace;
 mod offload;
@@ -22,9 +23,10 @@ mod veth;
 pub use self::{
     coverage::{Coverage, Event},
     device::{Change, Device, Devices},
-    egress::{Attachment, Classifier, Mechanism, Side, sweep},
+    egress::{Attachment, Classifier, Mechanism, Side},
     error::PacketError,
     fq::Fill,
+    leftover::{Filters, sweep},
     line::{LinePrograms, Lines, works as line_works},
     namespace::{NetNs, in_a_fresh_one, namespaces_of},
     shared::{Shared, shared},

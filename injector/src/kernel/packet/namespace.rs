@@ -11,6 +11,7 @@ use std::{
         fd::{AsFd, BorrowedFd},
         unix::fs::MetadataExt,
     },
+    path::Path,
     thread,
 };
 
@@ -33,6 +34,12 @@ impl NetNs {
         let file = File::open(procfs.path(format!("{pid}/ns/net"))).map_err(failed)?;
         let inode = file.metadata().map_err(failed)?.ino();
         Ok(Self { inode, file })
+    }
+
+    /// The one that is mounted at `point`, which has that inode number; `None` if something else is there by now.
+    fn at(point: &Path, inode: u64) -> Option<Self> {
+        let file = File::open(point).ok()?;
+        (file.metadata().ok()?.ino() == inode).then_some(Self { inode, file })
     }
 
     /// A new one, with nothing but a loopback device that is down. It ends with this.
@@ -108,6 +115,16 @@ pub fn namespaces_of(
         }
     }
     Ok(found)
+}
+
+/// The network namespaces that are mounted where we see it, by inode number: they live on without processes.
+pub(super) fn mounted_namespaces(procfs: &Procfs) -> io::Result<BTreeMap<u64, NetNs>> {
+    let mounts = procfs.mounts()?;
+    let inodes = mounts.iter().filter(|mount| mount.kind == "nsfs").filter_map(|mount| {
+        let inode = mount.root.to_str()?.strip_prefix("net:[")?.strip_suffix(']')?.parse().ok()?;
+        Some((inode, NetNs::at(&mount.point, inode)?))
+    });
+    Ok(inodes.collect())
 }
 
 fn has_ended(error: &io::Error) -> bool {

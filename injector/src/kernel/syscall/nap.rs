@@ -89,6 +89,14 @@ impl Backend for Nap<'_> {
 
     fn sites(&self, call: &Entry, verdicts: Verdicts) -> Result<Sites, Unsupported> {
         self.can_run()?;
+        if verdicts.zero {
+            return Err(Unsupported::missing(
+                Mechanism::Nap,
+                "it cannot return 0, which means \"run the call\"",
+                "leave out the delay or retval=0, also where they are in two rules on that call: what can return 0 \
+                 cannot make it wait",
+            ));
+        }
         self.fmod_ret.assume();
         let told = |cause: Unsupported| Unsupported { mechanism: Mechanism::Nap, ..cause };
         let mut found = self.fmod_ret.sites(call, verdicts).map_err(told)?;
