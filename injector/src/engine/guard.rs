@@ -16,17 +16,13 @@ use tokio::{
 
 use super::{
     EngineError, Start,
+    devices::{device_changes, note_devices},
     events::Record,
     listed::Listed,
     report::{Report, RuleReport},
 };
 use crate::{
-    kernel::{
-        clock,
-        installation::Installation,
-        nap::Lost,
-        packet::{Coverage, Event as DeviceEvent, PacketError},
-    },
+    kernel::{clock, installation::Installation, nap::Lost, packet::Coverage},
     plan::Plan,
     readable::readable,
     target::{Procfs, Target},
@@ -108,7 +104,7 @@ impl Guard {
             listed,
             aborted: None,
         };
-        guard.follow_devices()?;
+        guard.cover_devices()?;
         let shared = guard.installation.shared();
         match start {
             Start::Now => shared.armed.store(1, Relaxed),
@@ -152,7 +148,7 @@ impl Guard {
                         tokio::task::yield_now().await;
                     }
                 }
-                changes = changes(self.coverage.as_mut()) => note_devices(&mut self.notes, changes),
+                changes = device_changes(self.coverage.as_mut()) => note_devices(&mut self.notes, changes),
             }
         }
     }
@@ -172,28 +168,10 @@ impl Guard {
             self.aborted = Some(lost.to_string());
             return Ok(Some(End::DelaysLost(lost)));
         }
-        self.follow_devices()?;
+        let events = self.look_at_devices()?;
+        note_devices(&mut self.notes, events);
         self.serve();
         Ok(self.targets_gone().then_some(End::TargetsGone))
-    }
-
-    pub(super) fn follow_devices(&mut self) -> Result<(), EngineError> {
-        let Some(coverage) = &mut self.coverage else { return Ok(()) };
-        let mut pids = Vec::new();
-        for target in &self.targets {
-            match target.pids() {
-                Ok(more) => pids.extend(more),
-                // Taken for empty, its namespaces would be given up; the next look may know better.
-                Err(error) if !target.is_gone() => {
-                    tracing::warn!(%error, "cannot list a target's processes");
-                    return Ok(());
-                }
-                Err(_) => {}
-            }
-        }
-        let events = coverage.follow(pids, || listed(&self.targets))?;
-        note_devices(&mut self.notes, events);
-        Ok(())
     }
 
     /// Notes targets that went away; true when none is left.
@@ -271,23 +249,4 @@ pub(super) fn lost_at_the_end(packets: u32) -> String {
 /// The processes of all targets, as far as they can be listed.
 pub(super) fn listed(targets: &[Target]) -> Vec<u32> {
     targets.iter().filter_map(|target| target.pids().ok()).flatten().collect()
-}
-
-async fn changes(coverage: Option<&mut Coverage>) -> Vec<DeviceEvent> {
-    match coverage {
-        Some(coverage) => coverage.changes().await,
-        None => std::future::pending().await,
-    }
-}
-
-pub(super) fn note_devices(notes: &mut Vec<String>, events: Vec<DeviceEvent>) {
-    for event in events {
-        match event {
-            DeviceEvent::Failed(PacketError::Shared(shared)) => {
-                notes.push(format!("packets that come in do not wait: {shared}"));
-            }
-            DeviceEvent::Failed(error) => notes.push(format!("packets of one device pass: {error}")),
-            other => tracing::debug!(?other, "device"),
-        }
-    }
 }

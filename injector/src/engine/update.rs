@@ -10,7 +10,8 @@ use std::{
 use super::{
     EngineError, Guard, Injector,
     apply::{at_cgroups, sides},
-    guard::{listed, lost_at_the_end, note_devices},
+    devices::note_covered,
+    guard::{listed, lost_at_the_end},
 };
 use crate::{
     kernel::{
@@ -128,7 +129,7 @@ impl Guard {
         }
         let Some(coverage) = &mut self.coverage else {
             self.coverage = injector.cover(&self.installation, plan)?;
-            return self.follow_devices();
+            return self.cover_devices();
         };
         if plan.line != self.plan.line
             && let Some(needs) = plan.line
@@ -139,7 +140,7 @@ impl Guard {
             if !coverage.has(side) {
                 let classifier = injector.classifier(&self.installation, plan, side)?;
                 let events = coverage.extend(classifier, || listed(&self.targets))?;
-                note_devices(&mut self.notes, events);
+                note_covered(&mut self.notes, events)?;
             }
         }
         Ok(())

@@ -9,6 +9,8 @@ use std::{
 use anyhow::{Result, ensure};
 use injector_tests::{
     cgroup::Scratch,
+    guest::Kernel,
+    injector::Injector,
     network::{Echo, Space, sh},
     residue::{Census, Exceptions},
     victim,
@@ -112,5 +114,28 @@ fn later_devices_and_namespaces() -> Result<()> {
     assert_eq!(containers.send(&containers.one, &target, 10)?.received.len(), 10);
     holder.kill()?;
     holder.wait()?;
+    Ok(())
+}
+
+/// Nothing is attached where a device cannot be covered, and the hint says what to do.
+#[test]
+fn a_device_in_the_way_is_refused() -> Result<()> {
+    let (containers, census) = (Containers::start()?, Census::take()?);
+    let target = Scratch::new()?;
+    let mut holder = target.spawn(containers.one.command("sleep").arg("100"))?;
+    containers.one.enter(|| sh("tc qdisc add dev eth0 ingress"))?;
+    let attach = || {
+        Injector::new(["attach", "--for", "1s", "--net", "loss 1%", "--cgroup"])
+            .map(|injector| injector.word(target.path()))
+    };
+    let code = if Kernel::running()?.has_tcx() { 0 } else { 3 };
+    let told = attach()?.expect(code)?.stderr;
+    ensure!((code == 0) != told.contains("tc qdisc del dev eth0 ingress"), "{told}");
+    containers.one.enter(|| sh("tc qdisc del dev eth0 ingress"))?;
+    attach()?.expect(0)?;
+    holder.kill()?;
+    holder.wait()?;
+    drop(target);
+    census.gone(Exceptions::None)?;
     Ok(())
 }

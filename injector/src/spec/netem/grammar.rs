@@ -155,7 +155,11 @@ fn stranger(word: Word<'_>, text: &str) -> Located {
     let near = match text {
         "drop" => Some("loss".into()),
         "normal" | "pareto" | "paretonormal" => Some(format!("distribution {text}")),
-        _ => nearest(text.split_inclusive('=').next().unwrap_or(text), WORDS.into_iter().chain(alone::WORDS)),
+        _ => {
+            // `fixed` stands behind `corrupt`, but nowhere else.
+            let all = WORDS.into_iter().chain(alone::WORDS).chain(["fixed"]);
+            nearest(text.split_inclusive('=').next().unwrap_or(text), all.filter(|word| *word != text))
+        }
     };
     word.problem(Problem::UnknownNetFault { word: text.into(), near })
 }
