@@ -22,11 +22,14 @@ fn on(kernel: Kernel) -> Result<bool> {
     Ok(Kernel::running()? == kernel)
 }
 
-/// The number in `said` behind `before`, as in `Time: 234.047 ms`.
+/// The time in `said` behind `before`, in milliseconds, as in `Time: 234.047 ms`; as in `took = 1.05s` from a second on.
 fn figure(said: &str, before: &str) -> Result<f64> {
     let found = said.split_once(before).with_context(|| format!("no `{before}` in: {said}"))?.1;
-    let number = found.trim_start().split(|c: char| !c.is_ascii_digit() && c != '.').next();
-    number.unwrap_or_default().parse().with_context(|| format!("no number behind `{before}` in: {said}"))
+    let found = found.trim_start();
+    let end = found.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(found.len());
+    let (number, unit) = found.split_at(end);
+    let number: f64 = number.parse().with_context(|| format!("no number behind `{before}` in: {said}"))?;
+    Ok(if unit.starts_with('s') { number * 1e3 } else { number })
 }
 
 /// What a program measured is not less than what was asked for, and not much more for an emulated machine that others
