@@ -3,12 +3,13 @@
 
 use std::{
     fs, thread,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
 use injector_tests::{
     board::Board,
+    dice::Dice,
     guest::{self},
     injector::Injector,
     residue::{Census, Exceptions},
@@ -17,16 +18,6 @@ use injector_tests::{
 use nix::sys::signal::Signal;
 
 use crate::{SLACK, attached, cgroups_of_commands, operation, wait_empty};
-
-/// Random delays; the seed is printed, so that a failure can be had again.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: Duration) -> Duration {
-        self.0 = injector_common::random::mix(self.0);
-        Duration::from_nanos(self.0 % u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).max(1))
-    }
-}
 
 /// Rules on packets as well: slower to apply, and more that could be left behind.
 const NET: [&str; 4] = ["--net", "both : loss 1%", "--net", "delay 5ms 2ms"];
@@ -45,8 +36,7 @@ fn times(victim: &Steady, options: &[&str]) -> Result<(Duration, Duration)> {
 fn death_at_any_moment_leaves_nothing() -> Result<()> {
     let operation = operation()?;
     let rounds = if guest::full() { 100 } else { 25 };
-    let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
-    let mut dice = Dice(seed);
+    let (mut dice, seed) = Dice::new()?;
     let (victim, census) = (Steady::start(operation)?, Census::take()?);
     let (plain, net) = (times(&victim, &[])?, times(&victim, &NET)?);
     eprintln!("seed {seed}; applying and reverting takes {plain:?}, with packets {net:?}");

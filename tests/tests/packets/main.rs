@@ -4,6 +4,7 @@
 mod bridge;
 mod choices;
 mod containers;
+mod death;
 mod delays;
 mod inbound;
 mod leftovers;
