@@ -42,7 +42,7 @@ pub(super) struct Throughput {
     #[arg(long, value_name = "WORDS", default_value = "")]
     only: String,
     /// Only by these
-    #[arg(long, value_enum, value_name = "WHO", default_values = ["netem", "truth", "injector"])]
+    #[arg(long, value_enum, value_name = "WHO", value_delimiter = ',', default_values = ["netem", "truth", "injector"])]
     by: Vec<By>,
     /// Measure with the injector that is there, without building it
     #[arg(long)]
