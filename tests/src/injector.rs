@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use crate::{guest, patience};
 
 /// Any run of the injector that a test does not end itself is over by then.
-const LIMIT: Duration = Duration::from_mins(2);
+const LIMIT: Duration = Duration::from_mins(4);
 
 /// An invocation of the injector.
 #[derive(Debug)]
