@@ -38,6 +38,10 @@ pub(super) struct Throughput {
     /// Transfers of each row
     #[arg(long, value_name = "N", default_value_t = 3)]
     runs: usize,
+    /// The receiver's buffer at most (`net.ipv4.tcp_rmem`), in bytes: with little of it the window decides how fast a
+    /// transfer is, not the processor
+    #[arg(long, value_name = "BYTES", default_value_t = 6 << 20)]
+    buffer: u32,
     /// Only the rows whose rule has this in it, such as `loss`
     #[arg(long, value_name = "WORDS", default_value = "")]
     only: String,
@@ -55,9 +59,11 @@ impl Throughput {
             build::all(true)?;
         }
         for kernel in self.kernel {
-            let numbers = [self.seconds.to_string(), self.runs.to_string(), self.only.clone()];
+            let numbers =
+                [self.seconds, self.runs as u64, self.buffer.into()].map(|number| number.to_string());
             let by = self.by.iter().filter_map(|by| Some(by.to_possible_value()?.get_name().to_owned()));
-            let words: Vec<_> = ["wire".to_owned()].into_iter().chain(numbers).chain(by).collect();
+            let before = ["wire".to_owned()].into_iter().chain(numbers).chain([self.only.clone()]);
+            let words: Vec<_> = before.chain(by).collect();
             println!("\n## {kernel}\n\n{}", counted(kernel, false, &words)?);
         }
         Ok(())
@@ -69,6 +75,7 @@ impl Throughput {
 pub(super) struct Wire {
     seconds: u64,
     runs: usize,
+    buffer: u32,
     only: String,
     #[arg(value_enum)]
     by: Vec<By>,
@@ -105,6 +112,9 @@ impl Wire {
         ] {
             sh(line)?;
         }
+        // What a buffer is at least, at first, and at most.
+        let buffer = format!("4096 131072 {}", self.buffer);
+        in_namespace("far", || fs::write("/proc/sys/net/ipv4/tcp_rmem", buffer))?;
         fs::create_dir(CGROUP)?;
         // Somebody has to live in the cgroup when the injector comes.
         let mut member = inside(Command::new("sleep").arg("100000")).spawn()?;
