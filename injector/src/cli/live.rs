@@ -12,7 +12,7 @@ use console::{Term, truncate_str};
 use nix::unistd::{getpgrp, tcgetpgrp};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::output;
+use super::{effects, output};
 use crate::engine::RuleReport;
 
 /// How often it is drawn anew.
@@ -161,7 +161,7 @@ fn lines(
             rule.rule.to_string(),
             rule.matched.to_string(),
             matched,
-            rule.fired.to_string(),
+            effects::fired(rule),
             fired,
             text,
         ]);
@@ -178,7 +178,10 @@ fn lines(
 #[cfg(test)]
 mod tests {
     use console::measure_text_width;
-    use injector_common::counters::Counters;
+    use injector_common::{
+        counters::{Counters, Traffic},
+        queue::{Queue, step},
+    };
 
     use super::*;
 
@@ -199,6 +202,16 @@ mod tests {
         assert_eq!(words, ["0", "300", "100.0", "15", "2.5", "inject=fsync:error=EIO", "ä"]);
         // A new rule has no rate yet.
         assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>()[..3], ["2", "7", "7"]);
+    }
+
+    #[test]
+    fn what_waits_has_a_histogram() {
+        let traffic = Traffic { dropped: 1, delayed: 6, ..Traffic::default() };
+        let mut queue = Queue { waiting: 2, bytes: 196, added: 6 * 30_000_000, ..Queue::default() };
+        (queue.delays[step(20_000_000)], queue.delays[step(40_000_000)]) = (4, 2);
+        let lines = lines(&[rule(0, 7, 7, false).with(traffic, &queue)], &BTreeMap::new(), 24, 120);
+        let told = "7 (dropped 1, delayed 6 by 30.0ms [█▅], 2 wait with 196 bytes)";
+        assert!(lines[1].contains(told), "{lines:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod arguments;
 mod attach;
 mod change;
 mod doctor;
+mod effects;
 mod exit;
 mod live;
 mod output;
