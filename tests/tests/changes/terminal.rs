@@ -92,7 +92,9 @@ fn the_rules_are_shown_as_they_move() -> Result<()> {
     let first = row("0 ").with_context(|| format!("{seen:#?}"))?;
     let words: Vec<_> = first.split_whitespace().collect();
     let [_, matched, matched_rate, fired, fired_rate, text] = words[..] else { panic!("{first}") };
-    ensure!(matched.parse::<u64>()? >= 100 && matched == fired && text == rule("error=EIO")?, "{first}");
+    // The victim is at it while the one counter is read, and then the other.
+    let (matched, fired): (u64, u64) = (matched.parse()?, fired.parse()?);
+    ensure!(matched >= 100 && matched.abs_diff(fired) <= 3 && text == rule("error=EIO")?, "{first}");
     ensure!(matched_rate.parse::<f64>()? > 1.0 && fired_rate.parse::<f64>()? > 1.0, "{first}");
     // The rule that came later has its line.
     ensure!(row("1 ").is_some_and(|line| line.contains("error=EPERM")), "{seen:#?}");

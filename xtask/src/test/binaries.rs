@@ -1,5 +1,6 @@
 //! The end-to-end test binaries: built on the host, where they are only listed, never run.
 
+use std::cmp::Reverse;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -15,6 +16,8 @@ const PACKAGE: &str = "injector-tests";
 pub(super) struct Binary {
     pub(super) name: String,
     pub(super) path: PathBuf,
+    /// How many tests it has, of those that are wanted.
+    pub(super) tests: usize,
 }
 
 /// The package's folder, in which cargo would run the tests.
@@ -22,7 +25,8 @@ pub(super) fn folder() -> PathBuf {
     checkout::root().join("tests")
 }
 
-/// Builds them; gives those that hold a test that matches `filter`.
+/// Builds them; gives those that hold a test that matches `filter`, the one with most tests first: what takes long is
+/// not to begin when all else is done.
 pub(super) fn build(filter: Option<&str>) -> Result<Vec<Binary>> {
     let mut cargo = child::cargo();
     cargo.args([
@@ -40,14 +44,16 @@ pub(super) fn build(filter: Option<&str>) -> Result<Vec<Binary>> {
     }
     let mut binaries = Vec::new();
     for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Some(binary) = artifact(line) else { continue };
+        let Some(mut binary) = artifact(line) else { continue };
         let mut list = Command::new(&binary.path);
         list.args(["--list", "--format", "terse"]).args(filter).current_dir(folder());
         let tests = child::output(&mut list)?;
-        if tests.lines().any(|line| line.ends_with(": test")) {
+        binary.tests = tests.lines().filter(|line| line.ends_with(": test")).count();
+        if binary.tests > 0 {
             binaries.push(binary);
         }
     }
+    binaries.sort_by_key(|binary| Reverse(binary.tests));
     Ok(binaries)
 }
 
@@ -56,7 +62,7 @@ fn artifact(line: &str) -> Option<Binary> {
     let message: Value = serde_json::from_str(line).ok()?;
     let is_test = message["reason"] == "compiler-artifact" && message["profile"]["test"] == true;
     let path = message["executable"].as_str().filter(|_| is_test)?;
-    Some(Binary { name: message["target"]["name"].as_str()?.to_owned(), path: path.into() })
+    Some(Binary { name: message["target"]["name"].as_str()?.to_owned(), path: path.into(), tests: 0 })
 }
 
 #[cfg(test)]
