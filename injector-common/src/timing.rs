@@ -41,7 +41,7 @@ pub struct Timing {
     pub reorder: Reorder,
     /// How long each is on the wire.
     pub rate: Rate,
-    /// No packet is delayed for longer.
+    /// No packet is delayed for longer, nor waits for longer behind others of a rate: then it is lost.
     pub longest: u64,
     /// Packets that wait at most; those that come then are lost.
     pub limit: u64,

@@ -9,10 +9,9 @@ use injector_common::{
     counters::{Counters, Reason},
     decide::{Match, ticket_valid, triggered},
     dns as questions,
-    event::{BACKEND_CGROUP_SKB, BACKEND_LINE},
+    event::BACKEND_LINE,
     netem::{
-        CARRIED_IN, COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, Fate, LOST, Netem, OVERFLOWED, OVERTOOK,
-        UNFIXED,
+        COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, Fate, LOST, Netem, OVERFLOWED, OVERTOOK, UNFIXED,
     },
     reject::{IMPOSSIBLE, SILENCE, answer},
     rule::{FAULT_DNS, FAULT_NETEM, FAULT_REJECT, Rule},
@@ -86,8 +85,7 @@ fn fires(
     if passage.alive == 0 {
         return Err(Reason::Expired);
     }
-    if passage.backend == BACKEND_CGROUP_SKB && config!(line) != 0 && rule.netem.road & CARRIED_IN != 0 {
-        // It should have come through the delay line, and here it can only be dropped.
+    if rule.netem.road & passage.barred != 0 {
         return Err(Reason::NoLine);
     }
     triggered(rule, Match { subject: 0, object: 0, number: nth })?;
@@ -110,7 +108,7 @@ fn fires(
         fate.effects &= !(DELAYED | OVERTOOK);
     } else if config!(line) != 0
         && fate.effects & DELAYED != 0
-        && !line::has_room(number, rule, passage.packet.length)
+        && !line::has_room(number, rule, &passage.packet)
     {
         fate.effects = LOST | OVERFLOWED;
     }

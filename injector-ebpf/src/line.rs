@@ -20,12 +20,12 @@ use aya_ebpf::{
     },
 };
 use injector_common::{
+    cell::Cell,
     config::USES_ANSWERS,
-    counters::Reason,
     delay::UNIFORM,
     event::BACKEND_LINE,
     netem::{CARRIED, CARRIED_IN, CORRUPTED, DUPLICATED, Fate, LOST, SPLIT},
-    packet::{EGRESS, INGRESS},
+    packet::{EGRESS, INGRESS, Packet},
     queue::{Queue, step},
     random::Draws,
     rule::{FAULT_DNS, FAULT_REJECT, Rule},
@@ -34,9 +34,9 @@ use injector_common::{
 
 use crate::{
     atomic, fate, flow, inbound,
-    maps::{COUNTERS, DISTRIBUTIONS, QUEUES, RULES, SLOTS, config},
+    maps::{DISTRIBUTIONS, QUEUES, RULES, SLOTS, config},
     packet::{self, NOWHERE, TC_DROP, TC_NEXT},
-    rules::{suppress, uses},
+    rules::uses,
     transit::{self, Passage},
 };
 
@@ -71,44 +71,35 @@ pub fn wanted(skb: *mut __sk_buff) -> Option<&'static mut Passage> {
     let several = passage.packet.protocol == 6 || unsafe { (*skb).gso_segs } > 1;
     let carried = if passage.packet.direction == INGRESS { CARRIED_IN } else { CARRIED };
     passage.road = if several { carried | SPLIT } else { carried };
-    passage.carrier = 0;
+    passage.carried = 0;
     let count = passage.count;
     // SAFETY: the callback has the shape that the helper wants.
     unsafe { bpf_loop(count, seek as *mut c_void, core::ptr::null_mut(), 0) };
-    transit::passage().filter(|passage| passage.carrier != 0)
+    transit::passage().filter(|passage| passage.carried != 0)
 }
 
-/// One rule of the loop: notes the first for which the packet has to be carried, unless one answers it, which is
+/// One rule of the loop: notes whether there is one for which the packet has to be carried, unless one answers it, which is
 /// done where the packet is about to leave.
 unsafe extern "C" fn seek(index: u64, _: *mut c_void) -> i64 {
     let Some(passage) = transit::passage() else { return 1 };
     let Some(number) = SLOTS.get(passage.base + index as u32).map(|slot| slot.rule) else { return 1 };
     let Some(rule) = RULES.get(number) else { return 1 };
     let answers = uses(USES_ANSWERS) && matches!(rule.fault, FAULT_REJECT | FAULT_DNS);
-    if !answers && (passage.carrier != 0 || rule.netem.road & passage.road == 0) {
+    if !answers && (passage.carried != 0 || rule.netem.road & passage.road == 0) {
         return 0;
     }
     if !fate::means(number, rule, passage) {
         return 0;
     }
-    passage.carrier = if answers { 0 } else { number + 1 };
+    passage.carried = u32::from(!answers);
     i64::from(answers)
 }
 
-/// Sends the packet, which is about to leave, into the line: the verdict on the original.
+/// Sends a clone of the packet, which is about to leave, into the line. False where that cannot be: its device has
+/// no header of Ethernet, or there is no memory.
 #[inline(always)]
-pub fn enter(skb: *mut __sk_buff, passage: &Passage) -> i64 {
-    if carry(skb, passage.cgroup, 0) {
-        // SAFETY: no pointers.
-        return unsafe { bpf_redirect(NOWHERE, 0) };
-    }
-    // A device without Ethernet's header, or no memory: it goes its way.
-    let number = passage.carrier.wrapping_sub(1);
-    if let Some(counters) = COUNTERS.get(number) {
-        atomic::add(&counters.matched, 1);
-        suppress(counters, Reason::NoLine);
-    }
-    TC_NEXT
+pub fn enter(skb: *mut __sk_buff, cgroup: u64) -> bool {
+    carry(skb, cgroup, 0)
 }
 
 /// The same for one that comes in. If it cannot, the cgroup's hook asks about it, and counts that.
@@ -212,14 +203,24 @@ pub extern "C" fn line_return(skb: *mut __sk_buff) -> i64 {
     }
 }
 
-/// Is there room for one more packet of the rule?
+/// Is there room for one more packet of the rule, and would it not wait too long for those before it?
 #[inline(always)]
-pub fn has_room(number: u32, rule: &Rule, length: u32) -> bool {
+pub fn has_room(number: u32, rule: &Rule, packet: &Packet) -> bool {
     let timing = &rule.netem.timing;
     QUEUES.get(number).is_some_and(|queue| {
-        let filled = atomic::get(&queue.bytes) + u64::from(length) + ETHERNET;
-        atomic::get(&queue.waiting) < timing.limit && filled <= timing.room
+        let filled = atomic::get(&queue.bytes) + u64::from(packet.length) + ETHERNET;
+        // SAFETY: no arguments.
+        let latest = unsafe { bpf_ktime_get_ns() } + timing.longest;
+        atomic::get(&queue.waiting) < timing.limit
+            && filled <= timing.room
+            && atomic::get(wire(queue, packet.direction)) <= latest
     })
+}
+
+/// Each direction has a wire of its own.
+#[inline(always)]
+fn wire(queue: &Queue, direction: u32) -> &Cell {
+    if direction == INGRESS { &queue.busy_in } else { &queue.busy }
 }
 
 /// When the packet of that fate is due by the rule, and its copy; notes it in the passage.
@@ -253,8 +254,7 @@ fn departure(passage: &Passage, queue: &Queue, rule: &Rule, now: u64, late: u64)
     let timing = &rule.netem.timing;
     let mut due = now + late;
     if timing.rate.bytes != 0 {
-        // Each direction has a wire of its own.
-        let wire = if passage.packet.direction == INGRESS { &queue.busy_in } else { &queue.busy };
+        let wire = wire(queue, passage.packet.direction);
         for _ in 0..ROUNDS {
             let busy = atomic::get(wire);
             let passed = timing.rate.departure(now, busy, late, passage.packet.length);

@@ -10,7 +10,7 @@ use injector_common::{
     config::{USES_ANSWERS, USES_DNS},
     dns as questions,
     event::{BACKEND_CGROUP_SKB, BACKEND_TC},
-    netem::{COPY_CORRUPTED, CORRUPTED, DUPLICATED, LOST},
+    netem::{CARRIED, COPY_CORRUPTED, CORRUPTED, DUPLICATED, LOST},
     packet::{EGRESS, INGRESS},
     reject::SILENCE,
     shared::cgroup_entry,
@@ -78,7 +78,12 @@ pub fn leave(skb: *mut __sk_buff, cgroup: u64) -> i64 {
         dns::dns_read(skb);
     }
     if let Some(passage) = line::wanted(skb) {
-        return line::enter(skb, passage);
+        if line::enter(skb, passage.cgroup) {
+            // SAFETY: no pointers.
+            return unsafe { bpf_redirect(NOWHERE, 0) };
+        }
+        // It goes on without what wants time, see there.
+        passage.barred = CARRIED;
     }
     let Some(passage) = ask() else { return TC_NEXT };
     if passage.effects & DUPLICATED != 0 {

@@ -9,9 +9,10 @@ use aya_ebpf::{
 use injector_common::{
     call::{PACKETS, Run},
     config::USES_ANSWERS,
+    event::BACKEND_CGROUP_SKB,
     flow::{FlowClass, FlowKey},
     member::{Member, Sets},
-    netem::UNFIXED,
+    netem::{CARRIED_IN, UNFIXED},
     packet::Packet,
     reject::{Place, SILENCE},
     rule::Rule,
@@ -78,10 +79,12 @@ pub struct Passage {
     pub late: u64,
     /// The number of the rule that it waits for, from 1; 0 for none.
     pub queue: u32,
-    /// The number, from 1, of the rule for which it goes through the delay line; 0 for none.
-    pub carrier: u32,
+    /// Is there a rule for which it goes through the delay line? Not 0 if so.
+    pub carried: u32,
     /// Which roads of rules are this packet's, see [`Netem::road`].
     pub road: u64,
+    /// Which of them are closed: such a rule means it, and can do nothing.
+    pub barred: u64,
     /// What is looked up.
     pub wanted: Wanted,
 }
@@ -152,6 +155,8 @@ pub fn gather(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) ->
     passage.key.set(&passage.packet, 0);
     (passage.base, passage.count) = (base, u32::from(count));
     passage.backend = backend;
+    // What meets its socket without having come through the delay line can only be dropped.
+    passage.barred = if backend == BACKEND_CGROUP_SKB && config!(line) != 0 { CARRIED_IN } else { 0 };
     (passage.effects, passage.asks) = (0, 0);
     passage.place = 0;
     (passage.due, passage.copy_due, passage.late, passage.queue) = (0, 0, 0, 0);

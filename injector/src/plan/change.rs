@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use injector_common::{
     RULE_NUMBERS,
     call::{PACKETS, Run, Slot},
-    random::rule_seed,
     thread::MAX_SLOTS,
 };
 use serde::{Deserialize, Serialize};
@@ -167,7 +166,7 @@ impl Plan {
                 number: next,
                 asked: rule.kind.clone(),
                 text: rule.text.clone(),
-                kernel: kernel_rule(rule, next, rule_seed(self.options.seed, next), distributions),
+                kernel: kernel_rule(rule, next, &self.options, distributions),
                 calls: 0,
             });
             next += 1;

@@ -2,6 +2,7 @@
 
 use bytemuck::Zeroable;
 use injector_common::{
+    random::rule_seed,
     rule::{
         AT_ENTRY, AT_EXIT, Choice, FAULT_CHOICE, FAULT_NONE, FAULT_RETURN, MAX_CHOICES, ON_FAILURE,
         ON_SUCCESS, Rule as KernelRule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD,
@@ -9,7 +10,7 @@ use injector_common::{
     trigger::{Threshold, When as KernelWhen},
 };
 
-use super::{Distributions, delays, packets};
+use super::{Distributions, Options, delays, packets};
 use crate::spec::{
     effect::{CallResult, Moment},
     filter::Comm,
@@ -18,13 +19,19 @@ use crate::spec::{
 };
 
 /// A rule as the kernel side reads it, under its number.
-pub(super) fn kernel_rule(rule: &Rule, number: u32, seed: u64, distributions: &Distributions) -> KernelRule {
+pub(super) fn kernel_rule(
+    rule: &Rule,
+    number: u32,
+    options: &Options,
+    distributions: &Distributions,
+) -> KernelRule {
+    let seed = rule_seed(options.seed, number);
     match &rule.kind {
         RuleKind::Syscall(call) => on_calls(call, number, seed, distributions),
         RuleKind::Operation(operation) => on_operations(operation, number, seed, distributions),
         RuleKind::Net(net) => {
             let mut rule = triggered(&Trigger::ALWAYS, seed);
-            packets::describe(net, &mut rule, distributions);
+            packets::describe(net, &mut rule, distributions, options.longest_delay);
             rule
         }
     }

@@ -31,7 +31,6 @@ use injector_common::{
     config::{USES_MOST, USES_RECORDS},
     netem::CARRIED_IN,
     packet::{CONNECT, EGRESS, INGRESS},
-    random::rule_seed,
     rule::Rule as KernelRule,
     session::Session,
     thread::MAX_SLOTS,
@@ -69,7 +68,8 @@ pub struct Options {
     pub monitor: bool,
     /// Allow what is dangerous.
     pub insist: bool,
-    /// No packet waits for longer; a rule that could ask for more is refused.
+    /// No packet waits for longer, and for an hour at most: a rule whose delay could be more is refused, and what would
+    /// wait for longer behind others of a rate is lost.
     pub longest_delay: Duration,
     /// No call is delayed longer than this at a time.
     pub longest_nap: Duration,
@@ -162,7 +162,7 @@ impl Plan {
             number,
             asked: rule.kind.clone(),
             text: rule.text.clone(),
-            kernel: kernel_rule(rule, number, rule_seed(options.seed, number), &distributions),
+            kernel: kernel_rule(rule, number, &options, &distributions),
             calls,
         });
         let rules: Vec<_> = planned.collect();

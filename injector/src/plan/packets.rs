@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use injector_common::{
     chance::Coin,
-    delay::{Delay as KernelDelay, UNIFORM},
+    delay::{Delay as KernelDelay, LONGEST, UNIFORM},
     loss::Loss as KernelLoss,
     netem::{CARRIED, CARRIED_IN, Netem as KernelNetem, SPLIT, UNFIXED},
     packet::{
@@ -19,12 +19,15 @@ use injector_common::{
 use ipnet::IpNet;
 
 use super::{Distributions, PlanError, refusals};
-use crate::spec::{
-    header::{Flags, Lengths},
-    model::{Rule, RuleKind},
-    netem::{Chance, DEFAULT_LIMIT, Delay, Distribution, Limit, Loss, Netem, Rate},
-    packet::{Direction, NetFault, NetRule, Protocol},
-    units::Probability,
+use crate::{
+    kernel::clock::nanoseconds,
+    spec::{
+        header::{Flags, Lengths},
+        model::{Rule, RuleKind},
+        netem::{Chance, DEFAULT_LIMIT, Delay, Distribution, Limit, Loss, Netem, Rate},
+        packet::{Direction, NetFault, NetRule, Protocol},
+        units::Probability,
+    },
 };
 
 /// Refuses what this version cannot do to packets.
@@ -49,7 +52,12 @@ pub(super) fn check(rule: &Rule, longest: Duration) -> Result<(), PlanError> {
 }
 
 /// Fills in which packets are meant and what happens to them.
-pub(super) fn describe(asked: &NetRule, rule: &mut KernelRule, distributions: &Distributions) {
+pub(super) fn describe(
+    asked: &NetRule,
+    rule: &mut KernelRule,
+    distributions: &Distributions,
+    longest: Duration,
+) {
     rule.packets = matching(asked);
     match &asked.fault {
         NetFault::Partition => rule.fault = FAULT_DROP,
@@ -58,7 +66,7 @@ pub(super) fn describe(asked: &NetRule, rule: &mut KernelRule, distributions: &D
         NetFault::Dns(dns) => refusals::dns(dns, rule),
         NetFault::Netem(netem) => {
             rule.fault = FAULT_NETEM;
-            rule.netem = models(netem, distributions);
+            rule.netem = models(netem, distributions, nanoseconds(longest).min(LONGEST));
             rule.netem.road = road(asked, netem);
         }
     }
@@ -86,19 +94,19 @@ fn road(asked: &NetRule, netem: &Netem) -> u64 {
 }
 
 /// netem's words as numbers.
-fn models(asked: &Netem, distributions: &Distributions) -> KernelNetem {
+fn models(asked: &Netem, distributions: &Distributions, longest: u64) -> KernelNetem {
     let coin = |chance: Chance| Coin::new(chance.probability.numerator(), chance.correlation.numerator());
     KernelNetem {
         loss: asked.loss.map_or(KernelLoss::NONE, chain),
         duplicate: asked.duplicate.map_or(Coin::NEVER, coin),
         corrupt: asked.corrupt.map_or(Coin::NEVER, |corrupt| coin(corrupt.chance)),
-        timing: timing(asked, distributions),
+        timing: timing(asked, distributions, longest),
         road: 0,
     }
 }
 
 /// When packets leave.
-fn timing(asked: &Netem, distributions: &Distributions) -> Timing {
+fn timing(asked: &Netem, distributions: &Distributions, longest: u64) -> Timing {
     if asked.waits().is_none() {
         return Timing::NONE;
     }
@@ -131,7 +139,7 @@ fn timing(asked: &Netem, distributions: &Distributions) -> Timing {
         delay,
         reorder,
         rate,
-        longest: delay.latest(),
+        longest,
         limit,
         room,
         flags: WAITS | if ordered { ORDERED } else { 0 },

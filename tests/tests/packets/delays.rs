@@ -19,7 +19,7 @@ use injector_common::{
 };
 use injector_tests::{
     cgroup::Scratch,
-    injector::Finished,
+    injector::{Finished, Injector},
     model::Flow,
     network::{Arrival, Echo, Space, sh},
     residue::{Census, Exceptions},
@@ -169,6 +169,26 @@ fn a_burst_passes_and_bytes_bound_the_queue() -> Result<()> {
     }
     let at_once = decided.values().filter(|(_, late)| *late == 0).count() as u64;
     assert!(at_once >= BURST, "{at_once} passed at once");
+    Ok(())
+}
+
+/// With room for any number nobody waits behind others for longer than allowed, but for a packet's own 16 ms.
+#[test]
+fn the_queue_of_a_rate_is_bounded_in_time() -> Result<()> {
+    let (target, echo) = (inhabited()?, Echo::start(LOCAL)?);
+    let words = ["attach", "--json", "--max-delay", "200ms", "--net", "udp : rate 16kbit", "--cgroup"];
+    let mut injector = Injector::new(words)?.word(target.path()).logged().start()?;
+    injector.begun()?;
+    let arrived = send(&target, &echo, LOCAL, (100, 0))?;
+    let finished = injector.interrupt()?.expect(0)?;
+    let rule = finished.report()?.rules.remove(0);
+    let [delayed, overflowed] = ["delayed", "overflowed"].map(|name| rule.packets[name]);
+    assert_eq!((delayed + overflowed, arrived.len() as u64), (100, delayed));
+    let longest = decided(&finished)?.values().map(|(_, late)| *late).max().context("nothing waited")?;
+    assert!(
+        overflowed > 20 && (180 * MILLISECOND..=217 * MILLISECOND).contains(&longest),
+        "{longest} {rule:?}"
+    );
     Ok(())
 }
 

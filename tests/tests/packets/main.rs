@@ -16,6 +16,7 @@ mod refusals;
 mod rejects;
 mod session;
 mod trees;
+mod tunnel;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},

@@ -23,7 +23,7 @@ const TCA_FQ_HORIZON_DROP: u16 = 15;
 
 /// Beyond what the rules let wait: by them a packet is dropped and counted, here it would just be gone.
 const SPARE: u64 = 10_000;
-/// A packet that is due later than this is sent then: beyond the longest delay, and the queue of a rate.
+/// A packet that is due so long after the longest wait is sent then: it would be on the wire of its rate for that long.
 const BEYOND: Duration = Duration::from_mins(10);
 
 /// Puts one on a device, or gives the one that is there more room.
