@@ -32,7 +32,8 @@ struct RuleOptions {
     /// A rule on system calls, in strace's words: inject=SET:error=ERRNO|retval=N|signal=SIG|delay_enter=T[:when=FIRST[..LAST][+STEP]]
     ///
     /// SET is names, %classes, /regexes, !negations, as in strace. Further words: prob=5%, times=N, scope=process;
-    /// delay_exit=T, either with jitter as T~J and distribution=normal|pareto|…; at=exit, on=success, on=failure for
+    /// delay_exit=T, either also forever, or with jitter as T~J and distribution=normal|pareto|…; path=GLOB, peer=CIDR,
+    /// port=LIST; at=exit, on=success, on=failure for
     /// calls that have run; predicates such as count>4096, flags&O_CREAT, fd=3, comm=NAME. Example: -e inject=fsync,fdatasync:error=EIO:when=3
     #[arg(short = 'e', long = "expression", value_name = "EXPR", help_heading = "Rules")]
     expression: Vec<String>,
@@ -41,7 +42,8 @@ struct RuleOptions {
     syscall: Vec<String>,
     /// A rule on packets, in netem's words: 'MATCH : delay T [JITTER]|loss P|duplicate P|corrupt P|rate R|…'
     ///
-    /// NETEM is any of tc-netem(8)'s words together, or one of partition, reject [rst|icmp],
+    /// NETEM is any of tc-netem(8)'s words together, but for slot, ecn and seed, with ordered, burst SIZE, limit SIZE and
+    /// corrupt … fixed besides, or one of partition, reject [rst|icmp],
     /// connect=ERRNO, dns nxdomain|servfail|refused|timeout [for NAME,…] with NAME such as *.example.com.
     /// MATCH is any of egress|ingress|both, tcp|udp|icmp, to|from LIST, port|sport|dport LIST, length RANGE, flags
     /// LIST, each with `not` in front if you like; egress if none is given. LIST is separated by commas.
@@ -51,7 +53,8 @@ struct RuleOptions {
     /// A rule on operations, whichever way they come (system call, io_uring, sendfile, splice, mmap):
     /// OP[,OP…]:error=ERRNO|delay=T[:path=GLOB][:peer=CIDR][:port=LIST][:when=…][:prob=5%][:times=N]
     ///
-    /// OP is any of open, read, write, mmap, rename, unlink, mkdir, connect, send, …; `injector doctor` lists those of
+    /// A delay can be forever, or have jitter as T~J and distribution=normal|pareto|…; comm=NAME and scope=process as
+    /// for system calls. OP is any of open, read, write, mmap, rename, unlink, mkdir, connect, send, …; `injector doctor` lists those of
     /// this kernel. Example: --io 'read,write:error=EIO:path=/var/lib/**/*.db'
     #[arg(long, value_name = "OP:ACTIONS", help_heading = "Rules")]
     io: Vec<String>,
@@ -125,10 +128,11 @@ pub(super) struct Behaviour {
     /// Fail (exit code 1) if a rule never fired
     #[arg(long)]
     pub(super) expect_fired: bool,
-    /// Refuse rules that could delay a packet for longer than this
+    /// No packet waits longer than this: a rule with such a delay is refused, and the queue of a rate is no longer
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub(super) max_delay: String,
-    /// Allow dangerous calls and wide targets: close, futex, …; the root cgroup, process 1
+    /// Allow dangerous calls (close, futex, …), wide targets (the root cgroup, process 1), delays under locks; and
+    /// mean your own SSH connection, too
     #[arg(long = "unsafe")]
     pub(super) insist: bool,
     /// No call is delayed longer than this at a time, such as 30s; 10s if nothing is said

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{
     arguments::{Behaviour, Rules, injector},
+    dry_run,
     exit::{Code, Failure},
     live::View,
     output::{self, Log},
@@ -85,7 +86,7 @@ impl Attach {
         let injector = targets.into_iter().fold(injector(rules)?, engine::Injector::target);
         let plan = injector.plan(options)?;
         if self.behaviour.dry_run {
-            output::dry_run(&plan, &names);
+            dry_run::print(&plan, &names, !self.pid.is_empty());
             return Ok(Code::OK);
         }
         engine::sweep();

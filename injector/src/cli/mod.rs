@@ -4,6 +4,7 @@ mod arguments;
 mod attach;
 mod change;
 mod doctor;
+mod dry_run;
 mod effects;
 mod exit;
 mod live;
@@ -41,19 +42,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Say what this kernel allows, why not, and what to do about it
     Doctor(doctor::Doctor),
-    /// Start a command in a cgroup of its own, under the rules
     Run(run::Run),
-    /// Put rules on something that is already running
     Attach(attach::Attach),
-    /// List who injects what on this machine, since when, and how long still
     Ps(ps::Ps),
-    /// Change the rules of a live injection without a pause
     Change(change::Change),
-    /// End an injection, whoever started it
     Stop(stop::Stop),
-    /// Take away what injectors that were killed have left
     Recover(recover::Recover),
     /// Print a completion script for a shell
     Completions {

@@ -75,36 +75,6 @@ pub(super) fn json_aside(value: &impl serde::Serialize) {
     }
 }
 
-/// `--dry-run`: what would be done.
-pub(super) fn dry_run(plan: &Plan, targets: &[String]) {
-    let mut lines: Vec<String> = targets.iter().map(|target| format!("target  {target}")).collect();
-    lines.push(format!("seed    {}", plan.options.seed));
-    lines.push(match plan.options.duration {
-        Some(time) => format!("for     {}", humantime::format_duration(time)),
-        None => "for     as long as the injector lives".into(),
-    });
-    for (number, rule) in plan.rules.iter().enumerate() {
-        let calls = if rule.calls > 0 { format!("  ({} calls)", rule.calls) } else { String::new() };
-        lines.push(format!("rule {number}  {}{calls}", rule.text));
-    }
-    lines.extend(plan.sites.iter().map(|site| format!("attach  {} at {}", site.backend, site.function)));
-    if plan.needs_ingress() {
-        lines.push("attach  cgroup_skb at the target's incoming packets".into());
-    }
-    if plan.needs_connect() {
-        lines.push("attach  cgroup_connect at the target's connections".into());
-    }
-    if plan.needs_egress() {
-        lines.push("attach  tc at the egress of every device of the target's network namespaces".into());
-    }
-    if plan.inbound().is_some() {
-        lines.push("attach  tc at the ingress of every device of the target's network namespaces".into());
-    }
-    lines.extend(plan.notes.iter().map(|note| format!("note    {note}")));
-    lines.push("nothing was attached\n".into());
-    out(&lines.join("\n"));
-}
-
 /// What is said when the plan begins.
 pub(super) fn begun(plan: &Plan, targets: &[String], chosen_seed: bool) {
     let limit = match plan.options.duration {

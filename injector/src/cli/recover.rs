@@ -11,7 +11,8 @@ use crate::engine;
 
 /// Take away what injectors that were killed have left.
 ///
-/// Every other command that touches the kernel does so, too. Nothing that a live injector needs is touched, and a
+/// That is cgroups of commands that have ended and, before Linux 6.6, clsact filters. run, attach, ps and stop do so,
+/// too. Nothing that a live injector needs is touched, and a
 /// second time there is nothing left to do. Exit code 6 if something could not be looked at or taken away.
 #[derive(Args, Debug)]
 pub(super) struct Recover {

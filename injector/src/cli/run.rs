@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{
     arguments::{Behaviour, Rules, injector},
+    dry_run,
     exit::{Code, Failure},
     output::{self, Log},
     runtime,
@@ -45,7 +46,7 @@ impl Run {
         if self.behaviour.dry_run {
             let plan = injector(rules)?.plan(options)?;
             let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
-            output::dry_run(&plan, &[format!("command {}", words.join(" "))]);
+            dry_run::print(&plan, &[format!("command {}", words.join(" "))], false);
             return Ok(Code::OK);
         }
         let injector = injector(rules)?;
