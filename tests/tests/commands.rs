@@ -190,6 +190,17 @@ fn an_injector_under_an_injector() -> Result<()> {
     Ok(())
 }
 
+/// As a container engine's.
+#[test]
+fn cgroups_that_a_command_has_made_go_with_it() -> Result<()> {
+    let census = Census::take()?;
+    let script = "mkdir -p /sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)/one/two";
+    let finished = run(&["sh", "-c", script])?.expect(0)?;
+    ensure!(!finished.stderr.contains("live on"), "{}", finished.stderr);
+    census.gone(Exceptions::None)?;
+    Ok(())
+}
+
 #[test]
 fn a_command_that_ends_at_once_leaves_nothing() -> Result<()> {
     let census = Census::take()?;

@@ -13,7 +13,7 @@ use super::{
     runtime,
 };
 use crate::{
-    engine::{self, End, Start},
+    engine::{self, End, Guard, Start},
     kernel::descriptors,
     spec::model::Rule,
     target::{Cgroup, Hierarchy, Init, Process, Procfs, Signals, Target, TargetError},
@@ -96,26 +96,7 @@ impl Attach {
         let mut guard = injector.apply(plan, Start::Now)?;
         output::begun(guard.plan(), &names, self.behaviour.seed.is_none());
         let notes = guard.plan().notes.len();
-        let mut view = View::begin();
-        loop {
-            tokio::select! {
-                end = guard.wait(|record| log.write(&record)) => {
-                    match end? {
-                        End::Deadline => output::note("the time is up"),
-                        End::TargetsGone => output::note("nothing is left of the targets"),
-                        End::Stopped => output::note("stopped"),
-                        End::DelaysLost(lost) => output::note(format_args!("ended: {lost}")),
-                    }
-                    break;
-                }
-                received = signals.next() => {
-                    received.map_err(|error| Failure::other(format!("cannot wait for signals: {error}"), ""))?;
-                    break;
-                }
-                () = view.due() => view.show(&guard.rules()?),
-            }
-        }
-        drop(view);
+        let watched = watch(&mut guard, &signals, &mut log).await;
         let report = guard.finish(|record| log.write(&record))?;
         log.flush();
         if self.behaviour.json {
@@ -124,6 +105,30 @@ impl Attach {
         } else {
             output::report(&report, notes);
         }
+        watched?;
         Ok(output::verdict(&report, self.behaviour.expect_fired))
+    }
+}
+
+/// Until the plan ends, or the person has seen enough.
+async fn watch(guard: &mut Guard, signals: &Signals, log: &mut Log) -> Result<(), Failure> {
+    let mut view = View::begin();
+    loop {
+        tokio::select! {
+            end = guard.wait(|record| log.write(&record)) => {
+                match end? {
+                    End::Deadline => output::note("the time is up"),
+                    End::TargetsGone => output::note("nothing is left of the targets"),
+                    End::Stopped => output::note("stopped"),
+                    End::DelaysLost(lost) => output::note(format_args!("ended: {lost}")),
+                }
+                return Ok(());
+            }
+            received = signals.next() => {
+                received.map_err(|error| Failure::other(format!("cannot wait for signals: {error}"), ""))?;
+                return Ok(());
+            }
+            () = view.due() => view.show(&guard.rules()?),
+        }
     }
 }

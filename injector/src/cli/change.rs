@@ -83,8 +83,12 @@ impl Change {
         if let Some(change) = change {
             told(&plan, &change);
         }
-        if let Some(text) = &self.duration {
-            output::note(format_args!("plan {} ends in {text}", plans::name(&plan)));
+        match &self.duration {
+            Some(text) if text == "forever" => {
+                output::note(format_args!("plan {} has no end of its own", plans::name(&plan)));
+            }
+            Some(text) => output::note(format_args!("plan {} ends in {text}", plans::name(&plan))),
+            None => {}
         }
         Ok(Code::OK)
     }

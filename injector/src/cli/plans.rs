@@ -2,7 +2,6 @@
 
 use super::exit::{Code, Failure};
 use crate::{
-    engine::EngineError,
     kernel::{
         registry::{LivePlan, live_plans},
         unsupported::is_permission,
@@ -21,7 +20,7 @@ pub(super) fn all() -> Result<Vec<LivePlan>, Failure> {
                 code: Code::PERMISSION,
             };
         }
-        EngineError::Events(error).into()
+        Failure::other(format!("cannot list the kernel's BPF maps: {error}"), "")
     })
 }
 
@@ -55,10 +54,7 @@ pub(super) fn pid_of(plan: &LivePlan) -> Option<u32> {
 
 /// `what` could not be done to a plan.
 pub(super) fn refused(what: &str, plan: &LivePlan, error: &std::io::Error) -> Failure {
-    let code = if is_permission(error) { Code::PERMISSION } else { Code::FAILED };
-    Failure {
-        message: format!("cannot {what} plan {}: {error}", name(plan)),
-        hint: "run it as root (sudo)".into(),
-        code,
-    }
+    let (code, hint) =
+        if is_permission(error) { (Code::PERMISSION, "run it as root (sudo)") } else { (Code::FAILED, "") };
+    Failure { message: format!("cannot {what} plan {}: {error}", name(plan)), hint: hint.into(), code }
 }

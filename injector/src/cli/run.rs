@@ -70,32 +70,45 @@ impl Run {
         let notes = guard.plan().notes.len();
 
         command.start(&signals)?;
-        let code = watch(&mut guard, &mut command, &signals, &mut log).await?;
+        let watched = watch(&mut guard, &mut command, &signals, &mut log).await;
         let report = end(guard, &mut log);
-        let code = match code {
-            Some(code) => code,
+        let mut failures = Vec::new();
+        let code = match watched {
+            Ok(Some(code)) => code,
             // The plan has ended and is gone; the command runs on, and we stay for its signals and its code.
-            None => accompany(&mut command, &signals).await?,
+            Ok(None) => accompany(&mut command, &signals).await?,
+            Err(failure) => {
+                output::failure(&failure);
+                output::note("the command runs on without faults");
+                failures.push(failure.code);
+                accompany(&mut command, &signals).await?
+            }
         };
         log.flush();
-        if let Ok(Removal::StillInUse { path, pids }) = command.remove() {
-            output::note(format_args!(
+        match command.remove() {
+            Ok(Removal::Removed) => {}
+            Ok(Removal::StillInUse { path, pids }) => output::note(format_args!(
                 "note: processes of the command live on in {} without faults ({} of them); the first `run`, `attach`, \
                  `ps` or `stop` after they have ended removes it",
                 path.display(),
                 pids.len()
-            ));
+            )),
+            Err(error) => {
+                output::failure(&error.into());
+                failures.push(Code::UNCLEAN);
+            }
         }
-        let code = Code::of_command(code);
-        // The command's own code stands, whatever becomes of our report.
-        let ours = match report {
-            Ok(report) => self.tell(&report, notes),
+        match report {
+            Ok(report) => failures.push(self.tell(&report, notes)),
             Err(error) => {
                 output::failure(&error);
-                Code::FAILED
+                failures.push(Code::FAILED);
             }
-        };
-        Ok(if code.is_ok() && !ours.is_ok() { Code::RUN_FAILED } else { code })
+        }
+        // The command's own code stands, whatever becomes of our report.
+        let code = Code::of_command(code);
+        let failed = failures.iter().any(|code| !code.is_ok());
+        Ok(if code.is_ok() && failed { Code::RUN_FAILED } else { code })
     }
 
     fn tell(&self, report: &Report, notes: usize) -> Code {

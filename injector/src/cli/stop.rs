@@ -2,15 +2,14 @@
 //! itself is asked to go, and made to go if it does not.
 
 use std::{
+    fs, io,
+    os::fd::OwnedFd,
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use clap::Args;
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::{
     exit::{Code, Failure},
@@ -44,22 +43,31 @@ impl Stop {
         if plans.is_empty() {
             output::note("nobody injects anything on this machine");
         }
-        for plan in &plans {
-            plan.halt().map_err(|error| plans::refused("stop", plan, &error))?;
-        }
+        let mut refused = None;
         let mut code = Code::OK;
+        let mut halted = Vec::new();
         for plan in &plans {
-            if end(plan)? {
-                output::note(format_args!("plan {} has ended", name(plan)));
-            } else {
-                output::note(format_args!(
-                    "plan {} injects nothing any more, but its injector does not end; it is not in this pid namespace",
-                    name(plan)
-                ));
-                code = Code::UNCLEAN;
+            match plan.halt() {
+                Ok(()) => halted.push(plan),
+                // It has ended meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => halted.push(plan),
+                Err(error) => _ = refused.get_or_insert(plans::refused("stop", plan, &error)),
             }
         }
-        Ok(code)
+        for plan in halted {
+            if end(plan)? {
+                output::note(format_args!("plan {} has ended", name(plan)));
+                continue;
+            }
+            let why = match pid_of(plan) {
+                None => "its injector does not end; it is not in this pid namespace",
+                Some(pid) if owner(pid, plan).is_some() => "its injector does not end",
+                Some(_) => "its injector is gone; its programs go when no thread is in them any more",
+            };
+            output::note(format_args!("plan {} injects nothing any more, but {why}", name(plan)));
+            code = Code::UNCLEAN;
+        }
+        refused.map_or(Ok(code), Err)
     }
 }
 
@@ -68,11 +76,22 @@ fn end(plan: &LivePlan) -> Result<bool, Failure> {
     if gone(plan, PATIENCE)? {
         return Ok(true);
     }
-    let Some(pid) = pid_of(plan).and_then(|pid| i32::try_from(pid).ok()) else { return Ok(false) };
+    let Some(pid) = pid_of(plan) else { return Ok(false) };
+    let Some(injector) = owner(pid, plan) else { return Ok(false) };
     output::note(format_args!("the injector {pid} of plan {} does not answer; killing it", name(plan)));
     // It is gone already if this fails.
-    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    let _ = pidfd_send_signal(injector, Signal::KILL);
     gone(plan, PATIENCE)
+}
+
+/// The plan's injector, if it lives: its number may be another process's by now, which does not hold the plan's map.
+fn owner(pid: u32, plan: &LivePlan) -> Option<OwnedFd> {
+    let number = i32::try_from(pid).ok().and_then(Pid::from_raw)?;
+    // Opened first: as long as it lives the number is its own.
+    let process = pidfd_open(number, PidfdFlags::empty()).ok()?;
+    let map = format!("map_id:\t{}\n", plan.map);
+    let mut files = fs::read_dir(format!("/proc/{pid}/fdinfo")).ok()?.flatten();
+    files.any(|file| fs::read_to_string(file.path()).is_ok_and(|text| text.contains(&map))).then_some(process)
 }
 
 /// Does the kernel list the plan no longer, within `patience`?

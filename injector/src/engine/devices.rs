@@ -53,15 +53,24 @@ pub(super) fn note_covered(notes: &mut Vec<String>, mut events: Vec<DeviceEvent>
     Ok(())
 }
 
-/// Notes what cannot be covered; all else goes on.
+/// Notes what cannot be covered, once; all else goes on.
 pub(super) fn note_devices(notes: &mut Vec<String>, events: Vec<DeviceEvent>) {
     for event in events {
-        match event {
+        let note = match event {
             DeviceEvent::Failed(PacketError::Shared(shared)) => {
-                notes.push(format!("packets that come in do not wait: {shared}"));
+                format!("packets that come in do not wait: {shared}")
             }
-            DeviceEvent::Failed(error) => notes.push(format!("packets of one device pass: {error}")),
-            other => tracing::debug!(?other, "device"),
+            DeviceEvent::Failed(error) => {
+                format!("packets of one device, or of all in its namespace, pass: {error}")
+            }
+            other => {
+                tracing::debug!(?other, "device");
+                continue;
+            }
+        };
+        if !notes.contains(&note) {
+            tracing::warn!("{note}");
+            notes.push(note);
         }
     }
 }

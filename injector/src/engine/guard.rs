@@ -180,7 +180,7 @@ impl Guard {
         for (number, target) in self.targets.iter().enumerate() {
             let gone = match target {
                 Target::Process(_) => target.is_gone() && !tree_lives,
-                _ => target.is_gone(),
+                Target::Cgroup(_) => target.is_gone(),
             };
             if gone && self.gone.insert(number) {
                 self.notes.push(format!("the target {} went away", target.describe()));

@@ -2,7 +2,7 @@
 //! owner's side. Whoever asks says which revision of the plan that was about, so that of two changes at
 //! the same time one is made and the other refused.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +89,22 @@ impl Answer {
     fn refused(message: impl Into<String>, hint: impl Into<String>, blame: Blame) -> Self {
         Self::Refused { message: message.into(), hint: hint.into(), blame }
     }
+
+    /// The same without what can be long, so that it fits a message.
+    fn shortened(mut self) -> Self {
+        const ENOUGH: usize = 4096;
+        match &mut self {
+            Self::Done(None) => {}
+            Self::Done(Some(change)) => {
+                for rule in change.kept.iter_mut().chain(&mut change.added).chain(&mut change.removed) {
+                    rule.text = "…".into();
+                }
+                change.notes = vec!["the rules and the notes are too long to be told here".into()];
+            }
+            Self::Refused { message, .. } => message.truncate(message.floor_char_boundary(ENOUGH)),
+        }
+        self
+    }
 }
 
 impl From<EngineError> for Answer {
@@ -118,7 +134,15 @@ impl Guard {
         };
         tracing::info!(?answer, "asked for a change");
         let text = serde_json::to_string(&answer).unwrap_or_default();
-        if let Err(error) = self.listed.mailbox.answer(&Message { ticket: message.ticket, text }) {
+        let told = self.listed.mailbox.answer(&Message { ticket: message.ticket, text });
+        let told = match told {
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                let text = serde_json::to_string(&answer.shortened()).unwrap_or_default();
+                self.listed.mailbox.answer(&Message { ticket: message.ticket, text })
+            }
+            told => told,
+        };
+        if let Err(error) = told {
             tracing::warn!(%error, "cannot answer a request");
         }
         if let Err(error) = self.give_up_unneeded() {

@@ -52,6 +52,8 @@ impl Listing {
 /// A plan that lives, ours or another's.
 #[derive(Debug)]
 pub struct LivePlan {
+    /// The number of the map that says so.
+    pub map: u32,
     /// What it says of itself.
     pub header: PlanHeader,
     /// Lines of `key=value`.
@@ -106,7 +108,7 @@ pub fn live_plans() -> io::Result<Vec<LivePlan>> {
         let header: PlanHeader = bytemuck::pod_read_unaligned(head);
         if header.magic == MAGIC && header.schema == SCHEMA {
             let text = String::from_utf8_lossy(&body[..(header.text as usize).min(TEXT)]).into_owned();
-            plans.push(LivePlan { header, text });
+            plans.push(LivePlan { map: id, header, text });
         }
     }
     plans.sort_by_key(|plan| plan.header.started);

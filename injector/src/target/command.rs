@@ -89,11 +89,6 @@ impl Command {
         &self.placement
     }
 
-    /// Its number, once it was started, until its end was seen.
-    pub fn pid(&self) -> Option<u32> {
-        self.running().map(|running| running.child.id())
-    }
-
     /// The command's name, as it was given.
     pub fn name(&self) -> String {
         self.words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default()
@@ -111,10 +106,16 @@ impl Command {
         // SAFETY: between fork and exec only async-signal-safe calls are allowed: this makes three system
         // calls and allocates nothing. `door` is open as long as `self`, that is beyond the fork.
         unsafe { command.pre_exec(move || enter(door, &unblocked, files)) };
-        let child = command.spawn().map_err(|error| self.refusal(error))?;
+        let mut child = command.spawn().map_err(|error| self.refusal(error))?;
         let pid = child.id();
-        let pidfd = watch(&child).map_err(|source| self.failure("watch", source))?;
-        self.state = State::Running(Running { child, pidfd });
+        match watch(&child) {
+            Ok(pidfd) => self.state = State::Running(Running { child, pidfd }),
+            Err(source) => {
+                // Nobody would notice its end.
+                let _ = child.kill().and_then(|()| child.wait());
+                return Err(self.failure("watch", source));
+            }
+        }
         Ok(pid)
     }
 
@@ -164,11 +165,6 @@ impl Command {
             State::Running(running) => Some(running),
             State::Prepared | State::Ended => None,
         }
-    }
-
-    /// Whether it was started and has ended, with all that it started.
-    pub fn is_gone(&self) -> bool {
-        matches!(self.state, State::Ended) && self.cgroup.pids().is_ok_and(|pids| pids.is_empty())
     }
 
     /// Removes its cgroup, if it left nobody behind.

@@ -30,8 +30,6 @@ pub enum Target {
     Cgroup(Cgroup),
     /// A process and all its descendants.
     Process(Process),
-    /// A command in a cgroup of its own.
-    Command(Command),
 }
 
 impl Target {
@@ -39,7 +37,6 @@ impl Target {
     pub fn pids(&self) -> Result<Vec<u32>, TargetError> {
         match self {
             Self::Cgroup(cgroup) => Ok(cgroup.pids()?),
-            Self::Command(command) => Ok(command.cgroup().pids()?),
             Self::Process(process) => {
                 let own = (!process.is_gone()).then_some(process.pid());
                 let below = process.descendants()?;
@@ -52,7 +49,6 @@ impl Target {
     pub fn cgroup(&self) -> Option<&Cgroup> {
         match self {
             Self::Cgroup(cgroup) => Some(cgroup),
-            Self::Command(command) => Some(command.cgroup()),
             Self::Process(_) => None,
         }
     }
@@ -62,17 +58,14 @@ impl Target {
         match self {
             Self::Cgroup(cgroup) => format!("cgroup {}", cgroup.name().display()),
             Self::Process(process) => format!("process {} ({})", process.pid(), process.comm()),
-            Self::Command(command) => format!("command {}", command.name()),
         }
     }
 
-    /// Whether it has ended: the cgroup was removed, the process ended (descendants may live on), the
-    /// command and all that it started ended.
+    /// Whether it has ended: the cgroup was removed, the process ended (descendants may live on).
     pub fn is_gone(&self) -> bool {
         match self {
             Self::Cgroup(cgroup) => cgroup.is_gone(),
             Self::Process(process) => process.is_gone(),
-            Self::Command(command) => command.is_gone(),
         }
     }
 }

@@ -129,14 +129,29 @@ fn usable(cgroup: &Cgroup) -> io::Result<()> {
 /// Removes it if nobody is left in it.
 pub(crate) fn remove(cgroup: &Cgroup) -> Result<Removal, CgroupError> {
     let path = cgroup.path();
+    let empty = || matches!(value(path, "cgroup.events", "populated"), Ok(Some(0)));
     match fs::remove_dir(path) {
         Ok(()) => Ok(Removal::Removed),
         Err(error) if vanished(&error) => Ok(Removal::Removed),
         Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
+            if empty() && remove_tree(path).is_ok() {
+                return Ok(Removal::Removed);
+            }
             Ok(Removal::StillInUse { path: path.to_path_buf(), pids: cgroup.pids()? })
         }
         Err(source) => Err(CgroupError::Remove { path: path.to_path_buf(), source }),
     }
+}
+
+/// Removes a cgroup of ours in which nobody lives, and first those that its processes made below it.
+fn remove_tree(path: &Path) -> io::Result<()> {
+    for below in directories_below(path)?.into_iter().rev() {
+        match fs::remove_dir(below) {
+            Err(error) if !vanished(&error) => return Err(error),
+            _ => {}
+        }
+    }
+    fs::remove_dir(path)
 }
 
 /// Removes what earlier injectors were killed too early to remove: cgroups of ours, anywhere below the
@@ -166,9 +181,9 @@ fn sweep_one(path: &Path) -> io::Result<bool> {
     {
         return Ok(false);
     }
-    match fs::remove_dir(path) {
+    match remove_tree(path) {
         Ok(()) => Ok(true),
-        // Somebody moved in, or made a cgroup in it.
+        // Somebody moved in.
         Err(error) if error.raw_os_error() == Some(libc::EBUSY) => Ok(false),
         Err(error) => Err(error),
     }
