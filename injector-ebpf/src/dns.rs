@@ -124,8 +124,9 @@ pub extern "C" fn dns_read(skb: *mut __sk_buff) -> u32 {
         (question.letters, question.whole) = (0, 0);
         bpf_loop(READ as u32, read as *mut c_void, core::ptr::null_mut(), 0);
         let Some(question) = self::question().filter(|question| question.whole != 0) else { return 0 };
-        bpf_loop(question.letters, turn as *mut c_void, core::ptr::null_mut(), 0);
-        question.letters
+        let letters = question.letters;
+        bpf_loop(letters, turn as *mut c_void, core::ptr::null_mut(), 0);
+        letters
     };
     let Some(question) = self::question() else { return 0 };
     for key in [&mut question.head, &mut question.tail] {

@@ -140,7 +140,9 @@ pub extern "C" fn line_decide(skb: *mut __sk_buff) -> i64 {
         let Some(passage) = fate::ask() else { return TC_DROP };
         if passage.effects & DUPLICATED != 0 {
             send_off(skb, passage.queue, passage.copy_due);
-            packet::double(skb, passage);
+            if !packet::double(skb, passage) {
+                leave_queue(skb, passage.queue);
+            }
             set(skb, 0);
         }
         if passage.effects & LOST != 0 {
@@ -168,6 +170,16 @@ fn send_off(skb: *mut __sk_buff, queue: u32, due: u64) {
     }
 }
 
+/// It waits no more.
+#[inline(always)]
+fn leave_queue(skb: *mut __sk_buff, queue: u32) {
+    if let Some(queue) = QUEUES.get(queue.wrapping_sub(1)) {
+        atomic::decrement(&queue.waiting);
+        // SAFETY: a field of the context.
+        atomic::subtract(&queue.bytes, u64::from(unsafe { (*skb).len }));
+    }
+}
+
 /// Packets that leave the far end: the queue behind it wants their time in the packet itself.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "classifier/line_stamp")]
@@ -186,10 +198,7 @@ pub extern "C" fn line_stamp(skb: *mut __sk_buff) -> i64 {
 pub extern "C" fn line_return(skb: *mut __sk_buff) -> i64 {
     // SAFETY: fields of the context that a classifier may read and write; its own context.
     unsafe {
-        if let Some(queue) = QUEUES.get((*skb).tc_index.wrapping_sub(1)) {
-            atomic::decrement(&queue.waiting);
-            atomic::subtract(&queue.bytes, u64::from((*skb).len));
-        }
+        leave_queue(skb, (*skb).tc_index);
         let (device, comes_in) = ((*skb).cb[DEVICE] & !COMES_IN, (*skb).cb[DEVICE] & COMES_IN != 0);
         (*skb).tc_index = if comes_in { inbound::mark() } else { 0 };
         (*skb).mark = (*skb).cb[MARK];

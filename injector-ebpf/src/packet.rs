@@ -139,22 +139,23 @@ fn met_before(skb: *mut __sk_buff) -> bool {
     false
 }
 
-/// Sends a copy ahead. It belongs to no socket, so it is nobody's when it passes here.
+/// Sends a copy ahead; false where the kernel has no memory for one. It belongs to no socket, so it is nobody's when it
+/// passes here.
 #[inline(always)]
-pub fn double(skb: *mut __sk_buff, passage: &Passage) {
+pub fn double(skb: *mut __sk_buff, passage: &Passage) -> bool {
     let damaged = passage.effects & COPY_CORRUPTED != 0;
     let content = if passage.copy_unfixed == 0 { &passage.content } else { &passage.wire };
     if damaged {
         content::turn(skb, &passage.packet, content, passage.copy_bit);
     }
     // SAFETY: the program's own context and a field of it.
-    if unsafe { bpf_clone_redirect(skb, (*skb).ifindex, 0) } < 0
-        && let Some(traffic) = TRAFFIC.get(passage.doubler)
-    {
+    let sent = unsafe { bpf_clone_redirect(skb, (*skb).ifindex, 0) } >= 0;
+    if !sent && let Some(traffic) = TRAFFIC.get(passage.doubler) {
         atomic::decrement(&traffic.duplicated);
     }
     if damaged {
         // And back: a copy is written to only after it was taken apart from the original.
         content::turn(skb, &passage.packet, content, passage.copy_bit);
     }
+    sent
 }

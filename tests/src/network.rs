@@ -161,6 +161,11 @@ impl Echo {
         if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().into()) }
     }
 
+    /// How many came so far.
+    pub fn arrived(&self) -> usize {
+        locked(&self.seen).len()
+    }
+
     /// The datagrams that came so far; forgets them.
     pub fn take(&self) -> Vec<Arrival> {
         std::mem::take(&mut *locked(&self.seen))

@@ -1,6 +1,7 @@
 //! A plan is applied: whom it means is marked, then the programs are attached, whole or not at all.
 
 use std::{
+    fs::File,
     os::fd::{AsFd, BorrowedFd},
     path::Path,
 };
@@ -135,25 +136,24 @@ pub(super) fn at_cgroups(
     procfs: &Procfs,
     mut attach: impl FnMut(Whose, BorrowedFd<'_>) -> Result<(), InstallError>,
 ) -> Result<(), EngineError> {
-    let mut attach = |whose, path: &Path| {
-        let directory =
-            std::fs::File::open(path).map_err(|source| EngineError::Cgroup { path: path.into(), source })?;
-        Ok::<_, EngineError>(attach(whose, directory.as_fd())?)
-    };
     if has_tree(targets) {
         let hierarchy = Hierarchy::discover(procfs).map_err(target::TargetError::from)?;
-        attach(Whose::Tree, hierarchy.mount_point())?;
+        let path = hierarchy.mount_point();
+        let root = File::open(path).map_err(|source| EngineError::Cgroup { path: path.into(), source })?;
+        attach(Whose::Tree, root.as_fd())?;
     }
+    // One that is gone is left out: whatever has its path now is another one.
+    let mut cgroups: Vec<_> =
+        targets.iter().filter_map(Target::cgroup).filter(|cgroup| !cgroup.is_gone()).collect();
     // The program of a cgroup runs for all below it, so one below another target needs none.
+    cgroups.sort_unstable_by_key(|cgroup| cgroup.path());
     let mut covered: Vec<&Path> = Vec::new();
-    let mut outermost: Vec<_> = targets.iter().filter_map(Target::cgroup).map(Cgroup::path).collect();
-    outermost.sort_unstable();
-    for path in outermost {
-        if covered.iter().any(|above| path.starts_with(above)) {
+    for cgroup in cgroups {
+        if covered.iter().any(|above| cgroup.path().starts_with(above)) {
             continue;
         }
-        covered.push(path);
-        attach(Whose::Cgroup, path)?;
+        covered.push(cgroup.path());
+        attach(Whose::Cgroup, cgroup.as_fd())?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::{
 
 use injector_common::packet::mapped;
 
-use super::{EngineError, Injector, apply::has_tree};
+use super::{EngineError, Injector, apply::has_tree, guard::listed};
 use crate::{
     kernel::{
         packet, probe,
@@ -65,7 +65,7 @@ impl Injector {
     /// Can packets wait that come in? All who live where the targets do have to be targets.
     pub(super) fn check_inbound(&self, plan: &Plan, targets: &[Target]) -> Result<(), EngineError> {
         let Some(rule) = plan.inbound() else { return Ok(()) };
-        let pids = || targets.iter().filter_map(|target| target.pids().ok()).flatten().collect::<Vec<_>>();
+        let pids = || listed(targets);
         let mut namespaces = packet::namespaces_of(pids(), &self.procfs)?;
         if namespaces.is_empty() {
             // As in [`Coverage::follow`].

@@ -65,8 +65,7 @@ fn lists_of_both_families_and_of_any_length() -> Result<()> {
     Ok(())
 }
 
-/// What goes on keeps its lists, what is new has its own, and numbers that a refused change had tried are not
-/// mixed up.
+/// What goes on keeps its lists, and what is new has its own.
 #[test]
 fn a_change_of_a_live_plan_changes_the_lists() -> Result<()> {
     let (target, echo) = (inhabited()?, Echo::start(ANYWHERE)?);

@@ -12,6 +12,7 @@ use injector_tests::{
     guest::Kernel,
     injector::Injector,
     network::{Echo, Space, sh},
+    patience,
     residue::{Census, Exceptions},
     victim,
 };
@@ -137,5 +138,26 @@ fn a_device_in_the_way_is_refused() -> Result<()> {
     holder.wait()?;
     drop(target);
     census.gone(Exceptions::None)?;
+    Ok(())
+}
+
+/// Packets that wait when the last process has left their network namespace arrive, and make room for others.
+#[test]
+fn who_leaves_a_namespace_leaves_no_packets_behind() -> Result<()> {
+    let all = Containers::start()?;
+    let target = Scratch::new()?;
+    let injector = attach(target.path(), &["udp : delay 5s limit 5"])?;
+    for (space, so_far) in [(&all.one, 5), (&all.two, 10)] {
+        // The namespace is the target's as soon as somebody lives there.
+        let mut resident = target.spawn(space.command("sleep").arg("3"))?;
+        thread::sleep(Duration::from_secs(1));
+        let mut sender = space.command("timeout");
+        let words = ["1", victim::DATAGRAMS, &FAR.to_string(), &all.echo.port.to_string(), "5", "0"];
+        target.spawn(sender.args(words))?.wait()?;
+        resident.wait()?;
+        patience::until("the packets of who has left", patience::LONG, || Ok(all.echo.arrived() == so_far))?;
+    }
+    let rule = injector.interrupt()?.expect(0)?.report()?.rules.remove(0);
+    assert_eq!(["delayed", "overflowed"].map(|name| rule.packets[name]), [10, 0], "{rule:?}");
     Ok(())
 }

@@ -102,7 +102,7 @@ fn attach(cgroup: &Path, rules: &[&str]) -> Result<Running> {
     Ok(injector)
 }
 
-/// UDP and ICMP, on their way out and in, as a flow is told.
+/// UDP on its way out, and in, as a flow is told.
 const OUT: (u32, u8) = (EGRESS, 17);
 const IN: (u32, u8) = (INGRESS, 17);
 

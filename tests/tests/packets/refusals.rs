@@ -1,6 +1,7 @@
 //! Connections that fail, as the client itself is told of it.
 
 use std::{
+    fs,
     net::IpAddr,
     process::{Child, Command, Stdio},
 };
@@ -105,5 +106,22 @@ fn connections_after_a_kill() -> Result<()> {
     assert_eq!(visit(&target, "tcp", LOCAL, 9)?, ["connect ECONNREFUSED"]);
     drop(target);
     census.gone(Exceptions::None)?;
+    Ok(())
+}
+
+/// A cgroup that was made anew at the path of a target's is a stranger's.
+#[test]
+fn a_change_does_not_reach_who_came_in_a_target_s_place() -> Result<()> {
+    let (target, other, http) = (Scratch::new()?, inhabited()?, Http::start(LOCAL, 10)?);
+    let injector = Injector::new(["attach", "--net", "udp : loss 1%", "--cgroup"])?.word(target.path());
+    let mut injector = injector.word("--cgroup").word(other.path()).start()?;
+    let id = injector.begun()?;
+    fs::remove_dir(target.path())?;
+    fs::create_dir(target.path())?;
+    Injector::new(["change", &id, "--net", "tcp : connect=EIO", "--net", "ingress : partition"])?
+        .expect(0)?;
+    assert_eq!(visit(&other, "tcp", LOCAL, http.port)?, ["connect EIO"]);
+    assert_eq!(visit(&target, "tcp", LOCAL, http.port)?[0], "connect ok");
+    injector.interrupt()?.expect(0)?;
     Ok(())
 }

@@ -15,6 +15,8 @@ use super::{
     wire::{self, Asked, Request},
 };
 
+use crate::kernel::clock::nanoseconds;
+
 /// How often a sleeper with a signal is asked whether it was killed, at least.
 const CHECK: Duration = Duration::from_millis(10);
 
@@ -130,10 +132,6 @@ impl Server<'_> {
     fn answer(&self, bytes: &[u8]) {
         let _ = rustix::io::write(self.device, bytes);
     }
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Is SIGKILL among the signals of this thread that it has not seen yet? Yes as well where we cannot know: a

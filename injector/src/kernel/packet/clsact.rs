@@ -75,6 +75,15 @@ impl From<io::Error> for Refusal {
     }
 }
 
+impl From<Refusal> for io::Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Occupied(_) => io::ErrorKind::ResourceBusy.into(),
+            Refusal::System(error) => error,
+        }
+    }
+}
+
 /// Puts a program at a side of a device, with the qdisc that it needs.
 pub(crate) fn attach(
     socket: &mut Rtnetlink,

@@ -13,7 +13,6 @@ use super::{
     device::{Change, Device, Devices},
     egress::{Attachment, Classifier, Side},
     error::PacketError,
-    fq::Fill,
     line::{Laid, Lines},
     namespace::{NetNs, namespaces_of},
     shared::{Shared, shared},
@@ -67,7 +66,7 @@ pub enum Event {
         /// The device's number.
         device: u32,
     },
-    /// No process of the target is in that network namespace any more.
+    /// No process of the target is in that network namespace any more, and no packet waits there.
     Deserted {
         /// Its inode number.
         namespace: u64,
@@ -99,7 +98,8 @@ impl Coverage {
             present = namespaces_of([std::process::id()], &self.procfs)?;
         }
         let mut events = Vec::new();
-        let deserted = self.places.extract_if(.., |inode, _| !present.contains_key(inode));
+        let gone = |inode: &u64, place: &mut Place| !present.contains_key(inode) && place.is_idle();
+        let deserted = self.places.extract_if(.., gone);
         events.extend(deserted.map(|(namespace, _)| Event::Deserted { namespace }));
         present.retain(|inode, _| !self.places.contains_key(inode));
         let mut shared = self.shared(&present.keys().copied().collect(), again)?;
@@ -218,15 +218,6 @@ impl Coverage {
         if events.is_empty() { Poll::Pending } else { Poll::Ready(events) }
     }
 
-    /// The devices that it is on, with the inode number of their namespace.
-    pub fn devices(&self) -> impl Iterator<Item = (u64, Device)> {
-        self.places.iter().flat_map(|(&inode, place)| {
-            let is_on = |device: &Device| place.attached.keys().any(|&(index, _)| index == device.index);
-            let covered = place.devices.present().filter(is_on);
-            covered.map(move |device| (inode, device))
-        })
-    }
-
     /// Has packets that need it make their detour, by `new` lines if there are none yet.
     pub fn carry<E>(&mut self, needs: Line, new: impl FnOnce() -> Result<Lines, E>) -> Result<(), E>
     where
@@ -263,7 +254,7 @@ impl Coverage {
     fn drain(&mut self) -> u32 {
         let end = Instant::now() + PATIENCE;
         loop {
-            let left: u32 = self.fills().map(|fill| fill.packets).sum();
+            let left = self.waiting();
             if left == 0 || Instant::now() >= end {
                 return left;
             }
@@ -271,10 +262,10 @@ impl Coverage {
         }
     }
 
-    /// How full each delay line is.
-    pub fn fills(&mut self) -> impl Iterator<Item = Fill> {
+    /// How many packets wait in all delay lines.
+    fn waiting(&mut self) -> u32 {
         let lines = self.places.values_mut().filter_map(|place| place.line.as_mut());
-        lines.filter_map(|line| line.fill().ok())
+        lines.filter_map(|line| line.waiting().ok()).sum()
     }
 }
 
@@ -285,6 +276,11 @@ impl Place {
             self.line = Some(lines.lay(&self.namespace)?);
         }
         Ok(())
+    }
+
+    /// Has every packet left its line? Taken away before, they would be lost, and count as waiting for ever.
+    fn is_idle(&mut self) -> bool {
+        self.line.as_mut().is_none_or(|line| !line.waiting().is_ok_and(|packets| packets > 0))
     }
 
     /// Puts a classifier on all devices.

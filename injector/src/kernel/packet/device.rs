@@ -70,12 +70,7 @@ impl Devices {
         self.known.iter().map(|(&index, name)| Device { index, name: name.clone() })
     }
 
-    /// Waits for the next changes, in their order. Nothing is lost if the future is dropped.
-    pub async fn changes(&mut self) -> Result<Vec<Change>, PacketError> {
-        std::future::poll_fn(|context| self.poll_changes(context)).await
-    }
-
-    /// The same for whoever waits for several namespaces.
+    /// The next changes, in their order, for whoever waits for several namespaces.
     pub(crate) fn poll_changes(
         &mut self,
         context: &mut Context<'_>,

@@ -89,12 +89,9 @@ impl Mechanism {
             match self {
                 Self::Tcx => tcx::attach(program.as_fd(), LOOPBACK, Side::Egress).map(drop),
                 Self::Clsact => {
-                    match clsact::attach(&mut Rtnetlink::open()?, LOOPBACK, Side::Egress, program.as_fd(), 0)
-                    {
-                        Ok(()) => Ok(()),
-                        Err(Refusal::System(error)) => Err(error),
-                        Err(Refusal::Occupied(_)) => Err(std::io::ErrorKind::ResourceBusy.into()),
-                    }
+                    let mut socket = Rtnetlink::open()?;
+                    clsact::attach(&mut socket, LOOPBACK, Side::Egress, program.as_fd(), 0)?;
+                    Ok(())
                 }
             }
         })

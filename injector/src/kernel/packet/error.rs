@@ -120,13 +120,15 @@ impl PacketError {
                  namespaces) and CAP_SYS_PTRACE (to find those of others)"
                     .into()
             }
-            Self::Line { .. } => {
+            Self::Line { source, .. }
+                if matches!(source.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOENT)) =>
+            {
                 "use a kernel with CONFIG_VETH and CONFIG_NET_SCH_FQ (modules veth and sch_fq)".into()
             }
             Self::Open { .. } => "check that the process is still there".into(),
             Self::Remove { device, side, .. } => format!("see `tc filter show dev {device} {side}`"),
             Self::Attach { device, .. } => format!("see `tc qdisc show dev {device}` and the kernel log"),
-            Self::Enter { .. } | Self::List { .. } => "see the kernel log".into(),
+            Self::Enter { .. } | Self::List { .. } | Self::Line { .. } => "see the kernel log".into(),
         }
     }
 

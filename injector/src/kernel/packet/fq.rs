@@ -44,32 +44,15 @@ pub(super) fn set(socket: &mut Rtnetlink, device: u32, room: Queue, anew: bool) 
     socket.change(libc::RTM_NEWQDISC, flags, &fixed, &attributes)
 }
 
-/// How full it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fill {
-    /// Packets that wait.
-    pub packets: u32,
-    /// Their bytes.
-    pub bytes: u32,
-    /// Packets that it has dropped so far.
-    pub drops: u32,
-}
-
-/// Looks at the queue of a device.
-pub(super) fn fill(socket: &mut Rtnetlink, device: u32) -> io::Result<Fill> {
-    /// include/uapi/linux/gen_stats.h: `gnet_stats_queue` is qlen, backlog, drops, requeues, overlimits.
+/// How many packets wait in the queue of a device.
+pub(super) fn waiting(socket: &mut Rtnetlink, device: u32) -> io::Result<u32> {
+    /// include/uapi/linux/gen_stats.h: `gnet_stats_queue` begins with qlen.
     const TCA_STATS2: u16 = 7;
     const TCA_STATS_QUEUE: u16 = 3;
     const DEVICE: usize = 4;
     let found = socket.list(libc::RTM_GETQDISC, &header(device, 0, 0, 0), &[])?;
     let ours = found.iter().find(|one| one.field(DEVICE) == device && kind_of(one) == "fq");
     let statistics = ours.and_then(|one| attribute(one.attribute(TC_HEADER, TCA_STATS2)?, TCA_STATS_QUEUE));
-    let word = |at: usize| -> Option<u32> {
-        Some(u32::from_ne_bytes(statistics?.get(4 * at..4 * at + 4)?.try_into().ok()?))
-    };
-    Ok(Fill {
-        packets: word(0).unwrap_or_default(),
-        bytes: word(1).unwrap_or_default(),
-        drops: word(2).unwrap_or_default(),
-    })
+    let packets = statistics.and_then(|all| all.first_chunk()).map_or(0, |first| u32::from_ne_bytes(*first));
+    Ok(packets)
 }

@@ -14,10 +14,10 @@ use std::{
 use injector_common::packet::{EGRESS, INGRESS};
 
 use super::{
-    clsact::{self, Refusal},
+    clsact,
     egress::{Mechanism, Side},
     error::PacketError,
-    fq::{self, Fill},
+    fq,
     namespace::NetNs,
     offload,
     rtnetlink::Rtnetlink,
@@ -97,10 +97,10 @@ impl Lines {
         let name = name(self.plan);
         let ends = (End { name: &name, index: near }, End { name: &format!("far{far}"), index: far });
         let own = self.own.as_fd();
+        let socket = self.own.run(Rtnetlink::open)?.map_err(failed("reach its far end"))?;
         namespace
             .run(|| veth::make(&mut Rtnetlink::open()?, ends.0, (ends.1, own)))?
             .map_err(failed("make its devices"))?;
-        let socket = self.own.run(Rtnetlink::open)?.map_err(failed("reach its far end"))?;
         // From here on dropping it removes the devices.
         let mut laid = Laid {
             namespace: Arc::clone(namespace),
@@ -135,12 +135,8 @@ impl Lines {
         match self.mechanism {
             Mechanism::Tcx => tcx::attach(program.as_fd(), device, side).map(Some),
             Mechanism::Clsact => {
-                match clsact::attach(&mut Rtnetlink::open()?, device, side, program.as_fd(), self.plan.into())
-                {
-                    Ok(()) => Ok(None),
-                    Err(Refusal::System(error)) => Err(error),
-                    Err(Refusal::Occupied(_)) => Err(io::ErrorKind::ResourceBusy.into()),
-                }
+                clsact::attach(&mut Rtnetlink::open()?, device, side, program.as_fd(), self.plan.into())?;
+                Ok(None)
             }
         }
     }
@@ -171,10 +167,13 @@ impl Laid {
         if let Some(queue) = needs.queue.filter(|_| needs.queue != self.serves.queue) {
             let anew = self.serves.queue.is_none();
             fq::set(&mut self.socket, self.far, queue, anew).map_err(failed("make its queue (fq)"))?;
+            // Each as soon as it is done: if what follows fails, it is not done once more.
+            self.serves.queue = Some(queue);
         }
         if needs.splits && !self.serves.splits {
             let split = self.namespace.run(|| veth::split(&mut Rtnetlink::open()?, near))?;
             split.map_err(failed("have super-packets taken apart"))?;
+            self.serves.splits = true;
         }
         if needs.checksums && !self.serves.checksums {
             let made = self.namespace.run(|| offload::make_checksums(&self.name))?;
@@ -184,9 +183,9 @@ impl Laid {
         Ok(())
     }
 
-    /// How full its queue is.
-    pub fn fill(&mut self) -> io::Result<Fill> {
-        if self.serves.queue.is_some() { fq::fill(&mut self.socket, self.far) } else { Ok(Fill::default()) }
+    /// How many packets wait in it.
+    pub fn waiting(&mut self) -> io::Result<u32> {
+        if self.serves.queue.is_some() { fq::waiting(&mut self.socket, self.far) } else { Ok(0) }
     }
 }
 

@@ -25,7 +25,6 @@ pub use self::{
     device::{Change, Device, Devices},
     egress::{Attachment, Classifier, Mechanism, Side},
     error::PacketError,
-    fq::Fill,
     leftover::{Filters, sweep},
     line::{LinePrograms, Lines, works as line_works},
     namespace::{NetNs, in_a_fresh_one, namespaces_of},
