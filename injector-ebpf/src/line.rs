@@ -78,8 +78,8 @@ pub fn wanted(skb: *mut __sk_buff) -> Option<&'static mut Passage> {
     transit::passage().filter(|passage| passage.carried != 0)
 }
 
-/// One rule of the loop: notes whether there is one for which the packet has to be carried, unless one answers it, which is
-/// done where the packet is about to leave.
+/// One rule of the loop: notes whether there is one for which the packet has to be carried, unless one answers it,
+/// which is done where the packet is about to leave.
 unsafe extern "C" fn seek(index: u64, _: *mut c_void) -> i64 {
     let Some(passage) = transit::passage() else { return 1 };
     let Some(number) = SLOTS.get(passage.base + index as u32).map(|slot| slot.rule) else { return 1 };
