@@ -9,6 +9,7 @@ use super::{
     dry_run,
     exit::{Code, Failure},
     live::View,
+    news::News,
     output::{self, Log},
     runtime,
 };
@@ -95,15 +96,15 @@ impl Attach {
             .map_err(|error| Failure::other(format!("cannot wait for signals: {error}"), ""))?;
         let mut guard = injector.apply(plan, Start::Now)?;
         output::begun(guard.plan(), &names, self.behaviour.seed.is_none());
-        let notes = guard.plan().notes.len();
-        let watched = watch(&mut guard, &signals, &mut log).await;
+        let mut news = News::of(&guard);
+        let watched = watch(&mut guard, &signals, &mut news, &mut log).await;
         let report = guard.finish(|record| log.write(&record))?;
         log.flush();
         if self.behaviour.json {
             output::print_json(&report)?;
-            output::warnings(&report, notes);
+            output::warnings(&report, news.told());
         } else {
-            output::report(&report, notes);
+            output::report(&report, news.told());
         }
         watched?;
         Ok(output::verdict(&report, self.behaviour.expect_fired))
@@ -111,7 +112,7 @@ impl Attach {
 }
 
 /// Until the plan ends, or the person has seen enough.
-async fn watch(guard: &mut Guard, signals: &Signals, log: &mut Log) -> Result<(), Failure> {
+async fn watch(guard: &mut Guard, signals: &Signals, news: &mut News, log: &mut Log) -> Result<(), Failure> {
     let mut view = View::begin();
     loop {
         tokio::select! {
@@ -129,6 +130,7 @@ async fn watch(guard: &mut Guard, signals: &Signals, log: &mut Log) -> Result<()
                 return Ok(());
             }
             () = view.due() => view.show(&guard.rules()?),
+            () = news.due() => news.tell(guard),
         }
     }
 }

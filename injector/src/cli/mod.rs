@@ -8,6 +8,7 @@ mod dry_run;
 mod effects;
 mod exit;
 mod live;
+mod news;
 mod output;
 mod plans;
 mod ps;

@@ -97,8 +97,8 @@ pub(super) fn shortened(note: &str) -> String {
     format!("{}, … (--dry-run shows all)", shown.rsplit_once(", ").map_or(shown, |(whole, _)| whole))
 }
 
-/// The closing table, with a loud word for rules that did nothing.
-pub(super) fn report(report: &Report, began_with: usize) {
+/// The closing table, with a loud word for rules that did nothing. `told`: so many notes were told before.
+pub(super) fn report(report: &Report, told: usize) {
     let mut table = table(&["rule", "matched", "fired", "suppressed", ""]);
     for rule in &report.rules {
         let total: u64 = rule.suppressed.values().sum();
@@ -112,11 +112,11 @@ pub(super) fn report(report: &Report, began_with: usize) {
         ]);
     }
     let _ = io::stderr().write_all(trimmed(&table).as_bytes());
-    warnings(report, began_with);
+    warnings(report, told);
 }
 
 /// What must not be overlooked, whatever form the report has.
-pub(super) fn warnings(report: &Report, began_with: usize) {
+pub(super) fn warnings(report: &Report, told: usize) {
     for rule in report.rules.iter().filter(|rule| !rule.removed) {
         if rule.matched == 0 {
             note(format_args!("WARNING: rule {} never matched: `{}`", rule.rule, rule.text));
@@ -146,7 +146,7 @@ pub(super) fn warnings(report: &Report, began_with: usize) {
     if report.lost_cgroups > 0 {
         note(format_args!("warning: {} cgroups below the target did not fit the table", report.lost_cgroups));
     }
-    for text in report.notes.iter().skip(began_with) {
+    for text in report.notes.iter().skip(told) {
         note(format_args!("note: {text}"));
     }
 }

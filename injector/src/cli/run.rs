@@ -8,6 +8,7 @@ use super::{
     arguments::{Behaviour, Rules, injector},
     dry_run,
     exit::{Code, Failure},
+    news::News,
     output::{self, Log},
     runtime,
 };
@@ -67,10 +68,10 @@ impl Run {
         let mut guard = injector.target(Target::Cgroup(cgroup)).apply(plan, Start::AtExec)?;
         let names = [format!("command {}", command.name())];
         output::begun(guard.plan(), &names, self.behaviour.seed.is_none());
-        let notes = guard.plan().notes.len();
+        let mut news = News::of(&guard);
 
         command.start(&signals)?;
-        let watched = watch(&mut guard, &mut command, &signals, &mut log).await;
+        let watched = watch(&mut guard, &mut command, &signals, &mut news, &mut log).await;
         let report = end(guard, &mut log);
         let mut failures = Vec::new();
         let code = match watched {
@@ -99,7 +100,7 @@ impl Run {
             }
         }
         match report {
-            Ok(report) => failures.push(self.tell(&report, notes)),
+            Ok(report) => failures.push(self.tell(&report, news.told())),
             Err(error) => {
                 output::failure(&error);
                 failures.push(Code::FAILED);
@@ -111,13 +112,13 @@ impl Run {
         Ok(if code.is_ok() && failed { Code::RUN_FAILED } else { code })
     }
 
-    fn tell(&self, report: &Report, notes: usize) -> Code {
+    fn tell(&self, report: &Report, told: usize) -> Code {
         if self.behaviour.json {
             // On stderr: stdout is the command's.
             output::json_aside(report);
-            output::warnings(report, notes);
+            output::warnings(report, told);
         } else {
-            output::report(report, notes);
+            output::report(report, told);
         }
         output::verdict(report, self.behaviour.expect_fired)
     }
@@ -132,6 +133,7 @@ async fn watch(
     guard: &mut Guard,
     command: &mut Command,
     signals: &Signals,
+    news: &mut News,
     log: &mut Log,
 ) -> Result<Option<i32>, Failure> {
     loop {
@@ -148,6 +150,7 @@ async fn watch(
                 return Ok(None);
             }
             received = signals.next() => forward(command, received)?,
+            () = news.due() => news.tell(guard),
         }
     }
 }

@@ -204,6 +204,11 @@ impl Guard {
         self.texts.iter().zip(0..).map(report).collect()
     }
 
+    /// What the user ought to know, the plan's own notes first, and then as it comes.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// Ends the faults, takes the programs off, hands out the last events and reports.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use injector_tests::{
     cgroup::{Scratch, spawn_in},
     injector::Injector,
     network::Http,
+    patience,
     residue::{Census, Exceptions},
     victim,
 };
@@ -122,6 +123,10 @@ fn a_change_does_not_reach_who_came_in_a_target_s_place() -> Result<()> {
         .expect(0)?;
     assert_eq!(visit(&other, "tcp", LOCAL, http.port)?, ["connect EIO"]);
     assert_eq!(visit(&target, "tcp", LOCAL, http.port)?[0], "connect ok");
-    injector.interrupt()?.expect(0)?;
+    // That it went is said at once, and once.
+    let said = || injector.stderr().matches("went away").count();
+    patience::until("a word on the target", patience::LONG, || Ok(said() == 1))?;
+    let told = injector.interrupt()?.expect(0)?.stderr;
+    assert_eq!(told.matches("went away").count(), 1, "{told}");
     Ok(())
 }
