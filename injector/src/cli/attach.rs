@@ -98,7 +98,7 @@ impl Attach {
         output::begun(guard.plan(), &names, self.behaviour.seed.is_none());
         let mut news = News::of(&guard);
         let watched = watch(&mut guard, &signals, &mut news, &mut log).await;
-        let report = guard.finish(|record| log.write(&record))?;
+        let report = guard.finish(false, |record| log.write(&record))?;
         log.flush();
         if self.behaviour.json {
             output::print_json(&report)?;

@@ -72,7 +72,9 @@ impl Run {
 
         command.start(&signals)?;
         let watched = watch(&mut guard, &mut command, &signals, &mut news, &mut log).await;
-        let report = end(guard, &mut log);
+        // A command that runs on is waited for.
+        let stays = !matches!(watched, Ok(Some(_)));
+        let report = end(guard, stays, &mut log);
         let mut failures = Vec::new();
         let code = match watched {
             Ok(Some(code)) => code,
@@ -124,8 +126,8 @@ impl Run {
     }
 }
 
-fn end(guard: Guard, log: &mut Log) -> Result<Report, Failure> {
-    Ok(guard.finish(|record| log.write(&record))?)
+fn end(guard: Guard, stays: bool, log: &mut Log) -> Result<Report, Failure> {
+    Ok(guard.finish(stays, |record| log.write(&record))?)
 }
 
 /// Until the command or the plan has ended: the command's exit code, if it was the command.

@@ -209,11 +209,12 @@ impl Guard {
         &self.notes
     }
 
-    /// Ends the faults, takes the programs off, hands out the last events and reports.
+    /// Ends the faults, takes the programs off, hands out the last events and reports. `stays`: will this process go
+    /// on for long? Else some of it is left to the kernel, which does it when the process has ended.
     ///
     /// # Errors
     /// The counters cannot be read.
-    pub fn finish(mut self, mut record: impl FnMut(Record)) -> Result<Report, EngineError> {
+    pub fn finish(mut self, stays: bool, mut record: impl FnMut(Record)) -> Result<Report, EngineError> {
         self.installation.shared().deadline.store(0, Relaxed);
         let skipped = self.installation.misses().into_iter().collect();
         let mut clean = true;
@@ -224,7 +225,7 @@ impl Guard {
                 self.notes.push(format!("clean-up is incomplete: {error}"));
             }
         }
-        self.installation.detach();
+        self.installation.detach(stays);
         while let Some(item) = self.ring.next() {
             Record::read(&item, &self.texts).into_iter().for_each(&mut record);
         }

@@ -12,7 +12,7 @@ use injector_common::{shared::Shared, thread::EXEMPT};
 use super::{
     clock,
     installation::{InstallError, Installation},
-    nap::{Barrier, Helper, Lost, Napper},
+    nap::{Barrier, Lost, Napper, Watch},
     syscall::nap::End,
 };
 
@@ -30,7 +30,7 @@ pub struct Shortfall {
 pub(super) struct Naps {
     napper: Option<Napper>,
     /// What is left of the helpers, when everybody is awake.
-    watchdog: Option<Helper>,
+    watch: Option<Watch>,
     /// As long as it is there, somebody may be in a program that sleeps, or between two.
     barrier: Option<Barrier>,
     /// Programs that were taken off while somebody may have slept in front of them.
@@ -92,14 +92,14 @@ impl Naps {
     /// Wakes everybody.
     pub(super) fn wake(&mut self) {
         if let Some(napper) = self.napper.take() {
-            self.watchdog = Some(napper.end());
+            self.watch = Some(napper.end());
         }
     }
 
     /// Lets go of the programs, whose links are gone, when nobody comes to them any more. That can take as long
     /// as somebody sleeps in other people's programs, so it is not waited for.
     pub(super) fn release(&mut self) {
-        self.watchdog = None;
+        self.watch = None;
         let Some(barrier) = self.barrier.take() else { return };
         let retired = std::mem::take(&mut self.retired);
         let release = || {
@@ -113,7 +113,7 @@ impl Naps {
     /// The same when the injector is about to end: all is left to the kernel, which does it when the watchdog,
     /// too, has ended. So nobody waits for that either.
     pub(super) fn leave(&mut self) {
-        std::mem::forget((self.watchdog.take(), self.barrier.take(), std::mem::take(&mut self.retired)));
+        std::mem::forget((self.watch.take(), self.barrier.take(), std::mem::take(&mut self.retired)));
     }
 }
 

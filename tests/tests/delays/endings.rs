@@ -7,7 +7,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use injector_tests::{
-    injector::{Finished, Running},
+    injector::{Finished, Injector, Running},
+    patience,
     residue::{Census, Exceptions},
 };
 use nix::sys::signal::Signal;
@@ -89,6 +90,28 @@ fn who_is_killed_in_his_sleep_dies() -> Result<()> {
     caller.child.wait()?;
     ensure!(start.elapsed() < SLACK, "{:?}", start.elapsed());
     injector.finish()?.expect(0)?;
+    census.gone(Exceptions::None)?;
+    Ok(())
+}
+
+/// The injector stays for the command's sake; what made calls wait does not.
+#[test]
+fn no_helper_outlives_the_rules_of_a_command() -> Result<()> {
+    const HELPERS: [&str; 3] = ["injector-naps", "injector-bed", "injector-watch"];
+    if !can_delay()? {
+        return Ok(());
+    }
+    let census = Census::take()?;
+    let words = ["run", "--for", "3s", "-e", "inject=fsync@64:delay_enter=20ms"];
+    let mut injector = Injector::new(words)?.command(&["sleep", "1000"]).start()?;
+    injector.begun()?;
+    HELPERS.into_iter().try_for_each(|name| helper(name).map(drop))?;
+    patience::until("the end of the helpers", patience::LONG, || {
+        Ok(HELPERS.into_iter().all(|name| helper(name).is_err()))
+    })?;
+    ensure!(!injector.has_ended()?);
+    injector.signal(Signal::SIGTERM)?;
+    injector.finish()?.expect(128 + Signal::SIGTERM as i32)?;
     census.gone(Exceptions::None)?;
     Ok(())
 }

@@ -171,13 +171,18 @@ impl Installation {
         Ok(gate)
     }
 
-    /// Takes everything off the kernel's functions and cgroups; maps and counters stay readable.
-    pub fn detach(&mut self) {
+    /// Takes everything off the kernel's functions and cgroups; maps and counters stay readable. `stays`: will this
+    /// process go on?
+    pub fn detach(&mut self, stays: bool) {
         self.naps.wake();
         for program in std::mem::take(&mut self.calls) {
             self.let_go(program.attached.retire());
         }
-        self.naps.leave();
+        if stays {
+            self.naps.release();
+        } else {
+            self.naps.leave();
+        }
         self.lineage.clear();
         self.sockets = None;
         self.ingress = None;

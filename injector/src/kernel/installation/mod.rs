@@ -308,6 +308,6 @@ impl Installation {
 
 impl Drop for Installation {
     fn drop(&mut self) {
-        self.detach();
+        self.detach(false);
     }
 }

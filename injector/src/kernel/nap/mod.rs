@@ -20,7 +20,7 @@ mod watchdog;
 mod wire;
 
 use std::{
-    io, mem,
+    io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::atomic::Ordering::Relaxed,
     thread,
@@ -36,11 +36,11 @@ use rustix::process::{PidfdFlags, getpid, pidfd_open};
 pub use self::trial::{Lateness, lateness};
 pub(super) use self::{
     barrier::{Barrier, Numbers, WAITS_FOR_SLEEPERS},
-    helper::Helper,
     session::Session,
 };
 use self::{
     beds::Beds,
+    helper::Helper,
     pulse::{Observer, Pulse, STALLED},
     server::Server,
     watchdog::Watchdog,
@@ -71,9 +71,7 @@ pub struct Lost(&'static str);
 /// The three processes. Dropping it wakes everybody and ends them.
 #[derive(Debug)]
 pub struct Napper {
-    // In this order: with the server all naps end.
-    server: Helper,
-    watchdog: Helper,
+    watch: Watch,
     sleeper: Helper,
     pulse: Pulse,
     observer: Observer,
@@ -84,6 +82,18 @@ pub struct Napper {
         reason = "open as long as the injector or the watchdog lives: that is how the others know"
     )]
     alive: OwnedFd,
+}
+
+/// The watchdog, and what it uses of the table of descriptors that it has in common with the injector.
+#[derive(Debug)]
+pub(super) struct Watch {
+    // In this order: what the watchdog uses is closed when it has ended.
+    watchdog: Helper,
+    server: Helper,
+    #[expect(dead_code, reason = "the watchdog's: by it, it sees the injector end")]
+    own: OwnedFd,
+    #[expect(dead_code, reason = "the watchdog's: with it, it has the kernel end all requests")]
+    switch: OwnedFd,
 }
 
 impl Napper {
@@ -143,15 +153,14 @@ impl Napper {
             Watchdog { injector, server, switch, shared }.run(&pulse);
         })
         .map_err(fork())?;
-        // Its own from here on: it has the same table of descriptors.
-        mem::forget((own, switch));
+        let watch = Watch { watchdog, server, own, switch };
         let observer = Observer::default();
-        Ok(Self { server, watchdog, sleeper, pulse, observer, beds, bed, alive })
+        Ok(Self { watch, sleeper, pulse, observer, beds, bed, alive })
     }
 
     /// The helpers' processes, which no rule may meet.
     pub fn processes(&self) -> [BorrowedFd<'_>; 3] {
-        [self.server.pidfd(), self.watchdog.pidfd(), self.sleeper.pidfd()]
+        [self.watch.server.pidfd(), self.watch.watchdog.pidfd(), self.sleeper.pidfd()]
     }
 
     /// The sleeper's number in the initial pid namespace, and where in its memory the places begin.
@@ -165,11 +174,12 @@ impl Napper {
     /// # Errors
     /// Delays have ended, for good.
     pub fn check(&mut self, period: Duration) -> Result<(), Lost> {
-        if self.server.is_gone() || self.sleeper.is_gone() || self.watchdog.is_gone() {
+        let helpers = [&self.watch.server, &self.watch.watchdog, &self.sleeper];
+        if helpers.into_iter().any(Helper::is_gone) {
             return Err(Lost("was ended from outside"));
         }
         if !self.observer.sees_life(&self.pulse, period) {
-            helper::kill(self.server.pidfd());
+            helper::kill(self.watch.server.pidfd());
             return Err(Lost("did not answer any more, and was ended"));
         }
         Ok(())
@@ -181,12 +191,12 @@ impl Napper {
     }
 
     /// Wakes everybody, for good, and waits for them to say so. What is left is the watchdog.
-    pub(super) fn end(self) -> Helper {
+    pub(super) fn end(self) -> Watch {
         /// Whoever is awake needs a processor, and some are given little time on one.
         const PATIENCE: Duration = Duration::from_secs(2);
-        self.server.kill();
+        self.watch.server.kill();
         self.beds.left(PATIENCE);
-        self.watchdog
+        self.watch
     }
 }
 
