@@ -98,7 +98,7 @@ fn owner(pid: u32, plan: &LivePlan) -> Option<OwnedFd> {
 fn gone(plan: &LivePlan, patience: Duration) -> Result<bool, Failure> {
     let end = Instant::now() + patience;
     loop {
-        if !plans::all()?.iter().any(|live| live.header.plan == plan.header.plan) {
+        if !plan.is_listed().map_err(|error| plans::refused("look for", plan, &error))? {
             return Ok(true);
         }
         if Instant::now() >= end {

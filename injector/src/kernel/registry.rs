@@ -83,6 +83,17 @@ impl LivePlan {
         Mailbox::open(self.header.requests_map, self.header.answers_map)
     }
 
+    /// Is it still there? Looks at its own map and at no other: a program array that is opened and closed in the
+    /// moment in which its last owner goes stays for ever (kernel/bpf/arraymap.c, `prog_array_map_clear` takes a
+    /// reference for work that is on its way already).
+    pub fn is_listed(&self) -> io::Result<bool> {
+        match sys::open_map(self.map) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Ends its faults at once, in the kernel, whatever its injector does.
     pub fn halt(&self) -> io::Result<()> {
         self.shared()?.deadline.store(0, Relaxed);
