@@ -82,7 +82,7 @@ pub fn leave(skb: *mut __sk_buff, cgroup: u64) -> i64 {
             // SAFETY: no pointers.
             return unsafe { bpf_redirect(NOWHERE, 0) };
         }
-        // It goes on without what wants time, see there.
+        // Rules that want time cannot have it; all others are asked here.
         passage.barred = CARRIED;
     }
     let Some(passage) = ask() else { return TC_NEXT };

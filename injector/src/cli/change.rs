@@ -16,7 +16,7 @@ use super::{
 use crate::{
     engine::{
         self,
-        request::{Answer, PATIENCE, Request},
+        request::{Answer, PATIENCE, Request, Until},
     },
     kernel::{
         clock,
@@ -83,12 +83,11 @@ impl Change {
         if let Some(change) = change {
             told(&plan, &change);
         }
-        match &self.duration {
-            Some(text) if text == "forever" => {
-                output::note(format_args!("plan {} has no end of its own", plans::name(&plan)));
-            }
-            Some(text) => output::note(format_args!("plan {} ends in {text}", plans::name(&plan))),
-            None => {}
+        let name = plans::name(&plan);
+        match (request.until, &self.duration) {
+            (Some(Until::Forever), _) => output::note(format_args!("plan {name} has no end of its own")),
+            (_, Some(text)) => output::note(format_args!("plan {name} ends in {text}")),
+            (_, None) => {}
         }
         Ok(Code::OK)
     }

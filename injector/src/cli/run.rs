@@ -75,7 +75,7 @@ impl Run {
         // A command that runs on is waited for.
         let stays = !matches!(watched, Ok(Some(_)));
         let report = end(guard, stays, &mut log);
-        let mut failures = Vec::new();
+        let mut failed = watched.is_err();
         let code = match watched {
             Ok(Some(code)) => code,
             // The plan has ended and is gone; the command runs on, and we stay for its signals and its code.
@@ -83,7 +83,6 @@ impl Run {
             Err(failure) => {
                 output::failure(&failure);
                 output::note("the command runs on without faults");
-                failures.push(failure.code);
                 accompany(&mut command, &signals).await?
             }
         };
@@ -98,19 +97,18 @@ impl Run {
             )),
             Err(error) => {
                 output::failure(&error.into());
-                failures.push(Code::UNCLEAN);
+                failed = true;
             }
         }
         match report {
-            Ok(report) => failures.push(self.tell(&report, news.told())),
+            Ok(report) => failed |= !self.tell(&report, news.told()).is_ok(),
             Err(error) => {
                 output::failure(&error);
-                failures.push(Code::FAILED);
+                failed = true;
             }
         }
         // The command's own code stands, whatever becomes of our report.
         let code = Code::of_command(code);
-        let failed = failures.iter().any(|code| !code.is_ok());
         Ok(if code.is_ok() && failed { Code::RUN_FAILED } else { code })
     }
 

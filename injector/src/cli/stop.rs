@@ -48,10 +48,11 @@ impl Stop {
         let mut halted = Vec::new();
         for plan in &plans {
             match plan.halt() {
-                Ok(()) => halted.push(plan),
-                // It has ended meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => halted.push(plan),
-                Err(error) => _ = refused.get_or_insert(plans::refused("stop", plan, &error)),
+                // One that is not found has ended meanwhile.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    refused.get_or_insert(plans::refused("stop", plan, &error));
+                }
+                _ => halted.push(plan),
             }
         }
         for plan in halted {
