@@ -75,6 +75,8 @@ mod syscall;
 mod task;
 #[cfg(target_arch = "bpf")]
 mod transit;
+#[cfg(target_arch = "bpf")]
+mod zeroes;
 
 /// Never reached: the verifier refuses a program in which it could be.
 #[cfg(target_arch = "bpf")]

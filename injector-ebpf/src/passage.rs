@@ -14,11 +14,12 @@ use injector_common::{
 use crate::{
     atomic,
     maps::{SHARED, SLOTS, Task, plan_alive},
-    object::{self, object_meant, object_opened},
+    object::{self, Object, object_meant, object_opened},
     rules::uses,
     signal,
     subject::{self, Subject},
     task::Call,
+    zeroes,
 };
 
 /// See the module.
@@ -43,6 +44,9 @@ pub struct Passage {
     pub now: u64,
     /// What the call has come to, if it has run.
     pub outcome: Option<i64>,
+    /// Offset of the register whose descriptor the thread's object was found by, plus one; 0 for none. The next rule
+    /// that asks about it finds the path there.
+    pub opened: u32,
     /// Does the plan still act?
     pub alive: bool,
     /// Has a rule decided?
@@ -78,13 +82,14 @@ impl Passage {
             task,
             call: *call,
             backend,
-            calls: [0; 2],
-            operations: [0; 2],
+            calls: [zeroes::word(), zeroes::word()],
+            operations: [zeroes::word(), zeroes::word()],
             mask: 0,
             state,
             place,
             now,
             outcome: None,
+            opened: 0,
             alive: plan_alive(now),
             decided: false,
             value: 0,
@@ -125,7 +130,7 @@ impl Passage {
 
     /// Does the rule mean the file or the socket? `None` if there is no memory to find out.
     #[inline(always)]
-    pub fn object_meant(&self, slot: &Slot) -> Option<bool> {
+    pub fn object_meant(&mut self, slot: &Slot) -> Option<bool> {
         if slot.mask != 0 && slot.mask & self.mask == 0 {
             return Some(false);
         }
@@ -140,12 +145,22 @@ impl Passage {
         if self.backend == BACKEND_HOOK || self.backend == BACKEND_NAP_HOOK {
             return Some(object_meant(object, wanted) != 0);
         }
-        object_opened(object, self.call.register(slot.descriptor) as u32);
+        self.open(object, slot.descriptor);
         let meant = object_meant(object, wanted) != 0;
         if meant || slot.other == slot.descriptor {
             return Some(meant);
         }
-        object_opened(object, self.call.register(slot.other) as u32);
+        self.open(object, slot.other);
         Some(object_meant(object, wanted) != 0)
+    }
+
+    /// Turns the thread's object to the open file whose number is in the register at `offset`, unless it is that
+    /// already: a path is found once a call, however many rules ask.
+    #[inline(always)]
+    fn open(&mut self, object: *mut Object, offset: u16) {
+        if self.opened != u32::from(offset) + 1 {
+            self.opened = u32::from(offset) + 1;
+            object_opened(object, self.call.register(offset) as u32);
+        }
     }
 }

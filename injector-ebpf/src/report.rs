@@ -23,7 +23,7 @@ use crate::{
     object::{Object, TEXT},
     passage::Passage,
     rules::uses,
-    task, transit,
+    task, transit, zeroes,
 };
 
 /// Is anybody told?
@@ -98,7 +98,7 @@ unsafe fn tell(event: *mut Event, passage: &Passage, number: u32, rule: &Rule, d
         (*event).ns_pid = task::number_in_namespace(task::leader(passage.task).cast());
         (*event).ns_tid = task::number_in_namespace(passage.task.cast());
         bpf_get_current_comm((&raw mut (*event).comm).cast(), 16);
-        (*event).cgroup = task::cgroup_number(passage.task);
+        (*event).cgroup = bpf_get_current_cgroup_id();
         (*event).backend = passage.backend;
         (*event).abi = passage.call.abi;
         (*event).call = passage.call.number;
@@ -113,7 +113,7 @@ unsafe fn tell(event: *mut Event, passage: &Passage, number: u32, rule: &Rule, d
         (*event).operation = 0;
         (*event)._pad = 0;
         passage.call.args(&mut (*event).args);
-        (*event).packet = Packet::default();
+        zeroes::fill(&raw mut (*event).packet);
     }
 }
 
@@ -125,7 +125,7 @@ pub fn packet(passage: &transit::Passage, (number, rule): (u32, &Rule), decision
     unsafe {
         let event = entry.as_mut_ptr();
         // What is not said below is about tasks.
-        event.write_bytes(0, 1);
+        zeroes::fill(event);
         (*event).schema = SCHEMA;
         (*event).rule = number;
         (*event).time = passage.now;
@@ -152,7 +152,7 @@ pub fn refused(peer: &Packet, (number, rule): (u32, &Rule), decision: u64) {
     // SAFETY: as in `call`; the helpers take no arguments, or room for 16 bytes.
     unsafe {
         let event = entry.as_mut_ptr();
-        event.write_bytes(0, 1);
+        zeroes::fill(event);
         (*event).schema = SCHEMA;
         (*event).rule = number;
         (*event).time = bpf_ktime_get_boot_ns();

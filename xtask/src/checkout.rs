@@ -26,9 +26,9 @@ pub(crate) fn injector() -> PathBuf {
     target().join("release/injector")
 }
 
-/// The linked BPF object, which the product embeds.
+/// The BPF object, which the product embeds.
 pub(crate) fn bpf_object() -> PathBuf {
-    target().join("bpf/bpfel-unknown-none/release/injector-ebpf")
+    target().join("bpf/injector.bpf.o")
 }
 
 /// `path` as a person in the current folder would write it.

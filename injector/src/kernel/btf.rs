@@ -6,7 +6,9 @@
 //! the bytes answers everything.
 //! The format: Documentation/bpf/btf.rst in the kernel's source.
 
-use std::{collections::HashMap, fs, io, path::Path};
+use std::{ffi::CStr, fs, hash::BuildHasher, io, path::Path};
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 /// Record kinds, by their number in bits 24 to 28 of `info`.
 mod kind {
@@ -53,13 +55,25 @@ pub enum BtfError {
 
 /// The kernel's types: functions by name, and the records of structures.
 pub struct KernelBtf {
+    records: Records,
+    functions: Index,
+    structures: Index,
+    typedefs: Index,
+}
+
+/// The bytes, and where in them each record and the strings are.
+struct Records {
     bytes: Vec<u8>,
     strings: usize,
     /// Byte offset of each type's record; id 0 is void.
-    records: Vec<usize>,
-    functions: HashMap<String, u32>,
-    structures: HashMap<String, u32>,
-    typedefs: HashMap<String, u32>,
+    starts: Vec<usize>,
+}
+
+/// Ids of one kind by their names. The names stay in the bytes: copies of 60,000 of them took a fifth of a start.
+#[derive(Default)]
+struct Index {
+    ids: HashTable<u32>,
+    hasher: DefaultHashBuilder,
 }
 
 impl KernelBtf {
@@ -81,60 +95,47 @@ impl KernelBtf {
         let types = header + word(&bytes, 8)? as usize;
         let end = types + word(&bytes, 12)? as usize;
         let strings = header + word(&bytes, 16)? as usize;
-        let mut btf = Self {
-            bytes,
-            strings,
-            records: vec![0],
-            functions: HashMap::new(),
-            structures: HashMap::new(),
-            typedefs: HashMap::new(),
-        };
+        let mut records = Records { bytes, strings, starts: vec![0] };
+        let [mut functions, mut structures, mut typedefs] = <[Index; 3]>::default();
         let mut at = types;
         while at < end {
-            let id = u32::try_from(btf.records.len()).map_err(|_| BtfError::Damaged(at))?;
-            let info = btf.word(at + 4)?;
+            let id = u32::try_from(records.starts.len()).map_err(|_| BtfError::Damaged(at))?;
+            let info = records.word(at + 4)?;
             let (kind, length) = ((info >> 24) & 0x1f, (info & 0xffff) as usize);
-            let index = match kind {
-                kind::FUNC => Some(&mut btf.functions),
-                kind::STRUCT => Some(&mut btf.structures),
-                kind::TYPEDEF => Some(&mut btf.typedefs),
-                _ => None,
-            };
-            if let Some(index) = index {
-                let name = name(&btf.bytes, btf.strings + word(&btf.bytes, at)? as usize)?;
-                if !name.is_empty() {
-                    // The first of a name wins, as in the kernel's own search (btf_find_by_name_kind).
-                    index.entry(name.to_owned()).or_insert(id);
-                }
+            records.starts.push(at);
+            match kind {
+                kind::FUNC => functions.insert(id, &records)?,
+                kind::STRUCT => structures.insert(id, &records)?,
+                kind::TYPEDEF => typedefs.insert(id, &records)?,
+                _ => {}
             }
-            btf.records.push(at);
             at += 12 + trailing(kind, length);
         }
-        Ok(btf)
+        Ok(Self { records, functions, structures, typedefs })
     }
 
     /// The id of a function, `None` when the kernel has none of that name or it cannot be traced.
     pub fn function(&self, name: &str) -> Option<u32> {
-        self.functions.get(name).copied()
+        self.functions.find(name, &self.records)
     }
 
     /// The id of the prototype `btf_trace_<name>` of a tracepoint, which a `tp_btf` program attaches to.
     pub fn tracepoint(&self, name: &str) -> Option<u32> {
-        self.typedefs.get(&format!("btf_trace_{name}")).copied()
+        self.typedefs.find(&format!("btf_trace_{name}"), &self.records)
     }
 
     /// The size of a structure, bytes.
     pub fn size(&self, structure: &str) -> Result<u32, BtfError> {
         let missing = || BtfError::NoField { structure: structure.into(), field: "(any)".into() };
-        let &id = self.structures.get(structure).ok_or_else(missing)?;
-        self.word(self.records[id as usize] + 8)
+        let id = self.structures.find(structure, &self.records).ok_or_else(missing)?;
+        self.records.word(self.records.starts[id as usize] + 8)
     }
 
     /// The offset of a field, bytes, also of one in an unnamed structure or union inside.
     pub fn offset(&self, structure: &str, field: &str) -> Result<u32, BtfError> {
         let missing = || BtfError::NoField { structure: structure.into(), field: field.into() };
-        let &id = self.structures.get(structure).ok_or_else(missing)?;
-        self.find(id, field)?.ok_or_else(missing)
+        let id = self.structures.find(structure, &self.records).ok_or_else(missing)?;
+        self.records.find(id, field)?.ok_or_else(missing)
     }
 
     /// The first of several spellings of a field, for one that was renamed between versions.
@@ -148,9 +149,12 @@ impl KernelBtf {
         }
         Err(last.unwrap_or(BtfError::Damaged(0)))
     }
+}
 
+impl Records {
+    /// The offset of a field of the structure or union with this id.
     fn find(&self, id: u32, field: &str) -> Result<Option<u32>, BtfError> {
-        let Some(&at) = self.records.get(id as usize) else { return Ok(None) };
+        let Some(&at) = self.starts.get(id as usize) else { return Ok(None) };
         let info = self.word(at + 4)?;
         if !matches!((info >> 24) & 0x1f, kind::STRUCT | kind::UNION) {
             return Ok(None);
@@ -161,8 +165,8 @@ impl KernelBtf {
             let member = at + 12 + index * 12;
             let bits = self.word(member + 8)?;
             let offset = if bitfields { bits & 0x00ff_ffff } else { bits } / 8;
-            let name = name(&self.bytes, self.strings + self.word(member)? as usize)?;
-            if name == field {
+            let name = self.name(member)?;
+            if name == field.as_bytes() {
                 return Ok(Some(offset));
             }
             if name.is_empty()
@@ -174,8 +178,39 @@ impl KernelBtf {
         Ok(None)
     }
 
+    /// The name whose place among the strings stands at `at`: the first word of a record or a member.
+    fn name(&self, at: usize) -> Result<&[u8], BtfError> {
+        let start = self.strings + self.word(at)? as usize;
+        let rest = self.bytes.get(start..).ok_or(BtfError::Damaged(start))?;
+        CStr::from_bytes_until_nul(rest).map(CStr::to_bytes).map_err(|_| BtfError::Damaged(start))
+    }
+
+    /// The name of the record with this id; empty if it has none.
+    fn name_of(&self, id: u32) -> &[u8] {
+        self.starts.get(id as usize).and_then(|&at| self.name(at).ok()).unwrap_or_default()
+    }
+
     fn word(&self, at: usize) -> Result<u32, BtfError> {
         word(&self.bytes, at)
+    }
+}
+
+impl Index {
+    /// Adds a record, unless it has no name or an earlier one has it: the first of a name wins, as in the kernel's
+    /// own search (kernel/bpf/btf.c, `btf_find_by_name_kind`).
+    fn insert(&mut self, id: u32, records: &Records) -> Result<(), BtfError> {
+        let name = records.name(records.starts[id as usize])?;
+        if !name.is_empty() {
+            let same = |&other: &u32| records.name_of(other) == name;
+            let hash = |&other: &u32| self.hasher.hash_one(records.name_of(other));
+            self.ids.entry(self.hasher.hash_one(name), same, hash).or_insert(id);
+        }
+        Ok(())
+    }
+
+    fn find(&self, name: &str, records: &Records) -> Option<u32> {
+        let name = name.as_bytes();
+        self.ids.find(self.hasher.hash_one(name), |&id| records.name_of(id) == name).copied()
     }
 }
 
@@ -196,12 +231,6 @@ fn word(bytes: &[u8], at: usize) -> Result<u32, BtfError> {
         .and_then(|four| four.try_into().ok())
         .map(u32::from_le_bytes)
         .ok_or(BtfError::Damaged(at))
-}
-
-fn name(bytes: &[u8], at: usize) -> Result<&str, BtfError> {
-    let rest = bytes.get(at..).ok_or(BtfError::Damaged(at))?;
-    let end = rest.iter().position(|&byte| byte == 0).ok_or(BtfError::Damaged(at))?;
-    str::from_utf8(&rest[..end]).map_err(|_| BtfError::Damaged(at))
 }
 
 #[cfg(test)]

@@ -82,13 +82,17 @@ impl Guests<'_> {
             ("INJECTOR_TEST_KERNEL".to_owned(), kernel.name.to_string()),
             // Naming the frames of a debug build costs an emulated processor seconds for each panic.
             ("RUST_BACKTRACE".to_owned(), "0".to_owned()),
+            // libtest tells how long each test took only where it may be unstable.
+            ("RUSTC_BOOTSTRAP".to_owned(), "1".to_owned()),
             // The shared folder is gone with the next runs, and /tmp is the guest's own.
             ("TMPDIR".to_owned(), "/tmp".to_owned()),
         ];
         // One stream for both, so that what a test says stands with its name.
         let mut command: Vec<String> = ["sh", "-c", "exec \"$0\" \"$@\" 2>&1"].map(str::to_owned).to_vec();
         command.push(binary.path.display().to_string());
-        command.extend(["--test-threads=1", "--nocapture"].map(str::to_owned));
+        command.extend(
+            ["--test-threads=1", "--nocapture", "-Zunstable-options", "--report-time"].map(str::to_owned),
+        );
         command.extend(self.filter.map(str::to_owned));
         let outcome = guest.run(&command)?;
         let cases = cases(&String::from_utf8_lossy(&outcome.stdout));

@@ -6,6 +6,7 @@ mod binaries;
 mod guests;
 mod report;
 
+use std::cmp::Reverse;
 use std::num::NonZero;
 use std::process::Stdio;
 use std::thread;
@@ -15,7 +16,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use self::guests::{Guests, Run};
-use self::report::{Counts, Verdict};
+use self::report::{Case, Counts, Verdict};
 use crate::kernel::{self, Name};
 use crate::setup::Group;
 use crate::{build, checkout, child, fuzz, setup, toolchain};
@@ -39,6 +40,8 @@ pub(crate) struct Test {
     jobs: usize,
 }
 
+/// How many of the slowest tests are named at the end.
+const SLOWEST: usize = 10;
 /// How long the grammars are fuzzed; by hand it may be longer.
 const FUZZ_SECONDS: u32 = 60;
 
@@ -166,6 +169,20 @@ fn announce(run: &Run) {
     eprintln!("---- all of it: {}", checkout::shown(&run.outcome.folder));
 }
 
+/// A line for each of the tests that took longest.
+fn slowest(runs: &[Run]) {
+    let timed = |run: &'_ Run| -> Vec<(Duration, String)> {
+        let line = |case: &Case| Some((case.took?, format!("{} on {}", case.name, run.kernel.name)));
+        run.cases.iter().filter_map(line).collect()
+    };
+    let mut all: Vec<_> = runs.iter().flat_map(timed).collect();
+    all.sort_by_key(|(took, _)| Reverse(*took));
+    println!("\nthe slowest:");
+    for (took, name) in all.iter().take(SLOWEST) {
+        println!("  {:>6.1} s  {name}", took.as_secs_f64());
+    }
+}
+
 impl Progress {
     /// Runs a step and prints a line with its duration; true if it was good.
     fn step(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> bool {
@@ -202,6 +219,7 @@ impl Progress {
             }
             println!();
         }
+        slowest(runs);
         for run in runs {
             self.counts.add(run.counts);
             for case in &run.cases {

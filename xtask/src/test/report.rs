@@ -1,5 +1,8 @@
 //! What a test binary said: libtest's lines, from a run with one thread, `--nocapture` and both
-//! streams in one, so that each test's own output stands between its name and its verdict.
+//! streams in one, so that each test's own output stands between its name and its verdict. Behind the verdict stands
+//! how long it took (`--report-time`).
+
+use std::time::Duration;
 
 /// One test's result.
 #[derive(Debug, PartialEq, Eq, Clone)]
@@ -8,6 +11,8 @@ pub(super) struct Case {
     pub(super) verdict: Verdict,
     /// All that the test printed.
     pub(super) output: String,
+    /// How long it took, where libtest says so.
+    pub(super) took: Option<Duration>,
 }
 
 /// How a test ended.
@@ -30,12 +35,13 @@ pub(super) fn cases(output: &str) -> Vec<Case> {
         let named = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... "));
         let said = if let Some((name, said)) = named {
             let name = name.trim_end_matches(" - should panic").to_owned();
-            cases.push(Case { name, verdict: Verdict::Unfinished, output: String::new() });
+            cases.push(Case { name, verdict: Verdict::Unfinished, output: String::new(), took: None });
             said
         } else {
             line
         };
         let Some(case) = cases.last_mut() else { continue };
+        let (said, took) = timed(said);
         if let Some(why) = said.strip_prefix("SKIP ") {
             case.verdict = Verdict::Skipped(why.to_owned());
         } else if case.verdict == Verdict::Unfinished {
@@ -48,12 +54,24 @@ pub(super) fn cases(output: &str) -> Vec<Case> {
                 case.verdict = Verdict::Skipped(said.to_owned());
             }
         }
+        if case.verdict != Verdict::Unfinished && took.is_some() {
+            case.took = took;
+        }
         if case.verdict == Verdict::Unfinished && !said.is_empty() {
             case.output.push_str(said);
             case.output.push('\n');
         }
     }
     cases
+}
+
+/// Splits `ok <1.250s>` into the verdict and the time.
+fn timed(line: &str) -> (&str, Option<Duration>) {
+    let split = || {
+        let (said, time) = line.strip_suffix("s>")?.rsplit_once(" <")?;
+        Some((said, Duration::try_from_secs_f64(time.parse().ok()?).ok()?))
+    };
+    split().map_or((line, None), |(said, took)| (said, Some(took)))
 }
 
 fn is_last_word(line: &str, word: &str) -> bool {
@@ -109,15 +127,15 @@ mod tests {
 
     const OUTPUT: &str = "
 running 6 tests
-test quick ... ok
+test quick ... ok <1.250s>
 test not_here ... SKIP no tcx on this kernel
 ok
 test loud ... starting
-half a line ok
+half a line ok <0.500s>
 test broken ... 
 thread 'broken' panicked at tests/a.rs:3:5:
 assertion failed: false
-FAILED
+FAILED <2.000s>
 test slow ... ignored
 test hangs ... waiting
 ";
@@ -137,6 +155,8 @@ test hangs ... waiting
                 ("hangs", Verdict::Unfinished),
             ]
         );
+        let took: Vec<_> = cases.iter().map(|case| case.took.map(|took| took.as_millis())).collect();
+        assert_eq!(took, [Some(1250), None, Some(500), Some(2000), None, None]);
         assert!(cases[3].output.contains("assertion failed"));
         assert_eq!(cases[5].output, "waiting\n");
         assert_eq!(Counts::of_cases(&cases), Counts { passed: 2, failed: 2, skipped: 2 });

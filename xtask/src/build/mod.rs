@@ -1,6 +1,9 @@
 //! `cargo xtask build`: the BPF object first, then the product with the object inside. The result is
 //! `target/release/injector` (or `target/debug/injector`), which needs no file beside it.
 
+mod debug_info;
+
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -31,7 +34,7 @@ pub(crate) fn all(release: bool) -> Result<()> {
     let toolchain = toolchain::ready()?;
     let mut cargo = bpf("build", &toolchain.rustc, Some(&toolchain.linker));
     child::run(&mut cargo).context("the kernel side (injector-ebpf) does not build")?;
-    checked()?;
+    finish()?;
     product(release)
 }
 
@@ -71,18 +74,30 @@ fn bpf(verb: &str, rustc: &Rustc, linker: Option<&Path>) -> Command {
     cargo
 }
 
+/// Checks what the linker made and writes it, without DWARF, where the product's build looks for it.
+///
 /// An object without BTF loads on no kernel, and a linker of the wrong kind makes one in silence.
-fn checked() -> Result<()> {
-    let object = checkout::bpf_object();
-    let bytes = std::fs::read(&object).with_context(|| format!("cannot read {}", object.display()))?;
+fn finish() -> Result<()> {
+    let linked = linked();
+    let bytes = fs::read(&linked).with_context(|| format!("cannot read {}", linked.display()))?;
     // ELF machine 247 is BPF; the section's name stands in the table of names.
     if bytes.get(18..20) != Some(&[247, 0]) {
-        bail!("{} is no BPF object: another linker than bpf-linker made it", object.display());
+        bail!("{} is no BPF object: another linker than bpf-linker made it", linked.display());
     }
     if !bytes.windows(5).any(|window| window == b".BTF\0") {
-        bail!("{} has no .BTF section: the linker was not given --btf", object.display());
+        bail!("{} has no .BTF section: the linker was not given --btf", linked.display());
     }
-    Ok(())
+    let (object, without) = (checkout::bpf_object(), debug_info::remove(&bytes)?);
+    // An untouched file keeps the product from being built again.
+    if fs::read(&object).is_ok_and(|there| there == without) {
+        return Ok(());
+    }
+    fs::write(&object, without).with_context(|| format!("cannot write {}", object.display()))
+}
+
+/// What bpf-linker makes.
+fn linked() -> PathBuf {
+    checkout::target().join("bpf/bpfel-unknown-none/release/injector-ebpf")
 }
 
 fn product(release: bool) -> Result<()> {
