@@ -4,6 +4,7 @@
 
 mod binaries;
 mod guests;
+mod placement;
 mod report;
 
 use std::cmp::Reverse;
