@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use injector_tests::{
+    guest,
     injector::{Finished, Injector, Running},
     patience,
     residue::{Census, Exceptions},
@@ -91,6 +92,35 @@ fn who_is_killed_in_his_sleep_dies() -> Result<()> {
     ensure!(start.elapsed() < SLACK, "{:?}", start.elapsed());
     injector.finish()?.expect(0)?;
     census.gone(Exceptions::None)?;
+    Ok(())
+}
+
+/// Nobody asks the helpers to end when the injector is killed, so one that is stopped must not have to answer.
+#[test]
+fn stopped_helpers_end_with_a_killed_injector() -> Result<()> {
+    /// Some of the four processes, as bits; the last is the injector itself.
+    const HELPERS: [&str; 3] = ["injector-naps", "injector-bed", "injector-watch"];
+    const ALONE: [u32; 5] = [0b0100, 0b0101, 0b0110, 0b0111, 0b1111];
+    if !can_delay()? {
+        return Ok(());
+    }
+    let stopped: Vec<u32> = if guest::full() { (0..50).map(|round| 1 + round % 15).collect() } else { ALONE.into() };
+    for (round, stopped) in stopped.iter().enumerate() {
+        ended(SLACK, |injector, _| {
+            for (name, bit) in HELPERS.iter().zip(0..) {
+                if stopped >> bit & 1 == 1 {
+                    signal(helper(name)?, Signal::SIGSTOP)?;
+                }
+            }
+            if stopped >> HELPERS.len() & 1 == 1 {
+                injector.signal(Signal::SIGSTOP)?;
+            }
+            injector.signal(Signal::SIGKILL)
+        })
+        .with_context(|| format!("round {round}: {stopped:04b}"))?
+        .expect(137)?;
+    }
+    eprintln!("{} rounds", stopped.len());
     Ok(())
 }
 

@@ -9,8 +9,11 @@ use std::{
 };
 
 use nix::{
-    sys::wait::{Id, WaitPidFlag, waitid},
-    unistd::{ForkResult, fork, setsid},
+    sys::{
+        prctl::set_pdeathsig,
+        wait::{Id, WaitPidFlag, waitid},
+    },
+    unistd::{ForkResult, fork, getpid, getppid, setsid},
 };
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -25,10 +28,11 @@ impl Helper {
     /// Forks; `body` runs in the child, which ends with it and has no descriptors but those in `keep`, and
     /// nothing at 0 to 2. The parent is best a process of one thread: the child allocates.
     pub(super) fn start(name: &CStr, keep: &[BorrowedFd<'_>], body: impl FnOnce()) -> io::Result<Self> {
+        let parent = getpid();
         // SAFETY: the child touches nothing that a thread of the parent could hold, but the allocator, which
         // the C library makes usable again after a fork.
         match unsafe { fork()? } {
-            ForkResult::Child => child(name, || prepare(keep), body),
+            ForkResult::Child => child(name, parent, || close_all_but(keep), body),
             ForkResult::Parent { child } => Self::of(child.as_raw()),
         }
     }
@@ -37,11 +41,12 @@ impl Helper {
     /// before both have ended. `body` must not close any.
     pub(super) fn sharing_descriptors(name: &CStr, body: impl FnOnce()) -> io::Result<Self> {
         let flags = libc::CLONE_FILES | libc::SIGCHLD;
+        let parent = getpid();
         // SAFETY: a fork in all but the descriptors; as above, but without the C library's handlers: whoever
         // calls this has no other thread that allocates.
         match unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) } {
             -1 => Err(io::Error::last_os_error()),
-            0 => child(name, || Ok(()), body),
+            0 => child(name, parent, || Ok(()), body),
             number => Self::of(i32::try_from(number).unwrap_or(0)),
         }
     }
@@ -87,12 +92,18 @@ pub(super) fn kill(pidfd: BorrowedFd<'_>) {
     let _ = pidfd_send_signal(pidfd, Signal::KILL);
 }
 
-/// All of a child's life: away from the terminal and its signals, then `body`.
-fn child(name: &CStr, prepare: impl FnOnce() -> io::Result<()>, body: impl FnOnce()) -> ! {
+/// All of a child's life: bound to the parent's, away from the terminal and its signals, then `body`.
+fn child(
+    name: &CStr,
+    parent: nix::unistd::Pid,
+    prepare: impl FnOnce() -> io::Result<()>,
+    body: impl FnOnce(),
+) -> ! {
     let lived = catch_unwind(AssertUnwindSafe(|| {
+        let bound = die_with_thread(parent);
         let _ = setsid();
         go_first();
-        if nix::sys::prctl::set_name(name).is_ok() && prepare().is_ok() {
+        if bound.is_ok() && nix::sys::prctl::set_name(name).is_ok() && prepare().is_ok() {
             body();
         }
     }));
@@ -106,10 +117,13 @@ fn go_first() {
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) };
 }
 
-/// Goes with the parent, even if it is stopped, and has nothing of it but `keep`.
-fn prepare(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
-    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
-    close_all_but(keep)
+/// Has the kernel kill this process when the thread that made it ends, with its process or alone: a helper that is
+/// stopped (SIGSTOP, a debugger, the freezer) could not end by itself, and one that shares the injector's descriptors
+/// would keep all that is attached.
+fn die_with_thread(parent: nix::unistd::Pid) -> io::Result<()> {
+    set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
+    // It can have died before the kernel was told.
+    if getppid() == parent { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
 }
 
 /// Has the kernel kill this process when the other end of `pipe` is closed, even if it is stopped

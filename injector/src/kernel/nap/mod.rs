@@ -31,8 +31,6 @@ use injector_common::{
     nap::BED,
     shared::{self, Shared},
 };
-use rustix::process::{PidfdFlags, getpid, pidfd_open};
-
 pub use self::trial::{Lateness, lateness};
 pub(super) use self::{
     barrier::{Barrier, Numbers, WAITS_FOR_SLEEPERS},
@@ -90,8 +88,6 @@ pub(super) struct Watch {
     // In this order: what the watchdog uses is closed when it has ended.
     watchdog: Helper,
     server: Helper,
-    #[expect(dead_code, reason = "the watchdog's: by it, it sees the injector end")]
-    own: OwnedFd,
     #[expect(dead_code, reason = "the watchdog's: with it, it has the kernel end all requests")]
     switch: OwnedFd,
 }
@@ -147,13 +143,11 @@ impl Napper {
         .map_err(fork())?;
         let bed = wait_for_bed(&pulse).map_err(at("map a file of a FUSE file system"))?;
 
-        let own = pidfd_open(getpid(), PidfdFlags::empty()).map_err(at("watch the own process"))?;
         let watchdog = Helper::sharing_descriptors(c"injector-watch", || {
-            let (injector, server, switch) = (own.as_fd(), server.pidfd(), &switch);
-            Watchdog { injector, server, switch, shared }.run(&pulse);
+            Watchdog { server: server.pidfd(), switch: &switch }.run(&pulse);
         })
         .map_err(fork())?;
-        let watch = Watch { watchdog, server, own, switch };
+        let watch = Watch { watchdog, server, switch };
         let observer = Observer::default();
         Ok(Self { watch, sleeper, pulse, observer, beds, bed, alive })
     }

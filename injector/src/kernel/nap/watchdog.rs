@@ -1,15 +1,17 @@
-//! The watchdog: a process beside the server that looks at its heartbeat. If it stands still, the kernel is
-//! told to end all requests, and every sleeper is awake. The same when the injector ends.
+//! The watchdog: a process beside the server that looks at its heartbeat. If it stands still, or the server has ended,
+//! the kernel is told to end all requests, and every sleeper is awake.
 //!
 //! It has the injector's table of descriptors, so that nothing of that is closed while the injector dies: it goes
-//! with the watchdog, which nobody waits for, in the order of [`super::barrier`].
+//! with the watchdog, which nobody waits for, in the order of [`super::barrier`]. When the injector dies, the kernel
+//! kills the watchdog ([`super::helper`]), so the table goes at once even if the watchdog is stopped; it kills the
+//! server as well, and with it everybody wakes up.
 
 use std::{
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
-    sync::atomic::Ordering::Relaxed,
+    thread,
+    time::Duration,
 };
 
-use injector_common::shared::Shared;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{
@@ -20,34 +22,27 @@ use super::{
 
 /// What it watches, and what it does it with.
 pub(super) struct Watchdog<'a> {
-    pub(super) injector: BorrowedFd<'a>,
     pub(super) server: BorrowedFd<'a>,
     /// Of the kernel, see [`session::abort_switch`].
     pub(super) switch: &'a OwnedFd,
-    pub(super) shared: &'a Shared,
 }
 
 impl Watchdog<'_> {
-    /// Watches until the injector has ended.
-    pub(super) fn run(&self, pulse: &Cells) {
+    /// Watches until it is killed.
+    pub(super) fn run(&self, pulse: &Cells) -> ! {
         let period = PollTimeout::try_from(BEAT).unwrap_or(PollTimeout::ZERO);
-        let (mut working, mut observer) = (true, Observer::default());
+        let mut observer = Observer::default();
         loop {
-            let mut descriptors = [self.injector, self.server].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-            // One that has ended stays readable.
-            let watched = if working { &mut descriptors[..] } else { &mut descriptors[..1] };
-            let _ = poll(watched, period);
-            let [injector, server] =
-                descriptors.map(|one| one.revents().is_some_and(|events| !events.is_empty()));
-            if working && (injector || server || !observer.sees_life(pulse, BEAT)) {
-                working = false;
-                self.wake_all();
+            let mut server = [PollFd::new(self.server, PollFlags::POLLIN)];
+            let ended = poll(&mut server, period).is_ok_and(|count| count > 0);
+            if ended || !observer.sees_life(pulse, BEAT) {
+                break;
             }
-            if injector {
-                // No rule acts from here on.
-                self.shared.deadline.store(0, Relaxed);
-                return;
-            }
+        }
+        self.wake_all();
+        // The injector's descriptors stay open, as long as it lives.
+        loop {
+            thread::sleep(Duration::MAX);
         }
     }
 
