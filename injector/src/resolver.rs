@@ -1,6 +1,9 @@
 //! The step between the text of rules and a plan: host names become addresses, once, by the system's resolver
 //! (getaddrinfo(3): /etc/hosts, DNS, whatever nsswitch.conf says). All addresses of a name count. A live plan keeps
 //! what a name meant when it began, so a rule that goes on means the same.
+//!
+//! The resolver can take half a minute to answer. So it is asked by whoever wants the rules, and a live plan that is
+//! to have them is told what was found.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,35 +35,55 @@ impl NameError {
     }
 }
 
-/// Fills in what the names in `rules` mean; those that a `live` plan has mean what they mean there.
+/// What was found for each name, or why nothing was.
+pub type Hosts = BTreeMap<String, Result<BTreeSet<IpAddr>, String>>;
+
+/// Asks the system for the names in `rules`. That one is unknown is no error yet: a live plan may know it.
+pub fn look_up<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Hosts {
+    let mut found = Hosts::new();
+    for rule in rules {
+        let RuleKind::Net(net) = &rule.kind else { continue };
+        for host in net.hosts() {
+            if !found.contains_key(&host.name) {
+                found.insert(host.name.clone(), ask(&host.name).map_err(|error| error.to_string()));
+            }
+        }
+    }
+    found
+}
+
+/// Fills in what the names in `rules` mean: those that a `live` plan has mean what they mean there, the others what
+/// was `found`.
 ///
 /// # Errors
-/// The first name that the resolver does not know, or cannot find out about.
-pub fn resolve(rules: &mut [Rule], live: Option<&Plan>) -> Result<(), NameError> {
-    let mut known: BTreeMap<String, BTreeSet<IpAddr>> = BTreeMap::new();
+/// The first name that nobody knows.
+pub fn resolve(rules: &mut [Rule], found: &Hosts, live: Option<&Plan>) -> Result<(), NameError> {
+    let mut known: BTreeMap<&str, &BTreeSet<IpAddr>> = BTreeMap::new();
     for rule in live.into_iter().flat_map(|plan| &plan.rules) {
         if let RuleKind::Net(net) = &rule.asked {
-            known.extend(net.hosts().map(|host| (host.name.clone(), host.addresses.clone())));
+            known.extend(net.hosts().map(|host| (host.name.as_str(), &host.addresses)));
         }
     }
     for Rule { text, kind } in rules {
         let RuleKind::Net(net) = kind else { continue };
         for host in net.hosts_mut() {
-            if !known.contains_key(&host.name) {
-                let found = look_up(&host.name).map_err(|source| NameError {
-                    name: host.name.clone(),
-                    rule: text.clone(),
-                    source,
-                })?;
-                known.insert(host.name.clone(), found);
-            }
-            host.addresses.clone_from(&known[&host.name]);
+            let addresses = match (known.get(host.name.as_str()), found.get(&host.name)) {
+                (Some(known), _) => Ok(*known),
+                (None, Some(Ok(found))) => Ok(found),
+                (None, Some(Err(why))) => Err(why.as_str()),
+                (None, None) => Err("nobody has looked it up"),
+            };
+            host.addresses = addresses.cloned().map_err(|why| NameError {
+                name: host.name.clone(),
+                rule: text.clone(),
+                source: io::Error::other(why),
+            })?;
         }
     }
     Ok(())
 }
 
-fn look_up(name: &str) -> io::Result<BTreeSet<IpAddr>> {
+fn ask(name: &str) -> io::Result<BTreeSet<IpAddr>> {
     let found: BTreeSet<_> = (name, 0).to_socket_addrs()?.map(|address| address.ip()).collect();
     if found.is_empty() { Err(io::Error::other("the name has no address")) } else { Ok(found) }
 }
@@ -88,11 +111,15 @@ mod tests {
         rule.hosts().flat_map(|host| host.addresses.clone()).collect()
     }
 
+    fn resolve_all(rules: &mut [Rule]) -> Result<(), NameError> {
+        resolve(rules, &look_up(&*rules), None)
+    }
+
     #[test]
     fn a_name_means_all_its_addresses() {
         let mut rules = vec![net("to localhost not to 10.0.0.1 : loss 1%").unwrap(), net("loss 1%").unwrap()];
         assert!(addresses(&rules[0]).is_empty());
-        resolve(&mut rules, None).unwrap();
+        resolve_all(&mut rules).unwrap();
         let found = addresses(&rules[0]);
         assert!(!found.is_empty() && found.iter().all(IpAddr::is_loopback), "{found:?}");
         let notes: Vec<_> = notes(&rules).collect();
@@ -103,7 +130,7 @@ mod tests {
     #[test]
     fn a_name_that_is_not_there_is_named() {
         let text = "tcp not to localhost,nosuch.invalid : loss 1%";
-        let error = resolve(&mut [net(text).unwrap()], None).unwrap_err();
+        let error = resolve_all(&mut [net(text).unwrap()]).unwrap_err();
         assert_eq!((error.name.as_str(), error.rule.as_str()), ("nosuch.invalid", text));
         assert!(error.hint().contains("getent ahosts nosuch.invalid"));
     }

@@ -2,6 +2,8 @@
 //! through the kernel, does it, and answers.
 
 use std::{
+    collections::BTreeSet,
+    io,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -14,16 +16,19 @@ use super::{
     output, plans,
 };
 use crate::{
+    distribution::Files,
     engine::{
-        self,
-        request::{Answer, PATIENCE, Request, Until},
+        self, EngineError,
+        request::{Answer, PATIENCE, Request, Tables, Until},
     },
     kernel::{
         clock,
+        enclosure::Enclosure,
         mailbox::{MESSAGE, Mailbox, Message},
         registry::LivePlan,
     },
-    plan::{Change as Changed, Numbered},
+    plan::{Change as Changed, Numbered, read_files},
+    resolver,
 };
 
 /// How long a change may take once the injector is at it: on a busy machine the kernel can take seconds to
@@ -59,19 +64,28 @@ pub(super) struct Change {
 impl Change {
     pub(super) fn run(self) -> Result<Code, Failure> {
         // What is wrong with the text itself is said here, where it was typed.
-        let none = self.rules.parse()?.is_empty();
+        let rules = self.rules.parse()?;
         let until = self.duration.as_deref().map(until).transpose()?;
-        if none && until.is_none() {
+        if rules.is_empty() && until.is_none() {
             return Err(Failure::usage(
                 "change needs a rule or --for, and neither was given",
                 "name all rules that the plan is to have, or end it with `injector stop`",
             ));
         }
         let plan = plans::only(&self.id)?;
+        // A rule that the plan has goes on with what it meant when it began: nothing is asked for it.
+        let listed: BTreeSet<_> = plan.rules().into_iter().map(|(_, text)| text).collect();
+        let new: Vec<_> = rules.into_iter().filter(|rule| !listed.contains(&rule.text)).collect();
+        let files = read_files(&new).map_err(EngineError::from)?;
+        let hosts = resolver::look_up(&new);
+        let enclosure = enclose(&files).map_err(|error| plans::refused("change", &plan, &error))?;
+        let map = enclosure.as_ref().map_or(0, |(_, number)| *number);
         let request = Request {
             revision: plan.header.revision,
             time: clock::now(),
             rules: self.rules.texts(),
+            hosts,
+            tables: Tables { map, files: files.into_keys().collect() },
             until,
             insist: self.insist,
         };
@@ -93,10 +107,20 @@ impl Change {
     }
 }
 
+/// Tables for the plan's injector, and their number, if there are any. They have to live until it has answered.
+fn enclose(files: &Files) -> io::Result<Option<(Enclosure, u32)>> {
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let enclosure = Enclosure::make(files.values().map(|table| &**table))?;
+    let number = enclosure.number()?;
+    Ok(Some((enclosure, number)))
+}
+
 /// Asks the plan's injector, and waits for its answer.
 fn ask(plan: &LivePlan, request: &Request) -> Result<Option<Changed>, Failure> {
     let name = plans::name(plan);
-    let failed = |error: std::io::Error| plans::refused("change", plan, &error);
+    let failed = |error: io::Error| plans::refused("change", plan, &error);
     let mailbox = plan.mailbox().map_err(failed)?;
     let text = serde_json::to_string(request)
         .map_err(|error| Failure::other(format!("cannot write the request: {error}"), ""))?;
@@ -128,7 +152,7 @@ fn ask(plan: &LivePlan, request: &Request) -> Result<Option<Changed>, Failure> {
         if start.elapsed() >= LONG {
             return Err(unanswered(&name, "whether it has changed the plan is not known"));
         }
-        if !plans::all()?.iter().any(|live| live.header.plan == plan.header.plan) {
+        if !plan.is_listed().map_err(failed)? {
             return Err(Failure::other(
                 format!("cannot change plan {name}: it has ended meanwhile"),
                 "`injector ps` lists what lives",

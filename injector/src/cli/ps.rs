@@ -94,28 +94,22 @@ impl Ps {
 fn row(plan: &LivePlan) -> Row {
     use std::sync::atomic::Ordering::Relaxed;
     let now = clock::now();
-    let all = |key: &str| {
-        let lines = plan.text.lines().filter_map(|line| line.split_once('='));
-        lines.filter(|(name, _)| *name == key).map(|(_, value)| value.to_owned()).collect::<Vec<_>>()
-    };
     let (deadline, lease) =
         plan.shared().map_or((0, 0), |shared| (shared.deadline.load(Relaxed), shared.lease.load(Relaxed)));
     let counters = plan.counters().unwrap_or_default();
-    let rules = all("rule").into_iter().filter_map(|line| {
-        let (number, text) = line.split_once(' ')?;
-        let rule: u32 = number.parse().ok()?;
+    let rules = plan.rules().into_iter().filter_map(|(rule, text)| {
         let counters = counters.get(rule as usize)?;
-        Some(RuleRow { rule, text: text.to_owned(), matched: counters.matched, fired: counters.fired })
+        Some(RuleRow { rule, text, matched: counters.matched, fired: counters.fired })
     });
     Row {
         id: format!("{:08x}", plan.header.plan),
         pid: pid_of(plan),
-        user: all("user").pop().unwrap_or_default(),
-        monitor: all("monitor").first().is_some_and(|value| value == "1"),
+        user: plan.said("user").pop().unwrap_or_default(),
+        monitor: plan.said("monitor").first().is_some_and(|value| value == "1"),
         age_seconds: now.saturating_sub(plan.header.started) / 1_000_000_000,
         remaining_seconds: (deadline != u64::MAX).then(|| deadline.saturating_sub(now) / 1_000_000_000),
         acting: injector_common::shared::alive(now, deadline, lease),
-        targets: all("target"),
+        targets: plan.said("target"),
         rules: rules.collect(),
     }
 }

@@ -2,7 +2,9 @@
 //! is, the units say: a table has plain whole numbers, a latency has its unit.
 
 use std::{
-    fs, io,
+    fs::OpenOptions,
+    io::{self, Read as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,6 +16,8 @@ use crate::spec::nanoseconds;
 
 /// Values that a file may have, as in netem (`NETEM_DIST_MAX`).
 const MOST_ENTRIES: usize = 16_384;
+/// Bytes that a file may have: room for that many values with their units, and for comments.
+const MOST_BYTES: u64 = 1 << 20;
 /// Fewer measured latencies than this say nothing about a distribution.
 const LEAST_LATENCIES: usize = 10;
 
@@ -27,6 +31,24 @@ pub enum DistributionError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// Not a file: a pipe or a device may never end, or never begin.
+    #[error("cannot read the distribution {path}: it is not a regular file")]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Too large.
+    #[error("cannot read the distribution {path}: it is larger than 1 MiB")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Whoever asked for a change did not send what the file says.
+    #[error("the distribution {path} did not come with the request")]
+    NotSent {
+        /// The file.
+        path: PathBuf,
     },
     /// Something in it is neither.
     #[error("{path}:{line}: `{word}` is neither a whole number from -32768 to 32767 nor a time")]
@@ -71,6 +93,9 @@ impl DistributionError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Read { .. } => "name a file that exists and can be read",
+            Self::NotAFile { .. } => "name a regular file",
+            Self::TooLarge { .. } => "give a sample of the values: 16384 are enough",
+            Self::NotSent { .. } => "use the same version of injector for both",
             Self::Word { .. } | Self::Mixed { .. } => {
                 "write whole numbers, as tc's .dist files have them, or latencies with their units, such as `12.5ms`"
             }
@@ -85,8 +110,19 @@ impl DistributionError {
 /// # Errors
 /// The first thing that is wrong with it.
 pub fn read(path: &Path) -> Result<Box<Table>, DistributionError> {
-    let text = fs::read_to_string(path)
-        .map_err(|source| DistributionError::Read { path: path.to_owned(), source })?;
+    let failed = |source| DistributionError::Read { path: path.to_owned(), source };
+    // Without O_NONBLOCK the opening of a FIFO waits for a writer; O_NOCTTY for a terminal.
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(DistributionError::NotAFile { path: path.to_owned() });
+    }
+    // Whatever its size is said to be: it may grow, and those of /proc have none.
+    let mut text = String::new();
+    let length = file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    if length as u64 > MOST_BYTES {
+        return Err(DistributionError::TooLarge { path: path.to_owned() });
+    }
     parse(path, &text)
 }
 
@@ -191,5 +227,22 @@ mod tests {
         }
         assert!(parsed(&"1 2 ".repeat(8193)).unwrap_err().contains("16386 values"));
         assert!(read(Path::new("/no/such.dist")).unwrap_err().to_string().contains("/no/such.dist"));
+    }
+
+    #[test]
+    fn what_is_no_file_or_too_large_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [fifo.as_path(), Path::new("/dev/zero"), folder.path()] {
+            let error = read(path).unwrap_err();
+            assert!(matches!(error, DistributionError::NotAFile { .. }), "{error}");
+        }
+        let file = folder.path().join("file");
+        let spaces = |count: usize| std::fs::write(&file, format!("1 2{}", " ".repeat(count))).unwrap();
+        spaces((1 << 20) - 3);
+        assert_eq!(read(&file).ok(), parsed("1 2").ok());
+        spaces((1 << 20) - 2);
+        assert!(matches!(read(&file).unwrap_err(), DistributionError::TooLarge { .. }));
     }
 }

@@ -6,6 +6,8 @@
 
 mod file;
 
+use std::{collections::BTreeMap, path::PathBuf};
+
 use injector_common::delay::{SCALE_BITS, TABLE_SIZE, Table};
 use statrs::distribution::{ContinuousCDF, Normal};
 
@@ -19,17 +21,23 @@ const SCALE: f64 = (1_u32 << SCALE_BITS) as f64;
 #[expect(clippy::cast_precision_loss, reason = "a small power of two")]
 const STEPS: f64 = TABLE_SIZE as f64;
 
-/// The table of a distribution; `None` for the uniform one, which needs none.
+/// The tables of files, by their paths as rules have them.
+pub type Files = BTreeMap<PathBuf, Box<Table>>;
+
+/// The table of a distribution; `None` for the uniform one, which needs none. Those of files are in `files`.
 ///
 /// # Errors
-/// A file that is no distribution.
-pub fn table_of(named: &Distribution) -> Result<Option<Box<Table>>, DistributionError> {
+/// A file that is not among them.
+pub fn table_of(named: &Distribution, files: &Files) -> Result<Option<Box<Table>>, DistributionError> {
     Ok(match named {
         Distribution::Uniform => None,
         Distribution::Normal => Some(normal()),
         Distribution::Pareto => Some(pareto()),
         Distribution::ParetoNormal => Some(pareto_normal()),
-        Distribution::File(path) => Some(read(path)?),
+        Distribution::File(path) => {
+            let found = files.get(path).cloned();
+            Some(found.ok_or_else(|| DistributionError::NotSent { path: path.clone() })?)
+        }
     })
 }
 

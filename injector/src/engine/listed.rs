@@ -5,7 +5,11 @@ use injector_common::plan::PlanHeader;
 
 use super::EngineError;
 use crate::{
-    kernel::{installation::Installation, mailbox::Mailbox, registry::Listing},
+    kernel::{
+        installation::Installation,
+        mailbox::Mailbox,
+        registry::{Listing, in_one_line},
+    },
     plan::Plan,
     target::{Procfs, Target},
 };
@@ -69,7 +73,7 @@ impl Listed {
 /// What `ps` shows: one `key=value` a line, a rule with its number; what may be many at the end, since the
 /// room is limited.
 fn text(plan: &Plan, targets: &[Target]) -> String {
-    let line = |key: &str, value: &str| format!("{key}={}\n", value.replace('\n', " "));
+    let line = |key: &str, value: &str| format!("{key}={}\n", in_one_line(value));
     let mut text =
         line("user", &std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_default());
     text += &line("monitor", if plan.options.monitor { "1" } else { "0" });

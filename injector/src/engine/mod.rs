@@ -25,7 +25,7 @@ pub use self::{
 };
 use crate::{
     kernel::{btf::KernelBtf, probe, registry, setting, unsupported::Mechanism},
-    plan::{Options, Plan, PlanError},
+    plan::{self, Options, Plan, PlanError},
     resolver,
     spec::model::Rule,
     target::{Procfs, Target},
@@ -88,8 +88,10 @@ impl Injector {
         probe::probe(Mechanism::Lineage, &self.btf)?;
         let backends = self.backends();
         let mut rules = self.rules.clone();
-        resolver::resolve(&mut rules, None)?;
-        let mut plan = Plan::new(&rules, options, fresh_id()?, &backends)?;
+        let files = plan::read_files(&rules)?;
+        let hosts = resolver::look_up(&rules);
+        resolver::resolve(&mut rules, &hosts, None)?;
+        let mut plan = Plan::new(&rules, &files, options, fresh_id()?, &backends)?;
         let inhabited =
             |target: &Target| target.cgroup().is_some() && target.pids().is_ok_and(|pids| !pids.is_empty());
         if plan.needs_packets() && self.targets.iter().any(inhabited) {

@@ -1,15 +1,17 @@
 //! What others may ask of a live plan (`injector change`), as text: the request, the answer, and the
 //! owner's side. Whoever asks says which revision of the plan that was about, so that of two changes at
-//! the same time one is made and the other refused.
+//! the same time one is made and the other refused. And they say what files and host names in the rules stand for,
+//! since the plan's injector must not wait for a disk or a name server.
 
-use std::{io, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Blame, EngineError, Guard};
+use super::{Blame, EngineError, Guard, update::Outside};
 use crate::{
-    kernel::{clock, mailbox::Message},
+    kernel::{clock, enclosure::Enclosure, mailbox::Message},
     plan::Change,
+    resolver::Hosts,
     spec::{self, SpecError, model::Rule},
     syscalls::Machine,
 };
@@ -52,10 +54,25 @@ pub struct Request {
     pub time: u64,
     /// All rules of the plan as it is to be; none to leave them as they are.
     pub rules: Vec<(Grammar, String)>,
+    /// What the hosts in the rules are, or why that is not known.
+    #[serde(default)]
+    pub hosts: Hosts,
+    /// What the files in the rules say.
+    #[serde(default)]
+    pub tables: Tables,
     /// Another end.
     pub until: Option<Until>,
     /// `--unsafe`.
     pub insist: bool,
+}
+
+/// Distributions of files: an [`Enclosure`] with a table for each of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tables {
+    /// The enclosure's number; means nothing where there are no files.
+    pub map: u32,
+    /// The files, as the rules have them.
+    pub files: Vec<PathBuf>,
 }
 
 /// When a plan is to end.
@@ -113,6 +130,22 @@ impl From<EngineError> for Answer {
     }
 }
 
+/// What has come with a request.
+fn outside(request: &Request) -> Result<Outside, Answer> {
+    let Tables { map, files } = &request.tables;
+    let tables = match files.len() {
+        0 => Vec::new(),
+        count => Enclosure::read(*map, count).map_err(|error| {
+            Answer::refused(
+                format!("cannot read the distributions that came with the request: {error}"),
+                "`injector change` must live until it is answered; try again",
+                Blame::Other,
+            )
+        })?,
+    };
+    Ok(Outside { files: files.iter().cloned().zip(tables).collect(), hosts: request.hosts.clone() })
+}
+
 impl Guard {
     /// Does what somebody has asked for, if anybody has.
     pub(super) fn serve(&mut self) {
@@ -168,7 +201,11 @@ impl Guard {
         let rules: Result<Vec<_>, _> =
             request.rules.iter().map(|(grammar, text)| grammar.parse(text)).collect();
         let rules = rules.map_err(|error| Answer::refused(error.to_string(), error.hint(), Blame::Usage))?;
-        let change = if rules.is_empty() { None } else { Some(self.replace(rules, request.insist)?) };
+        let change = if rules.is_empty() {
+            None
+        } else {
+            Some(self.replace(rules, &outside(request)?, request.insist)?)
+        };
         match request.until {
             Some(Until::After(time)) => self.prolong(Some(time))?,
             Some(Until::Forever) => self.prolong(None)?,

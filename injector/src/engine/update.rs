@@ -19,31 +19,47 @@ use crate::{
         installation::Installation,
         packet::{Coverage, Side},
     },
-    plan::{Change, Plan},
-    resolver,
+    distribution::Files,
+    plan::{self, Change, Plan},
+    resolver::{self, Hosts},
     spec::model::Rule,
 };
+
+/// What rules mean that is not in their text. A live plan must not wait for a disk or a name server.
+#[derive(Debug, Default)]
+pub(super) struct Outside {
+    pub(super) files: Files,
+    pub(super) hosts: Hosts,
+}
 
 impl Guard {
     /// Replaces the rules. Those that mean the same as before go on: with their number, their counters, their
     /// `times=`, and every thread's own count. New ones start at zero, the others stop and stay in the report.
     /// There is no moment in which a rule that goes on does not act.
     ///
+    /// Reads files and asks for the names of hosts, which can take a while.
+    ///
     /// # Errors
     /// As for a new plan, and what cannot be done without a pause; the old rules go on untouched then.
     pub fn update(&mut self, rules: Vec<Rule>) -> Result<Change, EngineError> {
-        let change = self.replace(rules, false)?;
+        let outside = Outside { files: plan::read_files(&rules)?, hosts: resolver::look_up(&rules) };
+        let change = self.replace(rules, &outside, false)?;
         self.give_up_unneeded()?;
         Ok(change)
     }
 
     /// Everything but taking off what is no longer needed, which can take a while.
-    pub(super) fn replace(&mut self, mut rules: Vec<Rule>, insist: bool) -> Result<Change, EngineError> {
+    pub(super) fn replace(
+        &mut self,
+        mut rules: Vec<Rule>,
+        outside: &Outside,
+        insist: bool,
+    ) -> Result<Change, EngineError> {
         if self.installation.shared().deadline.load(Relaxed) == 0 {
             return Err(EngineError::Ended);
         }
         let _lease = self.installation.keep_lease()?;
-        resolver::resolve(&mut rules, Some(&self.plan))?;
+        resolver::resolve(&mut rules, &outside.hosts, Some(&self.plan))?;
         let injector = Injector { rules, ..Injector::new()? };
         let backends = injector.backends();
         let live = self.installation.sites();
@@ -52,7 +68,7 @@ impl Guard {
         {
             backend.assume();
         }
-        let (mut plan, mut change) = self.plan.change(&injector.rules, insist, &live, &backends)?;
+        let (mut plan, mut change) = self.plan.change(&injector.rules, &outside.files, insist, &live, &backends)?;
         let ingress = plan.needs_ingress() && !self.plan.needs_ingress();
         let connect = plan.needs_connect() && !self.plan.needs_connect();
         if ingress || connect || (plan.needs_devices() && self.coverage.is_none()) {

@@ -4,6 +4,7 @@ pub mod at_cgroup;
 pub mod btf;
 pub mod clock;
 pub mod descriptors;
+pub mod enclosure;
 pub mod installation;
 pub mod lease;
 pub mod mailbox;

@@ -73,6 +73,22 @@ impl LivePlan {
             .collect()
     }
 
+    /// The values of a key of its text.
+    pub fn said(&self, key: &str) -> Vec<String> {
+        let lines = self.text.lines().filter_map(|line| line.split_once('='));
+        lines.filter(|(name, _)| *name == key).map(|(_, value)| as_it_was(value)).collect()
+    }
+
+    /// The texts of its rules, with their numbers.
+    pub fn rules(&self) -> Vec<(u32, String)> {
+        let lines = self.said("rule");
+        let rules = lines.iter().filter_map(|line| {
+            let (number, text) = line.split_once(' ')?;
+            Some((number.parse().ok()?, text.to_owned()))
+        });
+        rules.collect()
+    }
+
     /// Its shared memory.
     pub fn shared(&self) -> io::Result<SharedMemory> {
         SharedMemory::map(sys::open_map(self.header.shared_map)?.as_fd())
@@ -101,6 +117,28 @@ impl LivePlan {
     }
 }
 
+/// A value as it stands in a plan's text: the name of a cgroup can have any character but `/`.
+pub fn in_one_line(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r")
+}
+
+/// The other way round.
+fn as_it_was(line: &str) -> String {
+    let mut chars = line.chars();
+    let mut value = String::with_capacity(line.len());
+    while let Some(next) = chars.next() {
+        value.push(match next {
+            '\\' => match chars.next() {
+                Some('n') => '\n',
+                Some('r') => '\r',
+                other => other.unwrap_or('\\'),
+            },
+            other => other,
+        });
+    }
+    value
+}
+
 /// All plans that live, by number.
 pub fn live_plans() -> io::Result<Vec<LivePlan>> {
     let mut plans = Vec::new();
@@ -124,4 +162,20 @@ pub fn live_plans() -> io::Result<Vec<LivePlan>> {
     }
     plans.sort_by_key(|plan| plan.header.started);
     Ok(plans)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_value_survives_the_text_in_one_line(value in "[a-z\\\\\n\r\u{1b}]{0,20}") {
+            let line = in_one_line(&value);
+            prop_assert!(!line.contains(['\n', '\r']));
+            prop_assert_eq!(as_it_was(&line), value);
+        }
+    }
 }

@@ -19,6 +19,7 @@ use super::{
     tables::{self, Cells, Layout, Pair, pair},
 };
 use crate::{
+    distribution::Files,
     kernel::syscall::{Backend, BackendKind, Site},
     resolver,
     spec::model::{Rule, RuleKind},
@@ -70,13 +71,14 @@ impl Plan {
     pub fn change(
         &self,
         rules: &[Rule],
+        files: &Files,
         insist: bool,
         live: &BTreeSet<Site>,
         backends: &[Box<dyn Backend + '_>],
     ) -> Result<(Self, Change), PlanError> {
         check(rules, &self.options)?;
         let mut distributions = self.distributions.clone();
-        distributions.add(rules)?;
+        distributions.add(rules, files)?;
         let insist = insist || self.options.insist;
         let (planned, next_number) = self.numbered(rules, &distributions)?;
         let numbers: Vec<_> = planned.iter().map(|rule| rule.number).collect();

@@ -1,11 +1,12 @@
 //! The distributions of delays that a plan's rules name, each once, under the number by which the kernel side
-//! looks its table up. A change of the plan only adds to them: rules that go on keep theirs.
+//! looks its table up. A change of the plan only adds to them: rules that go on keep theirs. Files are read before the
+//! plan is made, by whoever asks for it: a live plan must not wait for one.
 
 use injector_common::delay::{Table, UNIFORM};
 
 use super::PlanError;
 use crate::{
-    distribution,
+    distribution::{self, Files},
     spec::{
         model::{Rule, RuleKind},
         netem::Distribution,
@@ -21,15 +22,15 @@ pub const MOST: usize = 32;
 pub struct Distributions(Vec<(Distribution, Box<Table>)>);
 
 impl Distributions {
-    /// Makes the tables that `rules` need and that are not there yet; files are read here.
-    pub(super) fn add(&mut self, rules: &[Rule]) -> Result<(), PlanError> {
+    /// Makes the tables that `rules` need and that are not there yet; those of files are in `files`.
+    pub(super) fn add(&mut self, rules: &[Rule], files: &Files) -> Result<(), PlanError> {
         for rule in rules {
             let Some(named) = named(rule) else { continue };
             if self.0.iter().any(|(known, _)| known == named) {
                 continue;
             }
             let refused = |source| PlanError::Distribution { rule: rule.text.clone(), source };
-            let Some(table) = distribution::table_of(named).map_err(refused)? else { continue };
+            let Some(table) = distribution::table_of(named, files).map_err(refused)? else { continue };
             if self.0.len() == MOST {
                 return Err(PlanError::TooManyDistributions { rule: rule.text.clone() });
             }
@@ -48,6 +49,23 @@ impl Distributions {
     pub fn tables(&self) -> impl Iterator<Item = (u32, &Table)> {
         (0..).zip(self.0.iter().map(|(_, table)| &**table))
     }
+}
+
+/// Reads the files that `rules` name.
+///
+/// # Errors
+/// The first that is no distribution.
+pub fn read_files(rules: &[Rule]) -> Result<Files, PlanError> {
+    let mut files = Files::new();
+    for rule in rules {
+        if let Some(Distribution::File(path)) = named(rule)
+            && !files.contains_key(path)
+        {
+            let refused = |source| PlanError::Distribution { rule: rule.text.clone(), source };
+            files.insert(path.clone(), distribution::read(path).map_err(refused)?);
+        }
+    }
+    Ok(files)
 }
 
 fn named(rule: &Rule) -> Option<&Distribution> {

@@ -38,7 +38,7 @@ use injector_common::{
 
 pub use self::{
     change::{Change, Numbered},
-    distributions::{Distributions, MOST as MOST_DISTRIBUTIONS},
+    distributions::{Distributions, MOST as MOST_DISTRIBUTIONS, read_files},
     error::PlanError,
     line::{Line, Queue},
     members::members,
@@ -50,6 +50,7 @@ use self::{
     tables::{Cells, Layout},
 };
 use crate::{
+    distribution::Files,
     kernel::syscall::{Backend, Site},
     resolver,
     spec::model::{Rule, RuleKind},
@@ -134,19 +135,21 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Makes `rules` concrete with the `backends` of this kernel, the preferred one first.
+    /// Makes `rules` concrete with the `backends` of this kernel, the preferred one first. `files` are those that the
+    /// rules name ([`read_files`]).
     ///
     /// # Errors
     /// The first rule that cannot be had as it was asked for; nothing is half applied.
     pub fn new(
         rules: &[Rule],
+        files: &Files,
         options: Options,
         id: u32,
         backends: &[Box<dyn Backend + '_>],
     ) -> Result<Self, PlanError> {
         check(rules, &options)?;
         let mut distributions = Distributions::default();
-        distributions.add(rules)?;
+        distributions.add(rules, files)?;
         let resolved = calls::resolve(rules, options.insist, backends, &BTreeSet::new())?;
         let resolutions = resolver::notes(rules);
         let numbers: Vec<_> = (0..).take(rules.len()).collect();

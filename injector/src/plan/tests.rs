@@ -97,7 +97,8 @@ fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> R
         records: false,
         whole: true,
     };
-    Plan::new(&parsed(rules), options, 7, &backends(cannot))
+    let rules = parsed(rules);
+    Plan::new(&rules, &read_files(&rules)?, options, 7, &backends(cannot))
 }
 
 fn backends(cannot: &'static [&'static str]) -> Vec<Box<dyn Backend>> {

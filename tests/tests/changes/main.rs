@@ -5,6 +5,7 @@ mod counts;
 mod ends;
 mod gaps;
 mod many;
+mod outside;
 mod refusals;
 mod terminal;
 

@@ -10,7 +10,7 @@ use super::*;
 use crate::plan::{Change, Numbered};
 
 fn change(plan: &Plan, rules: &[&str]) -> Result<(Plan, Change), PlanError> {
-    plan.change(&parsed(rules), false, &plan.sites, &backends(&[]))
+    plan.change(&parsed(rules), &Files::new(), false, &plan.sites, &backends(&[]))
 }
 
 fn numbers(rules: &[Numbered]) -> Vec<u32> {
@@ -146,11 +146,11 @@ fn a_rule_that_goes_on_loses_no_call() {
         records: false,
         whole: true,
     };
-    let old = Plan::new(&rules, options, 7, &with(&[])).unwrap();
+    let old = Plan::new(&rules, &Files::new(), options, 7, &with(&[])).unwrap();
     let more = parsed(&["/^f(data)?sync$:error=EIO", "/^(fsync|read)$:retval=0:times=1", "read:error=EIO"]);
-    let error = old.change(&more, false, &old.sites, &with(&["fsync"])).unwrap_err();
+    let error = old.change(&more, &Files::new(), false, &old.sites, &with(&["fsync"])).unwrap_err();
     assert!(matches!(error, PlanError::Kernel { .. } | PlanError::Loses { .. }), "{error}");
-    let same = old.change(&rules, false, &old.sites, &with(&["fsync"])).unwrap_err();
+    let same = old.change(&rules, &Files::new(), false, &old.sites, &with(&["fsync"])).unwrap_err();
     assert!(same.to_string().contains("could no longer make fsync fail"), "{same}");
 }
 
