@@ -1,6 +1,7 @@
 //! The end of a delay before its time: with the plan, and with each of the processes that it needs.
 
 use std::{
+    cell::Cell,
     thread,
     time::{Duration, Instant},
 };
@@ -104,9 +105,11 @@ fn stopped_helpers_end_with_a_killed_injector() -> Result<()> {
     if !can_delay()? {
         return Ok(());
     }
-    let stopped: Vec<u32> = if guest::full() { (0..50).map(|round| 1 + round % 15).collect() } else { ALONE.into() };
+    let stopped: Vec<u32> =
+        if guest::full() { (0..50).map(|round| 1 + round % 15).collect() } else { ALONE.into() };
+    let slowest = Cell::new(Duration::ZERO);
     for (round, stopped) in stopped.iter().enumerate() {
-        ended(SLACK, |injector, _| {
+        ended(2 * SLACK, |injector, caller| {
             for (name, bit) in HELPERS.iter().zip(0..) {
                 if stopped >> bit & 1 == 1 {
                     signal(helper(name)?, Signal::SIGSTOP)?;
@@ -115,12 +118,15 @@ fn stopped_helpers_end_with_a_killed_injector() -> Result<()> {
             if stopped >> HELPERS.len() & 1 == 1 {
                 injector.signal(Signal::SIGSTOP)?;
             }
-            injector.signal(Signal::SIGKILL)
+            let start = Instant::now();
+            injector.signal(Signal::SIGKILL)?;
+            slowest.set(slowest.get().max(caller.woken(start, DELAYED)?));
+            Ok(())
         })
         .with_context(|| format!("round {round}: {stopped:04b}"))?
         .expect(137)?;
     }
-    eprintln!("{} rounds", stopped.len());
+    eprintln!("{} deaths; everybody was awake within {:?}", stopped.len(), slowest.get());
     Ok(())
 }
 
