@@ -6,6 +6,7 @@ pub mod engine;
 pub mod kernel;
 pub mod operations;
 pub mod plan;
+pub mod printable;
 mod readable;
 pub mod resolver;
 pub mod spec;

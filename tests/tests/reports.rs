@@ -203,8 +203,17 @@ fn expecting_that_every_rule_fires() -> Result<()> {
     assert_eq!(run(&[&fires], &victim)?, 0);
     assert_eq!(run(&[&idle], &victim)?, 125);
     assert_eq!(run(&[&fires, &idle], &victim)?, 125);
-    // A command's own failure counts for more.
+    // A command's own failure counts for more, and the report tells both.
     assert_eq!(run(&[&idle], &["sh", "-c", "exit 3"])?, 3);
+    let options = ["run", "--expect-fired", "--json", "-e", &idle];
+    let both = Injector::new(options)?.command(&["sh", "-c", "exit 3"]).expect(3)?.stderr;
+    let said = "--expect-fired: rule 0 never fired; the exit code is the command's own, 3";
+    ensure!(both.contains(said), "{both}");
+    let report = &both[both.find("{\n").context("no report")?..];
+    let report = serde_json::Deserializer::from_str(report).into_iter::<Value>().next();
+    let report = report.context("no report")??;
+    assert_eq!(report["expected"], serde_json::json!({ "met": false, "idle": [0] }));
+    assert_eq!(report["command_code"], 3);
 
     let target = Scratch::new()?;
     let attach = Injector::attach(target.path(), &format!("{name}:error=EIO"))?.words([

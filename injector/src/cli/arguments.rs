@@ -125,7 +125,7 @@ pub(super) struct Behaviour {
     /// Count what would have fired, inject nothing
     #[arg(long)]
     pub(super) monitor: bool,
-    /// Fail (exit code 1) if a rule never fired
+    /// Fail if a rule never fired: exit code 1, under `run` 125 if the command itself ended with 0
     #[arg(long)]
     pub(super) expect_fired: bool,
     /// No packet waits longer than this: a rule with such a delay is refused, and the queue of a rate is no longer

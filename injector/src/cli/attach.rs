@@ -9,12 +9,14 @@ use super::{
     dry_run,
     exit::{Code, Failure},
     live::View,
+    log::Log,
     news::News,
-    output::{self, Log},
+    output,
+    report::{Expected, Told},
     runtime,
 };
 use crate::{
-    engine::{self, End, Guard, Start},
+    engine::{self, End, Guard, Report, Start},
     kernel::descriptors,
     spec::model::Rule,
     target::{Cgroup, Hierarchy, Init, Process, Procfs, Signals, Target, TargetError},
@@ -87,7 +89,7 @@ impl Attach {
         let injector = targets.into_iter().fold(injector(rules)?, engine::Injector::target);
         let plan = injector.plan(options)?;
         if self.behaviour.dry_run {
-            dry_run::print(&plan, &names, !self.pid.is_empty());
+            dry_run::print(&plan, &names, !self.pid.is_empty())?;
             return Ok(Code::OK);
         }
         engine::sweep();
@@ -98,39 +100,65 @@ impl Attach {
         output::begun(guard.plan(), &names, self.behaviour.seed.is_none());
         let mut news = News::of(&guard);
         let watched = watch(&mut guard, &signals, &mut news, &mut log).await;
-        let report = guard.finish(false, |record| log.write(&record))?;
-        log.flush();
-        if self.behaviour.json {
-            output::print_json(&report)?;
-            output::warnings(&report, news.told());
-        } else {
-            output::report(&report, news.told());
+        let mut report = guard.finish(false, |record| log.write(&record))?;
+        // Only now: a terminal that was stopped (Ctrl-S) would keep what is attached.
+        if let Ok(Some(end)) = &watched {
+            ended(*end);
         }
-        watched?;
-        Ok(output::verdict(&report, self.behaviour.expect_fired))
+        let (unwritten, failure) = log.close();
+        report.lost_events += unwritten;
+        let told = self.tell(&report, news.told());
+        let failures: Vec<_> = [watched.err(), failure, told.err()].into_iter().flatten().collect();
+        failures.iter().for_each(output::failure);
+        let verdict = output::verdict(&report, self.behaviour.expect_fired);
+        let failed = failures.first().map_or(Code::OK, |failure| failure.code);
+        Ok(if verdict.is_ok() { failed } else { verdict })
+    }
+
+    fn tell(&self, report: &Report, told: usize) -> Result<(), Failure> {
+        let expected = Expected::of(report, &self.behaviour);
+        let missed = expected.clone().filter(|expected| !expected.is_met());
+        let written = if self.behaviour.json {
+            let written = output::print_json(&Told { report, expected, command: None });
+            output::warnings(report, told);
+            written
+        } else {
+            output::report(report, told)
+        };
+        if let Some(missed) = missed {
+            output::note(format_args!("error: {missed}"));
+        }
+        written
     }
 }
 
 /// Until the plan ends, or the person has seen enough.
-async fn watch(guard: &mut Guard, signals: &Signals, news: &mut News, log: &mut Log) -> Result<(), Failure> {
+async fn watch(
+    guard: &mut Guard,
+    signals: &Signals,
+    news: &mut News,
+    log: &mut Log,
+) -> Result<Option<End>, Failure> {
     let mut view = View::begin();
     loop {
         tokio::select! {
-            end = guard.wait(|record| log.write(&record)) => {
-                match end? {
-                    End::Deadline => output::note("the time is up"),
-                    End::TargetsGone => output::note("nothing is left of the targets"),
-                    End::Stopped => output::note("stopped"),
-                    End::DelaysLost(lost) => output::note(format_args!("ended: {lost}")),
-                }
-                return Ok(());
-            }
+            end = guard.wait(|record| log.write(&record)) => return Ok(Some(end?)),
             received = signals.next() => {
                 received.map_err(|error| Failure::other(format!("cannot wait for signals: {error}"), ""))?;
-                return Ok(());
+                return Ok(None);
             }
             () = view.due() => view.show(&guard.rules()?),
             () = news.due() => news.tell(guard),
         }
+    }
+}
+
+/// Says why a plan has ended by itself.
+fn ended(end: End) {
+    match end {
+        End::Deadline => output::note("the time is up"),
+        End::TargetsGone => output::note("nothing is left of the targets"),
+        End::Stopped => output::note("stopped"),
+        End::DelaysLost(lost) => output::note(format_args!("ended: {lost}")),
     }
 }

@@ -116,7 +116,7 @@ impl Doctor {
         if self.json {
             output::print_json(&findings)?;
         } else {
-            output::out(&text(&findings));
+            output::out(&text(&findings))?;
         }
         Ok(match (usable, forbidden) {
             (true, _) => Code::OK,

@@ -1,10 +1,13 @@
 //! `--dry-run`: who is meant, which rules there are, and what would be attached and made.
 
-use super::output::out;
+use super::{
+    exit::Failure,
+    output::{out, shown},
+};
 use crate::plan::Plan;
 
 /// Prints it. `trees`: is a process tree among the targets?
-pub(super) fn print(plan: &Plan, targets: &[String], trees: bool) {
+pub(super) fn print(plan: &Plan, targets: &[String], trees: bool) -> Result<(), Failure> {
     let mut lines: Vec<String> = targets.iter().map(|target| format!("target  {target}")).collect();
     lines.push(format!("seed    {}", plan.options.seed));
     lines.push(match plan.options.duration {
@@ -19,8 +22,8 @@ pub(super) fn print(plan: &Plan, targets: &[String], trees: bool) {
     lines.extend(on_packets(plan, trees).map(|line| format!("attach  {line}")));
     lines.extend(made(plan).map(|line| format!("make    {line}")));
     lines.extend(plan.notes.iter().map(|note| format!("note    {note}")));
-    lines.push("nothing was attached\n".into());
-    out(&lines.join("\n"));
+    lines.push("nothing was attached".into());
+    out(&lines.iter().map(|line| shown(line) + "\n").collect::<String>())
 }
 
 /// The programs that packets and connections meet.

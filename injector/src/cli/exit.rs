@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::{
     engine::{Blame, EngineError},
+    printable::Printable,
     spec::SpecError,
     target::{CommandError, TargetError},
 };
@@ -69,7 +70,8 @@ impl Failure {
 
 impl From<SpecError> for Failure {
     fn from(error: SpecError) -> Self {
-        let message = format!("{error}\n{}", error.caret());
+        // A line end in it would look like one of ours.
+        let message = format!("{}\n{}", Printable(&error), error.caret());
         Self { message, hint: error.hint(), code: Code::USAGE }
     }
 }

@@ -4,12 +4,16 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     io::{self, IsTerminal as _, Write},
+    os::fd::{AsFd as _, BorrowedFd},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use console::{Term, truncate_str};
-use nix::unistd::{getpgrp, tcgetpgrp};
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    unistd::{getpgrp, tcgetpgrp},
+};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::{effects, output};
@@ -61,6 +65,18 @@ fn draw(lines: &[String]) {
     }
 }
 
+/// Does stderr take more at once? A terminal that was stopped (Ctrl-S) does not, nor a pipe that nobody reads; whoever
+/// keeps a plan alive does not wait for either.
+pub(super) fn takes_more() -> bool {
+    has_room(io::stderr().as_fd())
+}
+
+fn has_room(stream: BorrowedFd<'_>) -> bool {
+    let mut polled = [PollFd::new(stream, PollFlags::POLLOUT)];
+    // One that cannot be asked is one that does not block.
+    poll(&mut polled, PollTimeout::ZERO).map_or(true, |count| count > 0)
+}
+
 /// stderr for the lines of a log, which come in one piece each.
 pub(super) struct Aside;
 
@@ -109,7 +125,7 @@ impl View {
     pub(super) fn show(&mut self, rules: &[RuleReport]) {
         let Some(shown) = &mut self.0 else { return };
         // In the background the terminal is another's.
-        if tcgetpgrp(io::stderr()).is_ok_and(|foreground| foreground != getpgrp()) {
+        if tcgetpgrp(io::stderr()).is_ok_and(|foreground| foreground != getpgrp()) || !takes_more() {
             return;
         }
         let now = Instant::now();
@@ -156,7 +172,7 @@ fn lines(
         let (matched, fired) = rates.get(&rule.rule).map_or((String::new(), String::new()), |rate| {
             (format!("{:.1}", rate.0), format!("{:.1}", rate.1))
         });
-        let text = rule.text.replace(char::is_control, " ");
+        let text = output::shown(&rule.text);
         table.add_row([
             rule.rule.to_string(),
             rule.matched.to_string(),
@@ -199,7 +215,7 @@ mod tests {
         let lines = lines(&rules, &rates, 24, 80);
         assert_eq!(lines.len(), 3);
         let words: Vec<_> = lines[1].split_whitespace().collect();
-        assert_eq!(words, ["0", "300", "100.0", "15", "2.5", "inject=fsync:error=EIO", "ä"]);
+        assert_eq!(words, ["0", "300", "100.0", "15", "2.5", "inject=fsync:error=EIO\\nä"]);
         // A new rule has no rate yet.
         assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>()[..3], ["2", "7", "7"]);
     }
@@ -212,6 +228,17 @@ mod tests {
         let lines = lines(&[rule(0, 7, 7, false).with(traffic, &queue)], &BTreeMap::new(), 24, 120);
         let told = "7 (dropped 1, delayed 6 by 30.0ms [█▅], 2 wait with 196 bytes)";
         assert!(lines[1].contains(told), "{lines:?}");
+    }
+
+    #[test]
+    fn a_stream_that_is_full_is_not_waited_for() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        assert!(has_room(writer.as_fd()));
+        rustix::io::ioctl_fionbio(&writer, true).unwrap();
+        while writer.write(&[0; 4096]).is_ok() {}
+        assert!(!has_room(writer.as_fd()));
+        drop(reader);
+        assert!(has_room(writer.as_fd()), "it fails at once");
     }
 
     #[test]

@@ -8,22 +8,26 @@ mod dry_run;
 mod effects;
 mod exit;
 mod live;
+mod log;
+mod log_file;
 mod news;
 mod output;
 mod plans;
 mod ps;
 mod recover;
+mod report;
 mod run;
 mod stop;
 
 use std::{
-    io::{self, IsTerminal as _},
+    io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
 };
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::exit::{Code, Failure};
+use crate::printable;
 
 /// Makes a running Linux program meet the failures of real life: system calls that fail or stall, packets that
 /// are lost, late or refused. From the kernel, for one cgroup, command or process tree; gone when it ends, however it ends.
@@ -72,19 +76,13 @@ pub fn main() -> ExitCode {
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(|| live::Aside)
         .with_ansi(color)
+        // They would be said on stderr, which is what has just failed, by a macro that panics.
+        .log_internal_errors(false)
         .init();
     let running = std::env::args_os().nth(1).is_some_and(|word| word == "run");
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            let code = match (error.use_stderr(), running) {
-                (false, _) => Code::OK,
-                (true, true) => Code::RUN_FAILED,
-                (true, false) => Code::USAGE,
-            };
-            return code.into();
-        }
+        Err(error) => return misunderstood(&error, running).into(),
     };
     match dispatch(cli.command) {
         Ok(code) => code.into(),
@@ -93,6 +91,21 @@ pub fn main() -> ExitCode {
             if running { failure.code_under_run().into() } else { failure.code.into() }
         }
     }
+}
+
+/// Help and version, or what is wrong with the command line.
+fn misunderstood(error: &clap::Error, running: bool) -> Code {
+    if !error.use_stderr() {
+        let written = error.print().and_then(|()| io::stdout().flush());
+        return match written {
+            Err(error) if !output::is_gone(&error) => Code::FAILED,
+            _ => Code::OK,
+        };
+    }
+    // Its words are whatever was typed, or what a script has put there.
+    let text = printable::lines(&error.render().to_string());
+    let _ = io::stderr().write_all((text + "\n").as_bytes());
+    if running { Code::RUN_FAILED } else { Code::USAGE }
 }
 
 fn dispatch(verb: Command) -> Result<Code, Failure> {
@@ -105,14 +118,16 @@ fn dispatch(verb: Command) -> Result<Code, Failure> {
         Command::Stop(stop) => stop.run(),
         Command::Recover(recover) => recover.run(),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut command(), "injector", &mut io::stdout());
-            Ok(Code::OK)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command(), "injector", &mut script);
+            output::out(&String::from_utf8_lossy(&script)).map(|()| Code::OK)
         }
         Command::Man => {
+            let mut page = Vec::new();
             clap_mangen::Man::new(command())
-                .render(&mut io::stdout())
+                .render(&mut page)
                 .map_err(|error| Failure::other(format!("cannot write the manual page: {error}"), ""))?;
-            Ok(Code::OK)
+            output::out(&String::from_utf8_lossy(&page)).map(|()| Code::OK)
         }
     }
 }

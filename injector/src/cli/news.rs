@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::output;
+use super::{live, output};
 use crate::engine::Guard;
 
 /// How often it is looked whether there is anything.
@@ -29,8 +29,11 @@ impl News {
         self.tick.tick().await;
     }
 
-    /// Tells what is new.
+    /// Tells what is new, where that does not take long.
     pub(super) fn tell(&mut self, guard: &Guard) {
+        if self.told == guard.notes().len() || !live::takes_more() {
+            return;
+        }
         for text in guard.notes().iter().skip(self.told) {
             output::note(format_args!("note: {}", output::shortened(text)));
         }

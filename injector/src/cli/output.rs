@@ -2,9 +2,7 @@
 //! JSON goes to stdout where nothing else does.
 
 use std::{
-    fs::File,
-    io::{self, LineWriter, Write},
-    path::Path,
+    io::{self, Write},
     time::Duration,
 };
 
@@ -16,23 +14,34 @@ use super::{
     live,
 };
 use crate::{
-    engine::{Record, Report},
+    engine::Report,
     plan::Plan,
+    printable::{self, Printable},
 };
 
 /// A line for the person, with our name in front: written whole, so that it stays whole beside the
 /// command's own output. A terminal that has hung up is no reason to fail.
 pub(super) fn note(text: impl std::fmt::Display) {
+    message(&Printable(text).to_string());
+}
+
+/// What may take several lines already, and can be seen.
+fn message(text: &str) {
     let text = format!("injector: {text}\n");
     let _ = live::aside(|| io::stderr().write_all(text.as_bytes()));
 }
 
 /// An error: what and why, then what to do.
 pub(super) fn failure(failure: &Failure) {
-    note(format_args!("error: {}", failure.message.trim_end()));
+    message(&printable::lines(&format!("error: {}", failure.message)));
     if !failure.hint.is_empty() {
-        note(format_args!("hint: {}", failure.hint));
+        message(&printable::lines(&format!("hint: {}", failure.hint)));
     }
+}
+
+/// Foreign text in a table or a list.
+pub(super) fn shown(text: impl std::fmt::Display) -> String {
+    Printable(text).to_string()
 }
 
 /// A plain table that still reads well in a log.
@@ -49,30 +58,50 @@ fn trimmed(table: &Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-/// Writes to stdout. A reader that has gone away (`| head`) is no reason to fail.
-pub(super) fn out(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
+/// Writes to stdout, all of it. A reader that has gone away (`| head`) is no reason to fail.
+pub(super) fn out(text: &str) -> Result<(), Failure> {
+    whole(io::stdout().lock(), text, "stdout")
+}
+
+/// The same to stderr, without our name in front.
+fn err(text: &str) -> Result<(), Failure> {
+    live::aside(|| whole(io::stderr().lock(), text, "stderr"))
+}
+
+fn whole(mut stream: impl Write, text: &str, name: &str) -> Result<(), Failure> {
+    match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+        Err(error) if !is_gone(&error) => Err(Failure::other(
+            format!("cannot write to {name}: {error}"),
+            "send it where there is room: what was to be said is lost",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Has the reader gone away: a closed pipe, or a terminal that has hung up?
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe || error.raw_os_error() == Some(libc::EIO)
 }
 
 /// Prints a table on stdout.
-pub(super) fn print(table: &Table) {
-    out(&trimmed(table));
+pub(super) fn print(table: &Table) -> Result<(), Failure> {
+    out(&trimmed(table))
 }
 
 /// Prints JSON on stdout.
 pub(super) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::other(format!("cannot write JSON: {error}"), ""))?;
-    out(&(text + "\n"));
-    Ok(())
+    out(&json(value)?)
 }
 
 /// Prints JSON on stderr.
-pub(super) fn json_aside(value: &impl serde::Serialize) {
-    match serde_json::to_string_pretty(value) {
-        Ok(text) => drop(io::stderr().write_all((text + "\n").as_bytes())),
-        Err(error) => note(format_args!("warning: cannot write JSON: {error}")),
-    }
+pub(super) fn json_aside(value: &impl serde::Serialize) -> Result<(), Failure> {
+    err(&json(value)?)
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::other(format!("cannot write JSON: {error}"), ""))?;
+    Ok(printable::json(&text) + "\n")
 }
 
 /// What is said when the plan begins.
@@ -98,7 +127,7 @@ pub(super) fn shortened(note: &str) -> String {
 }
 
 /// The closing table, with a loud word for rules that did nothing. `told`: so many notes were told before.
-pub(super) fn report(report: &Report, told: usize) {
+pub(super) fn report(report: &Report, told: usize) -> Result<(), Failure> {
     let mut table = table(&["rule", "matched", "fired", "suppressed", ""]);
     for rule in &report.rules {
         let total: u64 = rule.suppressed.values().sum();
@@ -108,11 +137,12 @@ pub(super) fn report(report: &Report, told: usize) {
             rule.matched.to_string(),
             fired(rule),
             if total == 0 { total.to_string() } else { format!("{total} ({})", why.join(", ")) },
-            if rule.removed { format!("{} (removed)", rule.text) } else { rule.text.clone() },
+            shown(&rule.text) + if rule.removed { " (removed)" } else { "" },
         ]);
     }
-    let _ = io::stderr().write_all(trimmed(&table).as_bytes());
+    let written = err(&trimmed(&table));
     warnings(report, told);
+    written
 }
 
 /// What must not be overlooked, whatever form the report has.
@@ -160,46 +190,6 @@ pub(super) fn verdict(report: &Report, expect_fired: bool) -> Code {
         return Code::FAILED;
     }
     if expect_fired && report.idle().next().is_some() { Code::FAILED } else { Code::OK }
-}
-
-/// Where the injections are written, if anywhere: each line at once, so that it can be followed.
-pub(super) struct Log(Option<LineWriter<File>>);
-
-impl Log {
-    /// Makes the file, or empties it.
-    pub(super) fn open(path: Option<&Path>) -> Result<Self, Failure> {
-        let Some(path) = path else { return Ok(Self(None)) };
-        let file = File::create(path).map_err(|error| {
-            Failure::usage(
-                format!("cannot write the log {}: {error}", path.display()),
-                "name a file in a directory that exists and can be written",
-            )
-        })?;
-        Ok(Self(Some(LineWriter::new(file))))
-    }
-
-    /// Writes one line. A log that can no longer be written is said once and given up.
-    pub(super) fn write(&mut self, record: &Record) {
-        let Some(file) = &mut self.0 else { return };
-        if let Err(error) = line(file, record) {
-            note(format_args!("warning: the log can no longer be written: {error}"));
-            self.0 = None;
-        }
-    }
-
-    /// Hands everything to the kernel.
-    pub(super) fn flush(&mut self) {
-        if let Some(file) = &mut self.0
-            && let Err(error) = file.flush()
-        {
-            note(format_args!("warning: the log is incomplete: {error}"));
-        }
-    }
-}
-
-fn line(file: &mut LineWriter<File>, record: &Record) -> io::Result<()> {
-    serde_json::to_writer(&mut *file, record)?;
-    file.write_all(b"\n")
 }
 
 /// How long ago or how long still, to the second.

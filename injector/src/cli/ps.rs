@@ -76,17 +76,17 @@ impl Ps {
                 table.add_row([
                     first(row.id.clone()),
                     first(row.pid.map_or_else(|| "?".into(), |pid| pid.to_string())),
-                    first(row.user.clone()),
+                    first(output::shown(&row.user)),
                     first(output::seconds(row.age_seconds * 1_000_000_000)),
                     first(state),
-                    first(row.targets.join(", ")),
+                    first(output::shown(row.targets.join(", "))),
                     rule.matched.to_string(),
                     rule.fired.to_string(),
-                    rule.text.clone(),
+                    output::shown(&rule.text),
                 ]);
             }
         }
-        output::print(&table);
+        output::print(&table)?;
         Ok(Code::OK)
     }
 }

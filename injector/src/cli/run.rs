@@ -8,8 +8,10 @@ use super::{
     arguments::{Behaviour, Rules, injector},
     dry_run,
     exit::{Code, Failure},
+    log::Log,
     news::News,
-    output::{self, Log},
+    output,
+    report::{Expected, Told},
     runtime,
 };
 use crate::{
@@ -47,7 +49,7 @@ impl Run {
         if self.behaviour.dry_run {
             let plan = injector(rules)?.plan(options)?;
             let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
-            dry_run::print(&plan, &[format!("command {}", words.join(" "))], false);
+            dry_run::print(&plan, &[format!("command {}", words.join(" "))], false)?;
             return Ok(Code::OK);
         }
         let injector = injector(rules)?;
@@ -73,20 +75,27 @@ impl Run {
         command.start(&signals)?;
         let watched = watch(&mut guard, &mut command, &signals, &mut news, &mut log).await;
         // A command that runs on is waited for.
-        let stays = !matches!(watched, Ok(Some(_)));
+        let stays = !matches!(watched, Ok(Watched::Command(_)));
         let report = end(guard, stays, &mut log);
         let mut failed = watched.is_err();
         let code = match watched {
-            Ok(Some(code)) => code,
+            Ok(Watched::Command(code)) => code,
             // The plan has ended and is gone; the command runs on, and we stay for its signals and its code.
-            Ok(None) => accompany(&mut command, &signals).await?,
+            Ok(Watched::Plan(end)) => {
+                output::note(format_args!("{}; the command runs on without faults", why(end)));
+                accompany(&mut command, &signals).await?
+            }
             Err(failure) => {
                 output::failure(&failure);
                 output::note("the command runs on without faults");
                 accompany(&mut command, &signals).await?
             }
         };
-        log.flush();
+        let (unwritten, failure) = log.close();
+        if let Some(failure) = failure {
+            output::failure(&failure);
+            failed = true;
+        }
         match command.remove() {
             Ok(Removal::Removed) => {}
             Ok(Removal::StillInUse { path, pids }) => output::note(format_args!(
@@ -101,7 +110,10 @@ impl Run {
             }
         }
         match report {
-            Ok(report) => failed |= !self.tell(&report, news.told()).is_ok(),
+            Ok(mut report) => {
+                report.lost_events += unwritten;
+                failed |= !self.tell(&report, news.told(), code).is_ok();
+            }
             Err(error) => {
                 output::failure(&error);
                 failed = true;
@@ -112,15 +124,35 @@ impl Run {
         Ok(if code.is_ok() && failed { Code::RUN_FAILED } else { code })
     }
 
-    fn tell(&self, report: &Report, told: usize) -> Code {
-        if self.behaviour.json {
+    fn tell(&self, report: &Report, told: usize, command: i32) -> Code {
+        let expected = Expected::of(report, &self.behaviour);
+        let missed = expected.clone().filter(|expected| !expected.is_met());
+        let written = if self.behaviour.json {
             // On stderr: stdout is the command's.
-            output::json_aside(report);
+            let written = output::json_aside(&Told { report, expected, command: Some(command) });
             output::warnings(report, told);
+            written
         } else {
-            output::report(report, told);
+            output::report(report, told)
+        };
+        if let Some(missed) = missed {
+            output::note(format_args!("error: {missed}{}", own_code(command)));
         }
-        output::verdict(report, self.behaviour.expect_fired)
+        match written {
+            Ok(()) => output::verdict(report, self.behaviour.expect_fired),
+            Err(failure) => {
+                output::failure(&failure);
+                failure.code
+            }
+        }
+    }
+}
+
+/// Why the exit code does not tell that a rule never fired.
+fn own_code(command: i32) -> String {
+    match command {
+        0 => String::new(),
+        code => format!("; the exit code is the command's own, {code}"),
     }
 }
 
@@ -128,27 +160,34 @@ fn end(guard: Guard, stays: bool, log: &mut Log) -> Result<Report, Failure> {
     Ok(guard.finish(stays, |record| log.write(&record))?)
 }
 
-/// Until the command or the plan has ended: the command's exit code, if it was the command.
+/// What has ended first.
+enum Watched {
+    /// With this exit code.
+    Command(i32),
+    Plan(End),
+}
+
+fn why(end: End) -> String {
+    match end {
+        End::Deadline => "the time is up".into(),
+        End::Stopped => "stopped".into(),
+        End::TargetsGone => "the command's cgroup is gone".into(),
+        End::DelaysLost(lost) => lost.to_string(),
+    }
+}
+
+/// Until the command or the plan has ended.
 async fn watch(
     guard: &mut Guard,
     command: &mut Command,
     signals: &Signals,
     news: &mut News,
     log: &mut Log,
-) -> Result<Option<i32>, Failure> {
+) -> Result<Watched, Failure> {
     loop {
         tokio::select! {
-            code = command.wait() => return Ok(Some(code?)),
-            end = guard.wait(|record| log.write(&record)) => {
-                let why = match end? {
-                    End::Deadline => "the time is up".into(),
-                    End::Stopped => "stopped".into(),
-                    End::TargetsGone => "the command's cgroup is gone".into(),
-                    End::DelaysLost(lost) => lost.to_string(),
-                };
-                output::note(format_args!("{why}; the command runs on without faults"));
-                return Ok(None);
-            }
+            code = command.wait() => return Ok(Watched::Command(code?)),
+            end = guard.wait(|record| log.write(&record)) => return Ok(Watched::Plan(end?)),
             received = signals.next() => forward(command, received)?,
             () = news.due() => news.tell(guard),
         }
