@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{engine, kernel::registry::LivePlan};
 
-/// How long an injector has to end by itself: it looks twice a second, and then takes its programs off.
+/// How long an injector has to end by itself: it looks twenty times a second, and then takes its programs off.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// End an injection, whoever started it.
@@ -105,6 +105,6 @@ fn gone(plan: &LivePlan, patience: Duration) -> Result<bool, Failure> {
         if Instant::now() >= end {
             return Ok(false);
         }
-        sleep(Duration::from_millis(50));
+        sleep(Duration::from_millis(10));
     }
 }

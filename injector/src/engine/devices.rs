@@ -1,12 +1,9 @@
 //! The devices of the targets, and what is said of those that cannot be covered.
 
-use super::{
-    error::EngineError,
-    guard::{Guard, listed},
-};
+use super::{error::EngineError, guard::listed, live::Live};
 use crate::kernel::packet::{Coverage, Event as DeviceEvent, PacketError};
 
-impl Guard {
+impl Live {
     /// Covers the devices of the targets before a rule on packets acts.
     ///
     /// # Errors

@@ -66,6 +66,9 @@ pub enum EngineError {
     /// The events cannot be waited for.
     #[error("cannot wait for events: {0}")]
     Events(io::Error),
+    /// The thread that looks after the plan cannot be started, or has ended.
+    #[error("cannot have the plan looked after by a thread: {0}")]
+    Worker(io::Error),
 }
 
 /// Whose fault it is, which decides the exit code.
@@ -99,7 +102,9 @@ impl EngineError {
             Self::Cgroup { .. } => "check that it still exists and that you may read it".into(),
             Self::Mailbox(_) => "`injector doctor` says what this kernel allows".into(),
             Self::Ended => "`injector ps` lists what lives".into(),
-            Self::Random(_) | Self::Events(_) => "this should not happen; please report it".into(),
+            Self::Random(_) | Self::Events(_) | Self::Worker(_) => {
+                "this should not happen; please report it".into()
+            }
         }
     }
 
@@ -116,7 +121,7 @@ impl EngineError {
             Self::Unsupported(_) | Self::Plan(_) | Self::Packet(_) => Blame::Kernel,
             Self::Cgroup { source, .. } => by(source, Blame::Usage),
             Self::Mailbox(error) => by(error, Blame::Kernel),
-            Self::Random(_) | Self::Events(_) | Self::Ended => Blame::Other,
+            Self::Random(_) | Self::Events(_) | Self::Worker(_) | Self::Ended => Blame::Other,
         }
     }
 }

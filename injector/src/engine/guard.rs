@@ -1,10 +1,13 @@
-//! The live plan. As long as it lives the rules act; dropping it takes everything back.
+//! The live plan. As long as the guard lives the rules act; dropping it takes everything back.
+//!
+//! It hands out events, keeps the lease and watches the deadline, whatever else goes on: the plan itself is looked
+//! after by a thread ([`super::worker`]), to which it goes twice a second and from which it comes back.
 
 use std::{
     collections::BTreeSet,
     os::fd::{AsFd as _, OwnedFd},
-    sync::atomic::Ordering::Relaxed,
-    time::Duration,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
 };
 
 use aya::maps::{MapData, RingBuf};
@@ -19,17 +22,31 @@ use super::{
     devices::{device_changes, note_devices},
     events::Record,
     listed::Listed,
+    live::{Live, Texts},
     report::{Report, RuleReport},
+    worker::{Turn, Worker},
 };
 use crate::{
-    kernel::{clock, installation::Installation, nap::Lost, packet::Coverage},
+    kernel::{
+        clock,
+        installation::{Installation, Readings},
+        memory::SharedMemory,
+        nap::Lost,
+        packet::Coverage,
+    },
     plan::Plan,
     readable::readable,
     target::{Procfs, Target},
 };
 
 /// How often the lease is renewed and the targets are looked at.
-const TICK: Duration = Duration::from_millis(500);
+pub(super) const TICK: Duration = Duration::from_millis(500);
+
+/// How often it is looked whether somebody has stopped the plan: one load from memory.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a turn may keep the lease: one that hangs loses it.
+const LONGEST_TURN: Duration = Duration::from_mins(1);
 
 /// Events that are handed out in one go.
 const BATCH: usize = 256;
@@ -49,21 +66,21 @@ pub enum End {
 
 /// See the module.
 pub struct Guard {
-    pub(super) plan: Plan,
-    pub(super) targets: Vec<Target>,
-    gone: BTreeSet<usize>,
-    pub(super) deadline: u64,
-    pub(super) coverage: Option<Coverage>,
+    /// Here, or away for a turn.
+    live: Option<Box<Live>>,
+    away_since: Instant,
+    worker: Worker,
+    /// As they were when the plan was last here.
+    plan: Arc<Plan>,
+    notes: Vec<String>,
+    texts: Texts,
+    shared: SharedMemory,
+    readings: Readings,
     ring: RingBuf<MapData>,
     /// The ring buffer's descriptor once more: readable when there are events.
     news: AsyncFd<OwnedFd>,
     tick: Interval,
-    /// Of all rules that the plan has or has had, by number.
-    pub(super) texts: Vec<String>,
-    pub(super) notes: Vec<String>,
-    pub(super) installation: Installation,
-    pub(super) listed: Listed,
-    aborted: Option<String>,
+    look: Interval,
 }
 
 impl Guard {
@@ -78,37 +95,36 @@ impl Guard {
         let now = clock::now();
         let length = plan.options.duration.map_or(u64::MAX, clock::nanoseconds);
         let deadline = now.saturating_add(length);
-        let shared = installation.shared();
+        let shared = installation.map_shared()?;
         shared.lease.store(now + LEASE_NS, Relaxed);
         shared.deadline.store(deadline, Relaxed);
         let listed = Listed::begin(&plan, &targets, now, procfs, &installation)?;
-        let ring = installation.events()?;
+        let (ring, readings) = (installation.events()?, installation.readings()?);
         let news = ring.as_fd().try_clone_to_owned().and_then(readable).map_err(EngineError::Events)?;
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let texts = plan.rules.iter().map(|rule| rule.text.clone()).collect();
-        let notes = plan.notes.clone();
-        let gone = BTreeSet::new();
-        let mut guard = Self {
-            plan,
-            targets,
-            gone,
-            deadline,
-            coverage,
+        let [tick, look] = [TICK, LOOK].map(|period| {
+            let mut interval = interval(period);
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            interval
+        });
+        let mut live = Box::new(Live::new(plan, targets, deadline, installation, coverage, listed));
+        live.cover_devices()?;
+        let guard = Self {
+            away_since: Instant::now(),
+            worker: Worker::start().map_err(EngineError::Worker)?,
+            plan: Arc::clone(&live.plan),
+            notes: live.notes.clone(),
+            texts: live.texts.clone(),
+            live: Some(live),
+            shared,
+            readings,
             ring,
             news,
             tick,
-            texts,
-            notes,
-            installation,
-            listed,
-            aborted: None,
+            look,
         };
-        guard.cover_devices()?;
-        let shared = guard.installation.shared();
         match start {
-            Start::Now => shared.armed.store(1, Relaxed),
-            Start::AtExec => shared.arm_at_exec.store(1, Relaxed),
+            Start::Now => guard.shared.armed.store(1, Relaxed),
+            Start::AtExec => guard.shared.arm_at_exec.store(1, Relaxed),
         }
         Ok(guard)
     }
@@ -126,8 +142,15 @@ impl Guard {
     pub async fn wait(&mut self, mut record: impl FnMut(Record)) -> Result<End, EngineError> {
         loop {
             tokio::select! {
-                _ = self.tick.tick() => {
-                    if let Some(end) = self.turn()? {
+                _ = self.look.tick() => {
+                    if let Some(end) = self.over() {
+                        return Ok(end);
+                    }
+                }
+                _ = self.tick.tick() => self.keep()?,
+                done = self.worker.done(), if self.live.is_none() => {
+                    let (live, turn) = done.ok_or_else(worker_is_gone)?;
+                    if let Some(end) = self.back(live, turn)? {
                         return Ok(end);
                     }
                 }
@@ -136,7 +159,7 @@ impl Guard {
                     // A target can be faster than we write; the lease and signals have their turn all the same.
                     let mut left = BATCH;
                     while left > 0 && let Some(item) = self.ring.next() {
-                        Record::read(&item, &self.texts).into_iter().for_each(&mut record);
+                        self.texts.read(|texts| Record::read(&item, texts)).into_iter().for_each(&mut record);
                         left -= 1;
                     }
                     if left > 0 {
@@ -148,45 +171,58 @@ impl Guard {
                         tokio::task::yield_now().await;
                     }
                 }
-                changes = device_changes(self.coverage.as_mut()) => note_devices(&mut self.notes, changes),
+                changes = device_changes(self.live.as_mut().and_then(|live| live.coverage.as_mut())) => {
+                    if let Some(live) = &mut self.live {
+                        note_devices(&mut live.notes, changes);
+                    }
+                }
             }
         }
     }
 
-    /// What is due twice a second: the lease, the deadline, the targets.
-    fn turn(&mut self) -> Result<Option<End>, EngineError> {
-        let now = clock::now();
-        let shared = self.installation.shared();
-        if shared.deadline.load(Relaxed) == 0 {
-            return Ok(Some(End::Stopped));
+    /// Was it stopped, or is its time up?
+    fn over(&self) -> Option<End> {
+        match self.shared.deadline.load(Relaxed) {
+            0 => Some(End::Stopped),
+            deadline => (clock::now() >= deadline).then_some(End::Deadline),
         }
-        if now >= self.deadline {
-            return Ok(Some(End::Deadline));
-        }
-        shared.lease.store(now + LEASE_NS, Relaxed);
-        if let Err(lost) = self.installation.tend_naps(TICK) {
-            self.aborted = Some(lost.to_string());
-            return Ok(Some(End::DelaysLost(lost)));
-        }
-        let events = self.look_at_devices()?;
-        note_devices(&mut self.notes, events);
-        self.serve();
-        Ok(self.targets_gone().then_some(End::TargetsGone))
     }
 
-    /// Notes targets that went away; true when none is left.
-    fn targets_gone(&mut self) -> bool {
-        let tree_lives = self.installation.shared().live.load(Relaxed) > 0;
-        for (number, target) in self.targets.iter().enumerate() {
-            let gone = match target {
-                Target::Process(_) => target.is_gone() && !tree_lives,
-                Target::Cgroup(_) => target.is_gone(),
-            };
-            if gone && self.gone.insert(number) {
-                self.notes.push(format!("the target {} went away", target.describe()));
+    /// Renews the lease, and has the plan looked after.
+    fn keep(&mut self) -> Result<(), EngineError> {
+        match self.live.take() {
+            Some(live) => {
+                self.away_since = Instant::now();
+                // In the thread's own time it is dropped with what it was about.
+                self.worker.begin(live).map_err(|live| {
+                    self.live = Some(live);
+                    worker_is_gone()
+                })?;
+            }
+            None if self.away_since.elapsed() >= LONGEST_TURN => return Ok(()),
+            None => {}
+        }
+        self.shared.lease.store(clock::now() + LEASE_NS, Relaxed);
+        Ok(())
+    }
+
+    /// The plan is here again.
+    fn back(&mut self, live: Box<Live>, turn: Turn) -> Turn {
+        self.plan = Arc::clone(&live.plan);
+        self.notes.extend_from_slice(live.notes.get(self.notes.len()..).unwrap_or_default());
+        self.live = Some(live);
+        turn
+    }
+
+    /// The plan, which is waited for if it is away.
+    pub(super) fn live(&mut self) -> Result<&mut Live, EngineError> {
+        if self.live.is_none() {
+            let (live, turn) = self.worker.join().ok_or_else(worker_is_gone)?;
+            if let Err(error) = self.back(live, turn) {
+                tracing::warn!(%error, "the last turn of a plan");
             }
         }
-        self.gone.len() == self.targets.len()
+        self.live.as_deref_mut().ok_or_else(worker_is_gone)
     }
 
     /// All rules with their counters as they are now, by number; those that a change has removed as well.
@@ -196,12 +232,14 @@ impl Guard {
     pub fn rules(&self) -> Result<Vec<RuleReport>, EngineError> {
         let live: BTreeSet<_> = self.plan.rules.iter().map(|rule| rule.number).collect();
         let report = |(text, number): (&String, u32)| {
-            let counters = self.installation.counters(number)?;
-            let traffic = self.installation.traffic(number)?;
-            let queue = if self.plan.packets { self.installation.queue(number)? } else { Queue::default() };
+            let counters = self.readings.counters(number)?;
+            let traffic = self.readings.traffic(number)?;
+            let queue = if self.plan.packets { self.readings.queue(number)? } else { Queue::default() };
             Ok(RuleReport::new(number, text, &counters, !live.contains(&number)).with(traffic, &queue))
         };
-        self.texts.iter().zip(0..).map(report).collect()
+        // A change that is under way may have brought more.
+        let known = self.plan.next_number as usize;
+        self.texts.read(|texts| texts.iter().take(known).zip(0..).map(report).collect())
     }
 
     /// What the user ought to know, the plan's own notes first, and then as it comes.
@@ -215,37 +253,52 @@ impl Guard {
     /// # Errors
     /// The counters cannot be read.
     pub fn finish(mut self, stays: bool, mut record: impl FnMut(Record)) -> Result<Report, EngineError> {
-        self.installation.shared().deadline.store(0, Relaxed);
-        let skipped = self.installation.misses().into_iter().collect();
+        self.shared.deadline.store(0, Relaxed);
+        let live = self.live()?;
+        let skipped = live.installation.misses().into_iter().collect();
         let mut clean = true;
-        match self.coverage.take().map(Coverage::remove).transpose() {
-            Ok(left) => self.notes.extend(left.filter(|&left| left > 0).map(lost_at_the_end)),
+        match live.coverage.take().map(Coverage::remove).transpose() {
+            Ok(left) => live.notes.extend(left.filter(|&left| left > 0).map(lost_at_the_end)),
             Err(error) => {
                 clean = false;
-                self.notes.push(format!("clean-up is incomplete: {error}"));
+                live.notes.push(format!("clean-up is incomplete: {error}"));
             }
         }
-        self.installation.detach(stays);
+        live.installation.detach(stays);
+        let (delays, aborted) = (live.installation.shortfall(), live.aborted.take());
+        let notes = std::mem::take(&mut live.notes);
         while let Some(item) = self.ring.next() {
-            Record::read(&item, &self.texts).into_iter().for_each(&mut record);
+            self.texts.read(|texts| Record::read(&item, texts)).into_iter().for_each(&mut record);
         }
-        let rules = self.rules()?;
-        let shared = self.installation.shared();
         Ok(Report {
             schema: injector_common::event::SCHEMA,
             plan: format!("{:08x}", self.plan.id),
             seed: self.plan.options.seed,
             monitor: self.plan.options.monitor,
-            rules,
+            rules: self.rules()?,
             skipped,
-            lost_events: shared.lost_events.load(Relaxed),
-            lost_cgroups: shared.lost_cgroups.load(Relaxed),
-            delays: self.installation.shortfall(),
-            aborted: self.aborted.take(),
+            lost_events: self.shared.lost_events.load(Relaxed),
+            lost_cgroups: self.shared.lost_cgroups.load(Relaxed),
+            delays,
+            aborted,
             clean,
-            notes: std::mem::take(&mut self.notes),
+            notes,
         })
     }
+}
+
+impl Drop for Guard {
+    /// The faults end at once, and what a turn is about is taken back with the rest.
+    fn drop(&mut self) {
+        self.shared.deadline.store(0, Relaxed);
+        if self.live.is_none() {
+            drop(self.worker.join());
+        }
+    }
+}
+
+fn worker_is_gone() -> EngineError {
+    EngineError::Worker(std::io::ErrorKind::BrokenPipe.into())
 }
 
 pub(super) fn lost_at_the_end(packets: u32) -> String {

@@ -9,11 +9,13 @@ mod feasibility;
 mod guard;
 mod lineage;
 mod listed;
+mod live;
 mod object;
 mod report;
 pub mod request;
 mod sweep;
 mod update;
+mod worker;
 
 pub use self::{
     error::{Blame, EngineError},

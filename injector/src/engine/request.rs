@@ -7,7 +7,7 @@ use std::{io, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Blame, EngineError, Guard, update::Outside};
+use super::{Blame, EngineError, live::Live, update::Outside};
 use crate::{
     kernel::{clock, enclosure::Enclosure, mailbox::Message},
     plan::Change,
@@ -146,7 +146,7 @@ fn outside(request: &Request) -> Result<Outside, Answer> {
     Ok(Outside { files: files.iter().cloned().zip(tables).collect(), hosts: request.hosts.clone() })
 }
 
-impl Guard {
+impl Live {
     /// Does what somebody has asked for, if anybody has.
     pub(super) fn serve(&mut self) {
         let message = match self.listed.mailbox.take() {
@@ -178,9 +178,7 @@ impl Guard {
         if let Err(error) = told {
             tracing::warn!(%error, "cannot answer a request");
         }
-        if let Err(error) = self.give_up_unneeded() {
-            tracing::warn!(%error, "cannot take off what is no longer needed");
-        }
+        self.give_up_unneeded();
     }
 
     fn answer(&mut self, request: &Request) -> Answer {

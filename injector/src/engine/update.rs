@@ -3,7 +3,10 @@
 //! changed, so whatever fails leaves the old plan as it is.
 
 use std::{
-    sync::atomic::Ordering::{AcqRel, Relaxed},
+    sync::{
+        Arc,
+        atomic::Ordering::{AcqRel, Relaxed},
+    },
     time::Duration,
 };
 
@@ -12,14 +15,15 @@ use super::{
     apply::{at_cgroups, sides},
     devices::note_covered,
     guard::{listed, lost_at_the_end},
+    live::Live,
 };
 use crate::{
+    distribution::Files,
     kernel::{
         clock,
         installation::Installation,
         packet::{Coverage, Side},
     },
-    distribution::Files,
     plan::{self, Change, Plan},
     resolver::{self, Hosts},
     spec::model::Rule,
@@ -43,11 +47,23 @@ impl Guard {
     /// As for a new plan, and what cannot be done without a pause; the old rules go on untouched then.
     pub fn update(&mut self, rules: Vec<Rule>) -> Result<Change, EngineError> {
         let outside = Outside { files: plan::read_files(&rules)?, hosts: resolver::look_up(&rules) };
-        let change = self.replace(rules, &outside, false)?;
-        self.give_up_unneeded()?;
+        let live = self.live()?;
+        let _lease = live.installation.keep_lease()?;
+        let change = live.replace(rules, &outside, false)?;
+        live.give_up_unneeded();
         Ok(change)
     }
 
+    /// Gives the plan another end: so long from now, or none (`None`).
+    ///
+    /// # Errors
+    /// The plan has been stopped meanwhile.
+    pub fn prolong(&mut self, duration: Option<Duration>) -> Result<(), EngineError> {
+        self.live()?.prolong(duration)
+    }
+}
+
+impl Live {
     /// Everything but taking off what is no longer needed, which can take a while.
     pub(super) fn replace(
         &mut self,
@@ -55,10 +71,7 @@ impl Guard {
         outside: &Outside,
         insist: bool,
     ) -> Result<Change, EngineError> {
-        if self.installation.shared().deadline.load(Relaxed) == 0 {
-            return Err(EngineError::Ended);
-        }
-        let _lease = self.installation.keep_lease()?;
+        self.check_alive()?;
         resolver::resolve(&mut rules, &outside.hosts, Some(&self.plan))?;
         let injector = Injector { rules, ..Injector::new()? };
         let backends = injector.backends();
@@ -68,7 +81,8 @@ impl Guard {
         {
             backend.assume();
         }
-        let (mut plan, mut change) = self.plan.change(&injector.rules, &outside.files, insist, &live, &backends)?;
+        let (mut plan, mut change) =
+            self.plan.change(&injector.rules, &outside.files, insist, &live, &backends)?;
         let ingress = plan.needs_ingress() && !self.plan.needs_ingress();
         let connect = plan.needs_connect() && !self.plan.needs_connect();
         if ingress || connect || (plan.needs_devices() && self.coverage.is_none()) {
@@ -83,21 +97,22 @@ impl Guard {
             injector.check_inbound(&plan, &self.targets)?;
         }
 
+        self.check_alive()?;
         // The half of the slot table that this plan goes to was the last but one's.
         Installation::settle()?;
         self.installation.fill(Some(&self.plan), &plan)?;
         let new = plan.sites.difference(&live).cloned().collect();
         let programs = self.installation.attach_calls(&new, &backends)?;
-        if let Err(error) = self.reach(&injector, &plan) {
-            self.give_up_unneeded()?;
+        if let Err(error) = self.check_alive().and_then(|()| self.reach(&injector, &plan)) {
+            self.give_up_unneeded();
             return Err(error);
         }
 
+        self.texts.extend(change.added.iter().map(|rule| rule.text.clone()));
         self.installation.switch(Some(&self.plan), &plan);
         self.installation.keep(programs);
-        self.texts.extend(change.added.iter().map(|rule| rule.text.clone()));
         self.notes.extend(change.notes.iter().cloned());
-        self.plan = plan;
+        self.plan = Arc::new(plan);
         let listed = self.listed.changed(&self.plan, &self.targets, &self.installation);
         if let Err(error) = listed {
             // The rules act; that `ps` shows the old ones is no reason to say that they do not.
@@ -106,11 +121,12 @@ impl Guard {
         Ok(change)
     }
 
-    /// Gives the plan another end: so long from now, or none (`None`).
-    ///
-    /// # Errors
-    /// The plan has been stopped meanwhile.
-    pub fn prolong(&mut self, duration: Option<Duration>) -> Result<(), EngineError> {
+    /// Is it of use to go on? Whoever ends the plan need not wait for all of a change.
+    fn check_alive(&self) -> Result<(), EngineError> {
+        if self.installation.shared().deadline.load(Relaxed) == 0 { Err(EngineError::Ended) } else { Ok(()) }
+    }
+
+    pub(super) fn prolong(&mut self, duration: Option<Duration>) -> Result<(), EngineError> {
         let length = duration.map_or(u64::MAX, clock::nanoseconds);
         let deadline = clock::now().saturating_add(length);
         let shared = self.installation.shared();
@@ -120,7 +136,7 @@ impl Guard {
             .compare_exchange(self.deadline, deadline, AcqRel, Relaxed)
             .map_err(|_| EngineError::Ended)?;
         self.deadline = deadline;
-        self.plan.options.duration = duration;
+        Arc::make_mut(&mut self.plan).options.duration = duration;
         Ok(())
     }
 
@@ -163,8 +179,7 @@ impl Guard {
     }
 
     /// Takes off what the plan, as it is, does not need.
-    pub(super) fn give_up_unneeded(&mut self) -> Result<(), EngineError> {
-        let _lease = self.installation.keep_lease()?;
+    pub(super) fn give_up_unneeded(&mut self) {
         self.installation.detach_unneeded(&self.plan);
         if self.plan.needs_devices() {
             for side in [Side::Egress, Side::Ingress] {
@@ -175,12 +190,11 @@ impl Guard {
                     self.notes.push(format!("clean-up is incomplete: {error}"));
                 }
             }
-            return Ok(());
+            return;
         }
         match self.coverage.take().map(Coverage::remove).transpose() {
             Ok(left) => self.notes.extend(left.filter(|&left| left > 0).map(lost_at_the_end)),
             Err(error) => self.notes.push(format!("clean-up is incomplete: {error}")),
         }
-        Ok(())
     }
 }

@@ -1,8 +1,17 @@
 //! Rules at both ends of a call, and what belongs to a call's arguments and to a process, in plans that
 //! change.
 
-use anyhow::{Result, ensure};
-use injector_tests::{guest::Kernel, victim::Steady};
+use std::{thread, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use injector_tests::{
+    dice::Dice,
+    guest::{self, Kernel},
+    injector::Injector,
+    residue::{Census, Exceptions},
+    victim::Steady,
+};
+use nix::sys::signal::Signal;
 
 use crate::{EIO, EPERM, SLACK, attached, attached_with_log, changed, operation, rule};
 
@@ -95,5 +104,50 @@ fn scopes_count_on() -> Result<()> {
             assert_eq!(decisions(nth), [1], "{scope}: rule {nth}");
         }
     }
+    Ok(())
+}
+
+/// Loading what a change needs takes seconds here; whoever ends the plan meanwhile does not wait for it.
+#[test]
+fn a_plan_can_be_ended_in_the_middle_of_a_change() -> Result<()> {
+    let (mut dice, seed) = Dice::new()?;
+    let (rounds, census) = (if guest::full() { 50 } else { 4 }, Census::take()?);
+    let steady = rule("error=EIO")?;
+    // A class is caught at dozens of functions, packets at all devices.
+    let slow = ["-e", &steady, "-e", "inject=%file:error=EIO:when=60000", "--net", "both : delay 1ms"];
+    let (mut cut_off, mut slowest) = (0, Duration::ZERO);
+    for round in 0..rounds {
+        let victim = Steady::start(operation()?)?;
+        let (injector, id) = attached(&victim, &[&steady])?;
+        victim.board.wait_faults(SLACK)?;
+        let change = Injector::new(["change", &id])?.words(slow).start()?;
+        thread::sleep(dice.below(Duration::from_secs(2)));
+        injector.signal(Signal::SIGTERM)?;
+        slowest =
+            slowest.max(victim.board.wait_relief(SLACK).with_context(|| format!("round {round} of {seed}"))?);
+        injector.finish()?.expect(0)?;
+        let change = change.finish()?;
+        ensure!([0, 1].contains(&change.code), "{}: {}", change.code, change.stderr);
+        cut_off += u32::from(change.code == 1);
+        drop(victim);
+        census.gone(Exceptions::None)?;
+    }
+    eprintln!("{cut_off} of {rounds} changes were cut off; the faults ended within {slowest:?}");
+    Ok(())
+}
+
+/// What is injected during a change is in the log, and in time: the events are read all along.
+#[test]
+fn events_are_read_during_a_change() -> Result<()> {
+    let victim = Steady::start(operation()?)?;
+    let steady = rule("error=EIO")?;
+    let (injector, id) = attached_with_log(&victim, &[&steady])?;
+    victim.board.wait_faults(SLACK)?;
+    changed(&id, &[&steady, "inject=%file:error=EIO:when=60000"])?;
+    victim.board.next(20)?;
+    let finished = injector.interrupt()?.expect(0)?;
+    let report = finished.report()?;
+    assert_eq!((report.lost_events, finished.log.len() as u64), (0, report.rules[0].fired));
+    ensure!(finished.log.iter().all(|line| line["rule_text"] == steady), "a rule without its text");
     Ok(())
 }

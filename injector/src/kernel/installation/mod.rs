@@ -20,8 +20,8 @@ use injector_common::{
 };
 use nix::libc;
 
-pub use self::error::InstallError;
 use self::error::system;
+pub use self::{error::InstallError, readings::Readings};
 use super::{
     at_cgroup::AtCgroups,
     btf::KernelBtf,
@@ -295,9 +295,13 @@ impl Installation {
 
     /// Has the lease renewed by a thread while this one is busy with the plan itself.
     pub fn keep_lease(&self) -> Result<LeaseKeeper, InstallError> {
+        LeaseKeeper::start(self.map_shared()?).map_err(system("start a thread"))
+    }
+
+    /// The same memory as [`Installation::shared`], for another thread.
+    pub fn map_shared(&self) -> Result<SharedMemory, InstallError> {
         let map = self.ready.maps().get(".bss.shared")?;
-        let shared = SharedMemory::map(map).map_err(system("map the shared memory"))?;
-        LeaseKeeper::start(shared).map_err(system("start a thread"))
+        SharedMemory::map(map).map_err(system("map the shared memory"))
     }
 
     /// What both sides have open.

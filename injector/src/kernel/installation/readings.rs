@@ -1,5 +1,7 @@
 //! What an installation tells: counters, queues, events, misses.
 
+use std::os::fd::{AsFd as _, OwnedFd};
+
 use aya::maps::{Map, MapData, RingBuf};
 use bytemuck::Pod;
 use injector_common::{
@@ -14,28 +16,46 @@ use super::{
     error::system,
 };
 
-impl Installation {
+/// The counters of a plan, for whoever reads them while others change it.
+#[derive(Debug)]
+pub struct Readings {
+    counters: OwnedFd,
+    traffic: OwnedFd,
+    queues: OwnedFd,
+}
+
+impl Readings {
     /// The counters of rule `number` as they are now.
     pub fn counters(&self, number: u32) -> Result<Counters, InstallError> {
-        self.read("COUNTERS", number, "read the counters")
+        read(&self.counters, number, "read the counters")
     }
 
     /// What rule `number` has counted of packets.
     pub fn traffic(&self, number: u32) -> Result<Traffic, InstallError> {
-        self.read("TRAFFIC", number, "read the counters")
+        read(&self.traffic, number, "read the counters")
     }
 
     /// What of rule number `number` waits, in a plan that may have rules on packets.
     pub fn queue(&self, number: u32) -> Result<Queue, InstallError> {
-        self.read("QUEUES", number, "read a queue")
+        read(&self.queues, number, "read a queue")
     }
+}
 
-    /// The element of rule `number` in an array of such elements; `what` is what an error says.
-    fn read<T: Pod>(&self, map: &str, number: u32, what: &'static str) -> Result<T, InstallError> {
-        let mut out = T::zeroed();
-        let map = self.ready.maps().get(map)?;
-        sys::lookup(map, &number.to_ne_bytes(), bytemuck::bytes_of_mut(&mut out)).map_err(system(what))?;
-        Ok(out)
+/// The element of rule `number` in an array of such elements; `what` is what an error says.
+fn read<T: Pod>(map: &OwnedFd, number: u32, what: &'static str) -> Result<T, InstallError> {
+    let mut out = T::zeroed();
+    sys::lookup(map.as_fd(), &number.to_ne_bytes(), bytemuck::bytes_of_mut(&mut out))
+        .map_err(system(what))?;
+    Ok(out)
+}
+
+impl Installation {
+    /// What the plan counts.
+    pub fn readings(&self) -> Result<Readings, InstallError> {
+        let own = |map| -> Result<OwnedFd, InstallError> {
+            self.ready.maps().get(map)?.try_clone_to_owned().map_err(system("use the map of counters"))
+        };
+        Ok(Readings { counters: own("COUNTERS")?, traffic: own("TRAFFIC")?, queues: own("QUEUES")? })
     }
 
     /// The ring buffer of events.

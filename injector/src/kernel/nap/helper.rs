@@ -38,12 +38,12 @@ impl Helper {
     }
 
     /// The same with the table of descriptors that the parent has, then and later: nothing in it is closed
-    /// before both have ended. `body` must not close any.
+    /// before both have ended. `body` must not close any, nor allocate: another thread may hold the allocator's lock.
     pub(super) fn sharing_descriptors(name: &CStr, body: impl FnOnce()) -> io::Result<Self> {
         let flags = libc::CLONE_FILES | libc::SIGCHLD;
         let parent = getpid();
-        // SAFETY: a fork in all but the descriptors; as above, but without the C library's handlers: whoever
-        // calls this has no other thread that allocates.
+        // SAFETY: a fork in all but the descriptors; as above, but without the C library's handlers, so that the
+        // child does nothing that needs a lock.
         match unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) } {
             -1 => Err(io::Error::last_os_error()),
             0 => child(name, parent, || Ok(()), body),

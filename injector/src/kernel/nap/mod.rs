@@ -27,10 +27,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use injector_common::{
-    nap::BED,
-    shared::{self, Shared},
-};
 pub use self::trial::{Lateness, lateness};
 pub(super) use self::{
     barrier::{Barrier, Numbers, WAITS_FOR_SLEEPERS},
@@ -44,6 +40,10 @@ use self::{
     watchdog::Watchdog,
 };
 use super::{clock, tiny};
+use injector_common::{
+    nap::BED,
+    shared::{self, Shared},
+};
 
 /// The longest that one nap may be, if nobody says otherwise.
 pub const LONGEST: Duration = Duration::from_secs(10);
@@ -94,8 +94,8 @@ pub(super) struct Watch {
 
 impl Napper {
     /// Starts them. `places` is the table of sleepers, an array map that can be mapped; nobody sleeps longer
-    /// than `longest`; `shared` is where the plan is switched off. To be called while the process has no other
-    /// thread that allocates, by one that stays: with it the helpers end.
+    /// than `longest`; `shared` is where the plan is switched off. To be called by a thread that stays: with it the
+    /// helpers end.
     ///
     /// # Errors
     /// What the kernel refused, or would not do in time.
