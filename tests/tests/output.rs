@@ -150,10 +150,10 @@ const EVIL: &str = "x\x1b[2J\x07\ninjector: error: \u{202e}y";
 /// The kernel takes all but line ends for the name of a cgroup (kernel/cgroup/cgroup.c, `cgroup_mkdir`).
 const CGROUP: &str = "x\x1b[2J\x07\u{9b}31m\u{202e}y";
 
-/// Is there anything in it that a terminal does not just show?
-fn is_harmless(text: &str) -> bool {
+/// Has it so many messages of an error, at most, and nothing that a terminal does not just show?
+fn is_harmless(text: &str, errors: usize) -> bool {
     let lines = text.lines().filter(|line| line.starts_with("injector: error: "));
-    lines.count() == 0 && !text.chars().any(|c| c == '\u{202e}' || (c.is_control() && c != '\n'))
+    lines.count() <= errors && !text.chars().any(|c| c == '\u{202e}' || (c.is_control() && c != '\n'))
 }
 
 #[test]
@@ -173,16 +173,16 @@ fn foreign_text_does_nothing_to_a_terminal() -> Result<()> {
     let mut running = attach.start()?;
     let id = running.begun()?;
     let opening = running.stderr();
-    ensure!(is_harmless(&opening), "{opening:?}");
+    ensure!(is_harmless(&opening, 0), "{opening:?}");
     ensure!(
         opening.contains("x\\x1b[2J\\x07\\u{9b}31m\\u{202e}y") && opening.contains("(a\\x1b[2J\\x07\\nb)"),
         "{opening}"
     );
     let listed = Injector::new(["ps"])?.expect(0)?.stdout;
-    ensure!(is_harmless(&listed) && listed.contains("\\x1b[2J"), "{listed:?}");
+    ensure!(is_harmless(&listed, 0) && listed.contains("\\x1b[2J"), "{listed:?}");
     // What machines read is exact.
     let json = Injector::new(["ps", "--json"])?.expect(0)?.stdout;
-    ensure!(is_harmless(&json), "{json:?}");
+    ensure!(is_harmless(&json, 0), "{json:?}");
     let plans: Value = serde_json::from_str(&json)?;
     let targets = plans[0]["targets"].as_array().context("no targets")?;
     let target = |text: &str| targets.iter().any(|one| one.as_str().is_some_and(|one| one.contains(text)));
@@ -204,12 +204,11 @@ fn foreign_text_does_nothing_to_a_terminal() -> Result<()> {
     ] {
         let finished = Injector::new(&words)?.finish()?;
         ensure!(finished.code != 0, "{words:?}");
-        let said = finished.stderr.replacen("injector: error: ", "", 1);
-        ensure!(is_harmless(&said), "{words:?}: {said:?}");
+        ensure!(is_harmless(&finished.stderr, 1), "{words:?}: {:?}", finished.stderr);
     }
     sleeper.kill()?;
     sleeper.wait()?;
     let ended = running.interrupt()?.expect(0)?.stderr;
-    ensure!(is_harmless(&ended), "{ended:?}");
+    ensure!(is_harmless(&ended, 0), "{ended:?}");
     Ok(())
 }
