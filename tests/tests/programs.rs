@@ -3,13 +3,14 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader, Write as _},
     net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use injector_tests::{
     cgroup::Scratch,
     guest::Kernel,
@@ -163,9 +164,8 @@ impl Database {
         self.folder.path().join("db")
     }
 
-    /// Without locks, which not every kernel of the matrix is built with.
-    fn words<'a>(path: &'a str, statement: &'a str) -> [&'a str; 5] {
-        ["sqlite3", "-vfs", "unix-none", path, statement]
+    fn words<'a>(path: &'a str, statement: &'a str) -> [&'a str; 3] {
+        ["sqlite3", path, statement]
     }
 
     fn expect(&self, statement: &str, answer: &str) -> Result<()> {
@@ -203,6 +203,34 @@ fn sqlite_rolls_back_on_a_full_or_broken_disk() -> Result<()> {
         database.refuses("fsync,fdatasync:error=EIO", "disk I/O error")?;
     }
     Ok(())
+}
+
+/// Another process is kept out while one writes, and nobody goes on without the lock that it was refused.
+#[test]
+fn sqlite_keeps_to_its_locks() -> Result<()> {
+    let database = Database::new()?;
+    let path = database.path().display().to_string();
+    let mut writer = Command::new("sqlite3");
+    let mut writer = writer.arg(&path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut input = writer.stdin.take().context("no stdin")?;
+    writeln!(input, "BEGIN EXCLUSIVE; INSERT INTO t VALUES (2); SELECT 'locked';")?;
+    let mut said = String::new();
+    BufReader::new(writer.stdout.take().context("no stdout")?).read_line(&mut said)?;
+    assert_eq!(said.trim(), "locked");
+    let other = Command::new("sqlite3").args([path.as_str(), "SELECT count(*) FROM t;"]).output()?;
+    let told = String::from_utf8_lossy(&other.stderr).into_owned();
+    ensure!(!other.status.success() && told.contains("database is locked"), "{other:?}");
+    writeln!(input, "COMMIT;")?;
+    drop(input);
+    ensure!(writer.wait()?.success());
+    database.expect("SELECT count(*) FROM t;", "2")?;
+
+    if Kernel::running()?.injects_calls() {
+        let words = Database::words(&path, "SELECT count(*) FROM t;");
+        let refused = Injector::run("fcntl:error=ENOLCK")?.command(&words).finish()?;
+        ensure!(refused.code != 0 && refused.code < 125, "{refused:?}");
+    }
+    database.expect("SELECT count(*) FROM t;", "2")
 }
 
 fn curl(rule: &str, options: &[&str], port: u16) -> Result<i32> {
