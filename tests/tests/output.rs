@@ -60,7 +60,8 @@ fn a_full_disk_is_said_and_what_is_not_in_the_log_is_counted() -> Result<()> {
     let log = small.0.path().join("log");
     let under = |command: &[&str], code: i32| -> Result<()> {
         let (board, folder) = (Board::new(1, CALLS)?, victim::folder()?);
-        let injector = Injector::run(&rule("error=EIO")?)?.json().word("--log").word(&log).command(command);
+        let injector =
+            Injector::run(&rule("error=EIO:comm=calls")?)?.json().word("--log").word(&log).command(command);
         let finished = injector.in_folder(board.stdin()?, folder.path()).expect(code)?;
         ensure!(finished.stderr.contains("No space left on device"), "{}", finished.stderr);
         let (text, report) = (fs::read_to_string(&log)?, finished.report()?);
@@ -93,7 +94,7 @@ fn an_answer_that_cannot_be_written_is_an_error() -> Result<()> {
         rule("error=EIO")?
     );
     let dry = format!("run -e inject={} --dry-run true", rule("error=EIO")?);
-    let run = format!("run -e inject={} true", rule("error=EIO")?);
+    let run = format!("run -e inject={} true", rule("error=EIO:when=60000")?);
     for (words, code) in [
         ("ps --json", 1),
         ("doctor", 1),
