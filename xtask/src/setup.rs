@@ -111,6 +111,8 @@ const TEST: &[Need] = &[
     program("etcd", "etcd-server", "is a victim"),
     program("etcdctl", "etcd-client", "asks the victim"),
     program("dnsmasq", "dnsmasq-base", "answers the tests' DNS"),
+    program("podman", "podman", "starts containers that are victims"),
+    program("crun", "crun", "is podman's runtime"),
     program("python3", "python3", "is a victim"),
     program("ip", "iproute2", "makes the tests' networks"),
     program("nft", "nftables", "makes the tests' NAT"),

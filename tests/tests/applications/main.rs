@@ -1,4 +1,4 @@
-//! curl, PostgreSQL, Redis, etcd and dnsmasq under faults: each says what docs/applications.md says that it says, and
+//! curl, PostgreSQL, Redis, etcd, dnsmasq and podman under faults: each says what docs/applications.md says that it says, and
 //! its own figures move by what was asked for.
 //!
 //! What programs make of a fault does not depend on the kernel, so each test runs on one; that the faults are the same
@@ -6,6 +6,7 @@
 
 mod calls;
 mod clients;
+mod containers;
 mod damage;
 mod lateness;
 mod names;
