@@ -132,6 +132,14 @@ pub struct ObjectOffsets {
     pub action_handler: u32,
     /// `k_sigaction.sa.sa_flags`.
     pub action_flags: u32,
+    /// `sk_buff.head`, from which the headers' places are counted.
+    pub skb_head: u32,
+    /// `sk_buff.data`, from which the helpers count.
+    pub skb_data: u32,
+    /// `sk_buff.network_header`.
+    pub skb_network_header: u32,
+    /// Keeps the size a multiple of eight.
+    pub _pad: u32,
 }
 
 /// [`Config::features`]: predicates on arguments.

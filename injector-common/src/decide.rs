@@ -1,7 +1,8 @@
 //! The decision: does a rule that matches fire?
 //!
-//! One order for every layer: `when=`, then the probability, then the order of the rules, then `times=`.
-//! So a rule that an earlier one overrules does not use up its `times=`, and its `when=` counts on.
+//! One order for every layer, kept by [`decide`]: the plan's end, `when=`, the probability, the order of the rules,
+//! `times=`, `--monitor`. So a rule that an earlier one overrules does not use up its `times=`, and its `when=` counts
+//! on; and what `--monitor` counts is what would have fired.
 
 use crate::{
     counters::Reason,
@@ -20,6 +21,55 @@ pub struct Match {
     pub object: u64,
     /// The number of this match, from 1: per rule, subject and object.
     pub number: u64,
+}
+
+/// What holds for all rules of a plan while they are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Neither the deadline nor the lease has passed.
+    pub alive: bool,
+    /// `--monitor`: nothing is to happen.
+    pub monitor: bool,
+}
+
+/// What a match comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision<T> {
+    /// This happens.
+    Fires(T),
+    /// This would have happened. It overrules later rules as if it had, and nothing else comes of it.
+    Monitored(T),
+    /// Nothing happens.
+    Suppressed(Reason),
+}
+
+/// Decides the match `at` of `rule`. `effect` says what the rule would do, or [`Reason::Overruled`] where an earlier
+/// one leaves it nothing; it is asked only if the triggers hold. `ticket` takes the next number, from 0, of those
+/// that count for `times=`; it is asked only if nothing else is in the way.
+#[inline(always)]
+pub fn decide<T>(
+    rule: &Rule,
+    at: Match,
+    standing: Standing,
+    effect: impl FnOnce() -> Result<T, Reason>,
+    ticket: impl FnOnce() -> u64,
+) -> Decision<T> {
+    if !standing.alive {
+        return Decision::Suppressed(Reason::Expired);
+    }
+    if let Err(reason) = triggered(rule, at) {
+        return Decision::Suppressed(reason);
+    }
+    let effect = match effect() {
+        Ok(effect) => effect,
+        Err(reason) => return Decision::Suppressed(reason),
+    };
+    if rule.times != 0
+        && let Err(reason) = ticket_valid(rule.times, ticket())
+    {
+        return Decision::Suppressed(reason);
+    }
+    if standing.monitor { Decision::Monitored(effect) } else { Decision::Fires(effect) }
 }
 
 /// Do the triggers that depend on nothing but the match itself let it through?
@@ -215,6 +265,74 @@ mod tests {
             let valid = (0..tickets).filter(|&t| ticket_valid(times, t).is_ok()).count();
             prop_assert_eq!(valid as u64, times);
             prop_assert!((0..tickets).all(|t| ticket_valid(0, t).is_ok()));
+        }
+
+        /// Three rules on the same matches, with and without `--monitor`: each counts the same, and with it none acts.
+        #[test]
+        fn monitored_is_what_would_have_fired(
+            seed: u64, half in 0u64..=1 << 32, first in 1u32..5, step in 1u32..4, times in 0u64..6, alive: bool,
+        ) {
+            let when = When { first, last: When::FOREVER, step, _pad: 0 };
+            let rules = [0, 1, 2].map(|nth| Rule {
+                when, times, threshold: Threshold(half), seed: seed.wrapping_add(nth), ..rule()
+            });
+            let count = |monitor| {
+                let (mut tickets, mut acted) = ([0u64; 3], 0);
+                let mut outcomes = Vec::new();
+                for number in 1..=20 {
+                    let mut decided = false;
+                    for (rule, tickets) in rules.iter().zip(&mut tickets) {
+                        let effect = || if decided { Err(Reason::Overruled) } else { Ok(()) };
+                        let ticket = || { *tickets += 1; *tickets - 1 };
+                        let at = Match { subject: 0, object: 0, number };
+                        let decision = decide(rule, at, Standing { alive, monitor }, effect, ticket);
+                        acted += u32::from(decision == Decision::Fires(()));
+                        let suppressed = match decision {
+                            Decision::Suppressed(reason) => Some(reason),
+                            Decision::Fires(()) | Decision::Monitored(()) => None,
+                        };
+                        decided |= suppressed.is_none();
+                        outcomes.push(suppressed);
+                    }
+                }
+                (outcomes, tickets, acted)
+            };
+            let (real, real_tickets, _) = count(false);
+            let (monitored, monitored_tickets, acted) = count(true);
+            prop_assert_eq!(real, monitored);
+            prop_assert_eq!(real_tickets, monitored_tickets);
+            prop_assert_eq!(acted, 0);
+        }
+
+        /// The order of the reasons, said slowly: the first that holds is the one that is told.
+        #[test]
+        fn the_first_reason_is_told(
+            alive: bool, when: bool, chance: bool, overruled: bool, used_up: bool, monitor: bool,
+        ) {
+            let rule = Rule {
+                when: if when { When::ALWAYS } else { When { first: 9, ..When::ALWAYS } },
+                threshold: Threshold(if chance { 1 << 32 } else { 0 }),
+                times: 3,
+                ..rule()
+            };
+            let reasons = [
+                (!alive, Reason::Expired),
+                (!when, Reason::When),
+                (!chance, Reason::Probability),
+                (overruled, Reason::Overruled),
+                (used_up, Reason::Times),
+            ];
+            let expected = match reasons.into_iter().find(|(holds, _)| *holds) {
+                Some((_, reason)) => Decision::Suppressed(reason),
+                None if monitor => Decision::Monitored(7),
+                None => Decision::Fires(7),
+            };
+            let at = Match { subject: 0, object: 0, number: 1 };
+            let effect = || if overruled { Err(Reason::Overruled) } else { Ok(7) };
+            let mut asked = false;
+            let ticket = || { asked = true; if used_up { 3 } else { 0 } };
+            prop_assert_eq!(decide(&rule, at, Standing { alive, monitor }, effect, ticket), expected);
+            prop_assert_eq!(asked, alive && when && chance && !overruled);
         }
 
         #[test]

@@ -33,6 +33,8 @@ pub struct Thread {
 }
 
 const _: () = assert!(size_of::<Thread>() == 24);
+// The flags are the lower half of a word that is changed whole.
+const _: () = assert!(core::mem::offset_of!(Thread, flags) == 16 && cfg!(target_endian = "little"));
 
 /// The call that a signal has interrupted and that is made again when the signal is done with.
 #[repr(C)]

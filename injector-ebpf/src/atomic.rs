@@ -34,6 +34,22 @@ pub fn fetch_add(cell: &AtomicU64, value: u64) -> u64 {
     before
 }
 
+/// Keeps only the bits of `mask`; says what was there before.
+#[inline(always)]
+pub fn fetch_and(cell: &AtomicU64, mask: u64) -> u64 {
+    let before;
+    // SAFETY: as above.
+    unsafe {
+        asm!(
+            "{value} = atomic_fetch_and((u64 *)({cell} + 0), {value})",
+            cell = in(reg) cell.as_ptr(),
+            value = inout(reg) mask => before,
+            options(nostack),
+        );
+    }
+    before
+}
+
 /// Puts `new` there if it is `old` that is there; says what was there before.
 #[inline(always)]
 pub fn compare_exchange(cell: &AtomicU64, old: u64, new: u64) -> u64 {

@@ -12,10 +12,9 @@ use aya_ebpf::{
 };
 use injector_common::{
     call::PACKETS,
-    counters::{Counters, Reason},
-    decide::{Match, ticket_valid, triggered},
+    counters::Reason,
+    decide::{Decision, Match, Standing, decide},
     packet::{CONNECT, Packet, mapped},
-    rule::Rule,
 };
 
 use crate::{
@@ -142,7 +141,7 @@ fn ask(address: *mut bpf_sock_addr, destination: [u8; 16], port: u32) -> i64 {
     // SAFETY: the callback has the shape that the helper wants and gets the passage; both outlive it.
     unsafe { bpf_loop(u32::from(run.count), consider as *mut c_void, context, 0) };
     // Two constants, so that the verifier sees a 0 or a 1.
-    if passage.decided != 0 { REFUSE } else { PROCEED }
+    if passage.decided != 0 && config!(monitor) == 0 { REFUSE } else { PROCEED }
 }
 
 /// One rule of the loop.
@@ -155,31 +154,23 @@ unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
         return 0;
     }
     let nth = atomic::fetch_add(&counters.matched, 1) + 1;
-    match fires(passage, rule, counters, nth) {
-        Ok(()) => {
+    let at = Match { subject: 0, object: 0, number: nth };
+    let standing = Standing { alive: passage.alive != 0, monitor: config!(monitor) != 0 };
+    let overruled = passage.decided != 0;
+    let effect = || if overruled { Err(Reason::Overruled) } else { Ok(()) };
+    match decide(rule, at, standing, effect, || atomic::fetch_add(&counters.tickets, 1)) {
+        Decision::Fires(()) => {
             passage.decided = 1;
             // SAFETY: a number. The kernel hands it to the caller of connect(2) as it is.
             unsafe { bpf_set_retval(rule.value as i32) };
             atomic::add(&counters.fired, 1);
             report::refused(&passage.peer, (number, rule), nth);
         }
-        Err(reason) => suppress(counters, reason),
+        Decision::Monitored(()) => {
+            passage.decided = 1;
+            suppress(counters, Reason::Monitored);
+        }
+        Decision::Suppressed(reason) => suppress(counters, reason),
     }
     0
-}
-
-/// Does match number `nth` of the rule fire?
-#[inline(always)]
-fn fires(passage: &Passage, rule: &Rule, counters: &Counters, nth: u64) -> Result<(), Reason> {
-    if passage.alive == 0 {
-        return Err(Reason::Expired);
-    }
-    triggered(rule, Match { subject: 0, object: 0, number: nth })?;
-    if passage.decided != 0 {
-        return Err(Reason::Overruled);
-    }
-    if rule.times != 0 {
-        ticket_valid(rule.times, atomic::fetch_add(&counters.tickets, 1))?;
-    }
-    if config!(monitor) != 0 { Err(Reason::Monitored) } else { Ok(()) }
 }

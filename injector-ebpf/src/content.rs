@@ -6,7 +6,7 @@ use aya_ebpf::{
 };
 use injector_common::packet::Packet;
 
-use crate::header::load;
+use crate::header::{self, load};
 
 /// Where it is, in bytes from the IP header.
 #[derive(Clone, Copy, Default)]
@@ -52,17 +52,14 @@ pub fn of(skb: *mut __sk_buff, packet: &Packet, transport: u32) -> Content {
 
 /// Turns bit number `bit` of the content, and keeps the checksum right, if it has one.
 #[inline(always)]
-pub fn turn(skb: *mut __sk_buff, packet: &Packet, content: &Content, bit: u32) {
+pub fn turn(skb: *mut __sk_buff, content: &Content, bit: u32) {
     /// The size of what is replaced in the sum; a UDP checksum of zero means none (`BPF_F_MARK_MANGLED_0`).
     const FLAGS: u64 = 2 | 0x20;
     /// `bpf_skb_store_bytes`: a sum over the whole packet (CHECKSUM_COMPLETE) is to be that of the new bytes.
     const BPF_F_RECOMPUTE_CSUM: u64 = 1;
     /// Forget that the device has found the packet's checksums right.
     const BPF_CSUM_LEVEL_RESET: u64 = 3;
-    // From the start of the data, which has a link header in front on most devices. Nothing is behind the
-    // packet: what the wire wants as padding comes later.
-    // SAFETY: a field of the context.
-    let network = unsafe { (*skb).len }.wrapping_sub(packet.length);
+    let network = header::network(skb);
     let place = content.start + (bit >> 3);
     let mut byte = 0u8;
     // SAFETY: the helpers check the bounds and write one byte.

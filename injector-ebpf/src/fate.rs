@@ -6,8 +6,8 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated::bpf_loop;
 use injector_common::{
     config::{USES_ANSWERS, USES_DNS},
-    counters::{Counters, Reason},
-    decide::{Match, ticket_valid, triggered},
+    counters::Reason,
+    decide::{Decision, Match, Standing, decide},
     dns as questions,
     event::BACKEND_LINE,
     netem::{
@@ -31,7 +31,12 @@ pub fn ask() -> Option<&'static mut Passage> {
     let count = passage()?.count;
     // SAFETY: the callback has the shape that the helper wants.
     unsafe { bpf_loop(count, consider as *mut c_void, core::ptr::null_mut(), 0) };
-    passage()
+    let passage = passage()?;
+    if config!(monitor) != 0 {
+        // The one place where a packet's fate leaves the rules: under `--monitor` nothing comes of it.
+        passage.effects = 0;
+    }
+    Some(passage)
 }
 
 /// One rule of the loop.
@@ -45,8 +50,11 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
     }
     let nth = atomic::fetch_add(&counters.matched, 1) + 1;
     atomic::add(&traffic.bytes, u64::from(passage.packet.length));
-    match fires(passage, (number, rule), counters, nth) {
-        Ok(fate) => {
+    let standing = Standing { alive: passage.alive != 0, monitor: config!(monitor) != 0 };
+    let at = Match { subject: 0, object: 0, number: nth };
+    let ticket = || atomic::fetch_add(&counters.tickets, 1);
+    match decide(rule, at, standing, || effect(passage, (number, rule)), ticket) {
+        Decision::Fires(fate) => {
             note(passage, (number, rule), fate);
             atomic::add(&counters.fired, 1);
             for (effect, counter) in [
@@ -63,7 +71,11 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
             }
             report::packet(passage, (number, rule), nth, fate);
         }
-        Err(reason) => suppress(counters, reason),
+        Decision::Monitored(fate) => {
+            passage.effects |= fate.effects;
+            suppress(counters, Reason::Monitored);
+        }
+        Decision::Suppressed(reason) => suppress(counters, reason),
     }
     0
 }
@@ -74,21 +86,12 @@ pub fn means(number: u32, rule: &Rule, passage: &mut Passage) -> bool {
     rule.packets.holds(number, &passage.packet, &mut passage.wanted) && dns::rule_means(number, rule, passage)
 }
 
-/// What happens to match number `nth` of the rule: at least one thing.
+/// What the rule does to the packet beside what earlier ones do: at least one thing.
 #[inline(always)]
-fn fires(
-    passage: &mut Passage,
-    (number, rule): (u32, &Rule),
-    counters: &Counters,
-    nth: u64,
-) -> Result<Fate, Reason> {
-    if passage.alive == 0 {
-        return Err(Reason::Expired);
-    }
+fn effect(passage: &mut Passage, (number, rule): (u32, &Rule)) -> Result<Fate, Reason> {
     if rule.netem.road & passage.barred != 0 {
         return Err(Reason::NoLine);
     }
-    triggered(rule, Match { subject: 0, object: 0, number: nth })?;
     let mut fate = Fate { effects: LOST, number: 0, drawn: 0 };
     if uses(USES_ANSWERS) && answered(passage, rule) == IMPOSSIBLE {
         return Err(Reason::Unanswerable);
@@ -112,13 +115,7 @@ fn fires(
     {
         fate.effects = LOST | OVERFLOWED;
     }
-    if fate.effects == 0 {
-        return Err(Reason::Overruled);
-    }
-    if rule.times != 0 {
-        ticket_valid(rule.times, atomic::fetch_add(&counters.tickets, 1))?;
-    }
-    if config!(monitor) != 0 { Err(Reason::Monitored) } else { Ok(fate) }
+    if fate.effects == 0 { Err(Reason::Overruled) } else { Ok(fate) }
 }
 
 /// Notes what is to be done when all rules were asked.

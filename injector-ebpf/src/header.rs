@@ -5,8 +5,21 @@ use core::mem::MaybeUninit;
 use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes_relative};
 use injector_common::packet::{Packet, mapped};
 
+use crate::maps::field;
+
 /// `bpf_skb_load_bytes_relative` from the network header.
 const HEADER_NET: u32 = 1;
+
+/// Where the IP header is, in bytes from the start of the data, which has a link header in front on most devices. Not by
+/// the lengths: a short frame that came from a wire has padding behind the packet, which is cut off later
+/// (net/ipv4/ip_input.c, `ip_rcv_core`).
+#[inline(always)]
+pub fn network(skb: *mut __sk_buff) -> u32 {
+    // The context of a program is the kernel's own `sk_buff`; only the program's loads from it are translated.
+    let (head, data): (u64, u64) = (field!(skb, skb_head), field!(skb, skb_data));
+    let header: u16 = field!(skb, skb_network_header);
+    head.wrapping_add(u64::from(header)).wrapping_sub(data) as u32
+}
 
 /// Reads `N` bytes at `offset` from the network header.
 #[inline(always)]

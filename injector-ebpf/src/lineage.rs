@@ -99,11 +99,11 @@ fn uncount(task: Task) {
     if state.is_null() {
         return;
     }
-    // SAFETY: not null, and valid while the program runs.
-    let flags = unsafe { (*state).flags };
-    if flags & COUNTED != 0 {
-        // SAFETY: as above.
-        unsafe { (*state).flags = flags & !COUNTED };
+    // Two threads that end at the same time can both be told that they are the last: each has been taken off the living
+    // ones before either gets here (kernel/exit.c, `do_exit`). The one that takes the mark away counts.
+    // SAFETY: not null, and valid while the program runs; the mark is in the word's lower half, which is aligned.
+    let marks = unsafe { AtomicU64::from_ptr((&raw mut (*state).flags).cast()) };
+    if atomic::fetch_and(marks, !u64::from(COUNTED)) & u64::from(COUNTED) != 0 {
         atomic::decrement(&SHARED.processes[process_entry(task::process_number(task))]);
         atomic::decrement(&SHARED.live);
     }

@@ -109,7 +109,7 @@ pub fn leave(skb: *mut __sk_buff, cgroup: u64) -> i64 {
 #[inline(always)]
 pub fn damage(skb: *mut __sk_buff, passage: &Passage) {
     let content = if passage.unfixed == 0 { &passage.content } else { &passage.wire };
-    content::turn(skb, &passage.packet, content, passage.bit);
+    content::turn(skb, content, passage.bit);
 }
 
 /// The only program that a clsact filter holds, where the kernel has no tcx. It is all that survives a
@@ -146,7 +146,7 @@ pub fn double(skb: *mut __sk_buff, passage: &Passage) -> bool {
     let damaged = passage.effects & COPY_CORRUPTED != 0;
     let content = if passage.copy_unfixed == 0 { &passage.content } else { &passage.wire };
     if damaged {
-        content::turn(skb, &passage.packet, content, passage.copy_bit);
+        content::turn(skb, content, passage.copy_bit);
     }
     // SAFETY: the program's own context and a field of it.
     let sent = unsafe { bpf_clone_redirect(skb, (*skb).ifindex, 0) } >= 0;
@@ -155,7 +155,7 @@ pub fn double(skb: *mut __sk_buff, passage: &Passage) -> bool {
     }
     if damaged {
         // And back: a copy is written to only after it was taken apart from the original.
-        content::turn(skb, &passage.packet, content, passage.copy_bit);
+        content::turn(skb, content, passage.copy_bit);
     }
     sent
 }

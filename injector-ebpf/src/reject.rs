@@ -17,7 +17,12 @@ use injector_common::{
     reject::{self, ETHERNET, FRAGMENT, GROUP, LONGEST, Place, QUOTE, RESET, SEVERAL},
 };
 
-use crate::{atomic, header::load, maps::TRAFFIC, packet::TC_NEXT};
+use crate::{
+    atomic,
+    header::{self, load},
+    maps::TRAFFIC,
+    packet::TC_NEXT,
+};
 
 /// The loopback device of every network namespace (`LOOPBACK_IFINDEX`, include/net/flow.h).
 const LOOPBACK: u32 = 1;
@@ -36,8 +41,8 @@ static ANSWER: PerCpuArray<[u64; LONGEST / 8]> = PerCpuArray::with_max_entries(1
 #[inline(always)]
 pub fn place(skb: *mut __sk_buff, packet: &Packet, transport: u32) -> Place {
     // SAFETY: fields of the context.
-    let (length, segments, protocol) = unsafe { ((*skb).len, (*skb).gso_segs, (*skb).protocol) };
-    let mut place = Place { link: length.wrapping_sub(packet.length), transport, detail: 0, marks: 0 };
+    let (segments, protocol) = unsafe { ((*skb).gso_segs, (*skb).protocol) };
+    let mut place = Place { link: header::network(skb), transport, detail: 0, marks: 0 };
     if segments > 1 {
         place.marks |= SEVERAL;
     }

@@ -10,7 +10,7 @@ use injector_common::{
         USES_ARGUMENTS, USES_CHOICES, USES_DELAYS, USES_NAMES, USES_OBJECTS, USES_OUTCOMES, USES_SIGNALS,
     },
     counters::{Counters, Reason},
-    decide::{Match, in_time, named, result, ticket_valid, triggered},
+    decide::{Decision, Standing, decide, in_time, named, result},
     event::BACKEND_KRETPROBE,
     rule::Rule,
 };
@@ -89,7 +89,8 @@ pub fn pass(
     // SAFETY: the callback has the shape that the helper wants and gets the passage; both outlive it.
     unsafe { bpf_loop(rounds, consider as *mut c_void, core::ptr::from_mut(passage).cast(), 0) };
     *value = passage.value;
-    passage.decided
+    // The one place where a call's verdict leaves the rules: under `--monitor` none does, whatever was decided.
+    passage.decided && config!(monitor) == 0
 }
 
 /// One rule of the loop.
@@ -111,10 +112,14 @@ unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
         suppress(counters, Reason::NoState);
         return 0;
     };
-    match fires(passage, rule, counters, at) {
-        Ok(()) => {
+    let standing = Standing { alive: passage.alive, monitor: config!(monitor) != 0 };
+    let decides = !uses(USES_SIGNALS | USES_DELAYS) || rule.decides();
+    let overruled = passage.decided && rule.decides();
+    let effect = || if overruled { Err(Reason::Overruled) } else { Ok(()) };
+    match decide(rule, at, standing, effect, || atomic::fetch_add(&counters.tickets, 1)) {
+        Decision::Fires(()) => {
             // Only those that send signals or have the thread wait may leave the result alone.
-            if !uses(USES_SIGNALS | USES_DELAYS) || rule.decides() {
+            if decides {
                 passage.decided = true;
                 passage.value = if uses(USES_CHOICES) { result(rule, at) } else { rule.value };
             }
@@ -128,7 +133,11 @@ unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
             atomic::add(&counters.fired, 1);
             tell(passage, slot, rule, at.number);
         }
-        Err(reason) => suppress(counters, reason),
+        Decision::Monitored(()) => {
+            passage.decided |= decides;
+            suppress(counters, Reason::Monitored);
+        }
+        Decision::Suppressed(reason) => suppress(counters, reason),
     }
     0
 }
@@ -177,26 +186,6 @@ fn meant(passage: &Passage, rule: &Rule, slot: &Slot) -> bool {
         all &= one;
     }
     all != 0
-}
-
-/// Does this match fire?
-#[inline(always)]
-fn fires(passage: &mut Passage, rule: &Rule, counters: &Counters, at: Match) -> Result<(), Reason> {
-    if !passage.alive {
-        return Err(Reason::Expired);
-    }
-    triggered(rule, at)?;
-    if passage.decided && rule.decides() {
-        return Err(Reason::Overruled);
-    }
-    if rule.times != 0 {
-        ticket_valid(rule.times, atomic::fetch_add(&counters.tickets, 1))?;
-    }
-    if config!(monitor) != 0 {
-        passage.decided |= rule.decides();
-        return Err(Reason::Monitored);
-    }
-    Ok(())
 }
 
 /// Counts a match that did not fire.

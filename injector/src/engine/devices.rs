@@ -60,6 +60,10 @@ pub(super) fn note_devices(notes: &mut Vec<String>, events: Vec<DeviceEvent>) {
             DeviceEvent::Failed(error) => {
                 format!("packets of one device, or of all in its namespace, pass: {error}")
             }
+            DeviceEvent::Restored { device, side } => format!(
+                "somebody took the filter from the {side} of device {}; it is back, and packets passed meanwhile",
+                device.name
+            ),
             other => {
                 tracing::debug!(?other, "device");
                 continue;

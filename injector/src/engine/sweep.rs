@@ -29,12 +29,8 @@ pub fn sweep() -> Swept {
             Err(error) => swept.failed.push(format!("cannot look for abandoned cgroups: {error}")),
         }
     }
-    let plans = registry::live_plans();
-    let filters = plans.map_err(|error| error.to_string()).and_then(|plans| {
-        let alive = |plan: u64| plans.iter().any(|live| live.header.plan == plan);
-        packet::sweep(&procfs, alive).map_err(|error| error.to_string())
-    });
-    match filters {
+    let living = || Ok(registry::live_plans()?.iter().map(|live| live.header.plan).collect());
+    match packet::sweep(&procfs, living) {
         Ok(filters) => {
             swept.removed.extend(filters.removed.iter().map(|filter| format!("the filter {filter}")));
             swept.failed.extend(filters.failed.iter().map(|error| format!("{error}; {}", error.hint())));

@@ -124,5 +124,9 @@ pub fn objects(btf: &KernelBtf) -> Result<ObjectOffsets, BtfError> {
         file_private: btf.offset("file", "private_data")?,
         action_handler: action + btf.offset("sigaction", "sa_handler")?,
         action_flags: action + btf.offset("sigaction", "sa_flags")?,
+        skb_head: btf.offset("sk_buff", "head")?,
+        skb_data: btf.offset("sk_buff", "data")?,
+        skb_network_header: btf.offset("sk_buff", "network_header")?,
+        _pad: 0,
     })
 }

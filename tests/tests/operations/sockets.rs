@@ -46,7 +46,8 @@ fn what_a_server_does_fails_by_its_own_port() -> Result<()> {
     let script = "$|=1; use Socket; socket($s, PF_INET, SOCK_STREAM, 0); setsockopt($s, SOL_SOCKET, SO_REUSEADDR, 1); \
                   bind($s, pack_sockaddr_in(PORT, INADDR_LOOPBACK)) or print qq(bind\\n); \
                   listen($s, 1) or print qq(listen\\n); \
-                  socket($c, PF_INET, SOCK_STREAM, 0); connect($c, pack_sockaddr_in(PORT, INADDR_LOOPBACK)); \
+                  socket($c, PF_INET, SOCK_STREAM, 0); \
+                  connect($c, pack_sockaddr_in(PORT, INADDR_LOOPBACK)) or exit; \
                   accept($a, $s) or print qq(accept\\n); \
                   defined send($c, q(x), 0) or print qq(send\\n); \
                   defined syswrite($c, q(y)) or print qq(write\\n); \
@@ -55,7 +56,7 @@ fn what_a_server_does_fails_by_its_own_port() -> Result<()> {
     for operation in ["bind", "listen", "accept", "send", "recv"] {
         let rule = format!("{operation}:error=ENOBUFS:port=7001:times=1");
         for (port, fails) in [("7001", true), ("7002", false)] {
-            let words = ["timeout", "5", "perl", "-e", &script.replace("PORT", port)];
+            let words = ["timeout", "30", "perl", "-e", &script.replace("PORT", port)];
             let finished = under(&[&rule], &words, folder.path())?;
             let said = finished.stdout.lines().next().unwrap_or_default();
             assert_eq!(said == operation, fails, "{rule} at {port}: {} {}", finished.stdout, finished.stderr);

@@ -1,16 +1,24 @@
 //! What is on a device when its injector is gone, stopped, or not the only one.
 
-use std::time::{Duration, Instant};
+use std::{
+    os::unix::process::CommandExt,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
 use injector_tests::{
     cgroup::Scratch,
-    guest::Kernel,
+    guest::{Kernel, full},
     injector::Injector,
     network::{Echo, Space, sh},
+    patience::{self, LONG},
     residue::{Census, Exceptions},
 };
-use nix::sys::signal::Signal;
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
 
 use crate::{LOCAL, attach, inhabited, send_in};
 
@@ -87,5 +95,50 @@ fn two_injectors_on_one_device() -> Result<()> {
     second.interrupt()?.expect(0)?;
     assert_eq!(send_in(other.path(), LOCAL, echo.port, 5)?.received.len(), 5);
     census.gone(Exceptions::None)?;
+    Ok(())
+}
+
+/// A sweep that lists filters while a plan begins does not take its filter: what it has seen of the plans is not older
+/// than what it has seen of the filters. With many network namespaces it takes long.
+#[test]
+fn a_plan_that_begins_during_a_sweep_keeps_its_filter() -> Result<()> {
+    let (spaces, rounds) = if full() { (120, 50) } else { (25, 3) };
+    let spaces: Vec<_> = (0..spaces).map(|n| Space::new(&format!("many{n}"))).collect::<Result<_>>()?;
+    let (target, echo) = (inhabited()?, Echo::start(LOCAL)?);
+    let sweeps = "while :; do \"$INJECTOR\" recover; done >/dev/null 2>&1";
+    let mut sweeper = Command::new("sh").args(["-c", sweeps]).process_group(0).spawn()?;
+    for round in 0..rounds {
+        let injector = attach(target.path(), &["both udp : partition"])?;
+        let sent = send_in(target.path(), LOCAL, echo.port, 5)?;
+        assert_eq!(sent.received.len(), 0, "round {round}");
+        injector.interrupt()?.expect(0)?;
+    }
+    killpg(Pid::from_raw(i32::try_from(sweeper.id())?), Signal::SIGKILL)?;
+    sweeper.wait()?;
+    drop(spaces);
+    Ok(())
+}
+
+/// Before Linux 6.6 anybody can take a filter away. It is put back, and the report says so.
+#[test]
+fn a_filter_that_somebody_takes_away_comes_back() -> Result<()> {
+    if Kernel::running()?.has_tcx() {
+        // A link is nobody else's to close.
+        return Ok(());
+    }
+    let (target, echo) = (inhabited()?, Echo::start(LOCAL)?);
+    let injector = attach(target.path(), &["both udp : partition"])?;
+    for taken in ["tc filter del dev lo egress", "tc qdisc del dev lo clsact"] {
+        sh(taken)?;
+        patience::until(
+            "the filter",
+            LONG,
+            || Ok(sh("tc filter show dev lo egress")?.contains("injector-")),
+        )?;
+        assert_eq!(send_in(target.path(), LOCAL, echo.port, 5)?.received.len(), 0, "{taken}");
+    }
+    let finished = injector.interrupt()?.expect(0)?;
+    ensure!(finished.stderr.contains("somebody took the filter"), "{}", finished.stderr);
+    assert!(!sh("tc qdisc show dev lo")?.contains("clsact"));
     Ok(())
 }

@@ -12,6 +12,7 @@ use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 
 use super::{
     egress::Side,
+    namespace::Lock,
     rtnetlink::{Message, Rtnetlink, attribute, nest, text, zero_ended},
 };
 
@@ -92,6 +93,7 @@ pub(crate) fn attach(
     program: BorrowedFd<'_>,
     plan: u64,
 ) -> Result<(), Refusal> {
+    let _lock = Lock::take();
     match qdisc(socket, device)?.map(|found| kind_of(&found)) {
         Some(kind) if kind != "clsact" => return Err(Refusal::Occupied(kind)),
         Some(_) => {}
@@ -130,20 +132,40 @@ pub(crate) fn detach(socket: &mut Rtnetlink, device: u32, side: Side, plan: u64)
     }
 }
 
-/// Removes the filters of plans that are no more from all devices of the socket's namespace, with
-/// qdiscs that this leaves empty. Gives their devices and names.
-pub(crate) fn sweep(socket: &mut Rtnetlink, alive: impl Fn(u64) -> bool) -> io::Result<Vec<(u32, String)>> {
-    let mut removed = Vec::new();
+/// Is the plan's filter at a side of a device?
+pub(crate) fn is_attached(socket: &mut Rtnetlink, device: u32, side: Side, plan: u64) -> io::Result<bool> {
+    let found = match filters(socket, device, parent(side)) {
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return Ok(false),
+        found => found?,
+    };
+    let name = filter_name(plan);
+    Ok(found.iter().any(|filter| name_of(filter).as_deref() == Some(&name)))
+}
+
+/// The plans that have filters on devices of the socket's namespace, with these devices.
+pub(crate) fn plans(socket: &mut Rtnetlink) -> io::Result<Vec<(u32, u64)>> {
+    let mut found = Vec::new();
     let qdiscs = socket.list(libc::RTM_GETQDISC, &header(0, 0, 0, 0), &[])?;
-    for found in qdiscs.iter().filter(|found| kind_of(found) == "clsact") {
-        let device = found.field(DEVICE);
-        match remove(socket, device, &[Side::Ingress, Side::Egress], |plan| !alive(plan)) {
-            Ok(names) => removed.extend(names.into_iter().map(|name| (device, name))),
-            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
-            Err(error) => return Err(error),
+    for qdisc in qdiscs.iter().filter(|qdisc| kind_of(qdisc) == "clsact") {
+        let device = qdisc.field(DEVICE);
+        for side in [Side::Ingress, Side::Egress] {
+            let filters = match filters(socket, device, parent(side)) {
+                Err(error) if error.raw_os_error() == Some(libc::ENODEV) => continue,
+                filters => filters?,
+            };
+            let plans = filters.iter().filter_map(|filter| plan_of(&name_of(filter)?));
+            found.extend(plans.map(|plan| (device, plan)));
         }
     }
-    Ok(removed)
+    Ok(found)
+}
+
+/// Takes the filters of a plan that is no more from a device, and the qdisc if that leaves it empty. Gives their names.
+pub(crate) fn sweep(socket: &mut Rtnetlink, device: u32, plan: u64) -> io::Result<Vec<String>> {
+    match remove(socket, device, &[Side::Ingress, Side::Egress], |found| found == plan) {
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(Vec::new()),
+        removed => removed,
+    }
 }
 
 fn remove(
@@ -152,6 +174,7 @@ fn remove(
     sides: &[Side],
     which: impl Fn(u64) -> bool,
 ) -> io::Result<Vec<String>> {
+    let _lock = Lock::take();
     let mut removed = Vec::new();
     for parent in sides.iter().copied().map(parent) {
         for filter in filters(socket, device, parent)? {

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     device::{Change, Device, Devices},
-    egress::{Attachment, Classifier, Side},
+    egress::{Attachment, Classifier, Mechanism, Side},
     error::PacketError,
     line::{Laid, Lines},
     namespace::{NetNs, namespaces_of},
@@ -66,6 +66,13 @@ pub enum Event {
         /// The device's number.
         device: u32,
     },
+    /// Somebody took the classifier off a device, and it is back.
+    Restored {
+        /// The device.
+        device: Device,
+        /// Which packets it sees.
+        side: Side,
+    },
     /// No process of the target is in that network namespace any more, and no packet waits there.
     Deserted {
         /// Its inode number.
@@ -109,7 +116,7 @@ impl Coverage {
             events.extend(
                 shared.remove(&inode).filter(|_| !guessed).map(PacketError::Shared).map(Event::Failed),
             );
-            let devices = match Devices::watch(&namespace) {
+            let devices = match Devices::watch(&namespace, self.uses_filters()) {
                 Ok(devices) => devices,
                 Err(error) => {
                     events.push(Event::Failed(error));
@@ -125,6 +132,11 @@ impl Coverage {
             self.places.insert(inode, place);
         }
         Ok(events)
+    }
+
+    /// Is there a classifier that somebody else could take away?
+    fn uses_filters(&self) -> bool {
+        self.classifiers.values().any(|classifier| classifier.mechanism == Mechanism::Clsact)
     }
 
     /// Is there a classifier at that side?
@@ -196,6 +208,9 @@ impl Coverage {
                                         (*namespace, device.index) != (inode, index)
                                     });
                                     events.extend(place.detach(index));
+                                }
+                                Change::Unfiltered(index) => {
+                                    events.extend(place.restore(&self.classifiers, index));
                                 }
                             }
                         }
@@ -305,6 +320,21 @@ impl Place {
             Ok(None) => None,
             Err(error) => Some(Event::Failed(error)),
         }
+    }
+
+    /// Puts those classifiers back on a device that somebody has taken off it.
+    fn restore(&mut self, classifiers: &BTreeMap<Side, Classifier>, index: u32) -> Vec<Event> {
+        let lost = |&(at, _): &(u32, Side), attachment: &mut Attachment| at == index && attachment.is_lost();
+        let lost: Vec<_> = self.attached.extract_if(.., lost).map(|((_, side), _)| side).collect();
+        let Some(device) = self.devices.present().find(|device| device.index == index) else {
+            return Vec::new();
+        };
+        let back = lost.iter().filter_map(|side| self.attach(classifiers.get(side)?, device.clone()));
+        back.map(|event| match event {
+            Event::Attached { device, side, .. } => Event::Restored { device, side },
+            other => other,
+        })
+        .collect()
     }
 
     fn detach(&mut self, index: u32) -> Option<Event> {

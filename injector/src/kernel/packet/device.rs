@@ -40,6 +40,8 @@ pub enum Change {
     Added(Device),
     /// The device of that number has left, by removal or to another namespace.
     Removed(u32),
+    /// A filter or a qdisc has left the device of that number.
+    Unfiltered(u32),
 }
 
 /// The devices of a namespace, kept up to date.
@@ -52,13 +54,14 @@ pub struct Devices {
 }
 
 impl Devices {
-    /// Starts to watch, and lists what is there: nothing can come in between unseen. To be called in a
-    /// tokio runtime.
-    pub fn watch(namespace: &NetNs) -> Result<Self, PacketError> {
+    /// Starts to watch, and lists what is there: nothing can come in between unseen. `filters`: hears of
+    /// [`Change::Unfiltered`], too. To be called in a tokio runtime.
+    pub fn watch(namespace: &NetNs, filters: bool) -> Result<Self, PacketError> {
         let inode = namespace.inode();
         let failed = |source| PacketError::List { what: "devices", inode, source };
         let opened = namespace.run(|| -> io::Result<_> {
-            Ok((subscribe(libc::RTMGRP_LINK.unsigned_abs())?, Rtnetlink::open()?))
+            let groups = libc::RTMGRP_LINK | if filters { libc::RTMGRP_TC } else { 0 };
+            Ok((subscribe(groups.unsigned_abs())?, Rtnetlink::open()?))
         })?;
         let (news, mut socket) = opened.map_err(failed)?;
         let known = list(&mut socket).map_err(failed)?;
@@ -136,6 +139,7 @@ fn apply(messages: &[Message], known: &mut BTreeMap<u32, String>) -> Vec<Change>
                     changes.push(Change::Added(Device { index, name }));
                 }
             }
+            libc::RTM_DELTFILTER | libc::RTM_DELQDISC => changes.push(Change::Unfiltered(index)),
             libc::RTM_DELLINK if known.remove(&index).is_some() => changes.push(Change::Removed(index)),
             _ => {}
         }

@@ -152,6 +152,18 @@ impl Attachment {
         self.take_away()
     }
 
+    /// Has somebody taken the program away? Then it is not taken away again: the next filter may have its number.
+    pub(super) fn is_lost(&mut self) -> bool {
+        let Some(Place::Filter { namespace, device, side, plan }) = &self.place else { return false };
+        let there =
+            namespace.run(|| clsact::is_attached(&mut Rtnetlink::open()?, device.index, *side, *plan));
+        let lost = matches!(there, Ok(Ok(false)));
+        if lost {
+            self.place = None;
+        }
+        lost
+    }
+
     fn take_away(&mut self) -> Result<(), PacketError> {
         // Closing a link is enough.
         let Some(Place::Filter { namespace, device, side, plan }) = self.place.take() else { return Ok(()) };
