@@ -26,6 +26,8 @@ pub struct Shared {
     pub armed: AtomicU64,
     /// 1: the first execve in a target arms the plan (`run`).
     pub arm_at_exec: AtomicU64,
+    /// How long the plan lasts from then on, nanoseconds.
+    pub length: AtomicU64,
     /// Roots seen so far, see [`crate::thread::root_place`].
     pub roots: AtomicU64,
     /// Processes of process-tree targets that are alive.

@@ -3,6 +3,7 @@
 
 use core::{ffi::c_void, sync::atomic::AtomicU64};
 
+use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use injector_common::{
     shared::process_entry,
     thread::{COUNTED, EXEMPT, TARGET, Thread, child_place, root_place},
@@ -125,6 +126,11 @@ pub extern "C" fn sched_process_exec(_: *const c_void) -> i64 {
     subject::adopt(current(), Thread::at(root_place(1), 0, target));
     atomic::set(&SHARED.roots, 1);
     atomic::set(&SHARED.arm_at_exec, 0);
+    // The plan's time begins now, unless it was stopped before.
+    // SAFETY: no arguments.
+    let now = unsafe { bpf_ktime_get_boot_ns() };
+    let deadline = now.saturating_add(atomic::get(&SHARED.length));
+    atomic::compare_exchange(&SHARED.deadline, u64::MAX, deadline);
     atomic::set(&SHARED.armed, 1);
     0
 }

@@ -67,12 +67,13 @@ impl Injector {
         Guard::start(plan, self.targets, &self.procfs, installation, coverage, start)
     }
 
-    /// The injector itself is never met, nor is process 1 unless the user insists.
+    /// The injector itself is never met, nor is the machine's process 1 unless the user insists.
     fn exempt(&self, installation: &Installation, plan: &Plan) -> Result<(), EngineError> {
         use injector_common::thread::EXEMPT;
         let own = Process::own(&self.procfs).map_err(target::TargetError::from)?;
         installation.mark(own.pidfd(), 0, EXEMPT, 0)?;
         if !plan.options.insist
+            && self.procfs.in_first_pid_namespace()
             && let Ok(init) = Process::open(1, Init::Allowed, &self.procfs)
         {
             installation.mark(init.pidfd(), 0, EXEMPT, 0)?;

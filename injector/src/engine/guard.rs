@@ -94,9 +94,14 @@ impl Guard {
     ) -> Result<Self, EngineError> {
         let now = clock::now();
         let length = plan.options.duration.map_or(u64::MAX, clock::nanoseconds);
-        let deadline = now.saturating_add(length);
+        let deadline = match start {
+            Start::Now => now.saturating_add(length),
+            // Said by the command's execve: what it takes to get there is not taken off.
+            Start::AtExec => u64::MAX,
+        };
         let shared = installation.map_shared()?;
         shared.lease.store(now + LEASE_NS, Relaxed);
+        shared.length.store(length, Relaxed);
         shared.deadline.store(deadline, Relaxed);
         let listed = Listed::begin(&plan, &targets, now, procfs, &installation)?;
         let (ring, readings) = (installation.events()?, installation.readings()?);
@@ -106,7 +111,7 @@ impl Guard {
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
             interval
         });
-        let mut live = Box::new(Live::new(plan, targets, deadline, installation, coverage, listed));
+        let mut live = Box::new(Live::new(plan, targets, installation, coverage, listed));
         live.cover_devices()?;
         let guard = Self {
             away_since: Instant::now(),

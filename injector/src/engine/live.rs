@@ -18,7 +18,6 @@ pub(super) struct Live {
     pub(super) plan: Arc<Plan>,
     pub(super) targets: Vec<Target>,
     gone: BTreeSet<usize>,
-    pub(super) deadline: u64,
     pub(super) coverage: Option<Coverage>,
     pub(super) texts: Texts,
     /// What the user ought to know. It only grows.
@@ -47,7 +46,6 @@ impl Live {
     pub(super) fn new(
         plan: Plan,
         targets: Vec<Target>,
-        deadline: u64,
         installation: Installation,
         coverage: Option<Coverage>,
         listed: Listed,
@@ -59,7 +57,6 @@ impl Live {
             plan: Arc::new(plan),
             targets,
             gone: BTreeSet::new(),
-            deadline,
             coverage,
             texts,
             installation,

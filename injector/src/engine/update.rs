@@ -130,12 +130,11 @@ impl Live {
         let length = duration.map_or(u64::MAX, clock::nanoseconds);
         let deadline = clock::now().saturating_add(length);
         let shared = self.installation.shared();
-        // Not over the 0 that `stop` may just have put there.
-        shared
-            .deadline
-            .compare_exchange(self.deadline, deadline, AcqRel, Relaxed)
-            .map_err(|_| EngineError::Ended)?;
-        self.deadline = deadline;
+        shared.length.store(length, Relaxed);
+        // Not over the 0 that `stop` may just have put there, nor before the command is there from which it counts.
+        let armed = shared.armed.load(Relaxed) != 0;
+        let later = |seen| (seen != 0).then_some(if armed { deadline } else { seen });
+        shared.deadline.fetch_update(AcqRel, Relaxed, later).map_err(|_| EngineError::Ended)?;
         Arc::make_mut(&mut self.plan).options.duration = duration;
         Ok(())
     }

@@ -30,7 +30,7 @@ pub struct Process {
     procfs: Procfs,
 }
 
-/// Whether process 1 may be a target: only with `--unsafe`.
+/// Whether the machine's process 1 may be a target: only with `--unsafe`. A container's own is one like any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Init {
     /// Refuse it.
@@ -45,7 +45,7 @@ impl Process {
         if pid == std::process::id() {
             return Err(ProcessError::Ourselves(pid));
         }
-        if pid == 1 && init == Init::Refused {
+        if pid == 1 && init == Init::Refused && procfs.in_first_pid_namespace() {
             return Err(ProcessError::Init);
         }
         let process = Self::hold(pid, procfs)?;

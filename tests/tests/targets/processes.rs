@@ -187,3 +187,20 @@ fn held_tree(calls: usize, folder: &Path) -> Result<(Board, Child)> {
     board.wait_ready(ROLES_BEFORE)?;
     Ok((board, child))
 }
+
+/// Process 1 of a container is a process like any other; that of the machine is refused.
+#[test]
+fn a_containers_first_process_is_a_target() -> Result<()> {
+    let script = "\"$INJECTOR\" attach --pid 1 -e inject=mkdir:error=EIO --for 60s & \
+                  while mkdir probe 2>/dev/null; do rmdir probe; sleep 0.2; done; \
+                  kill -INT $!; wait $!; echo code $?";
+    let folder = victim::folder()?;
+    let mut container = Command::new("unshare");
+    container.args(["--pid", "--fork", "--mount-proc", "sh", "-c", script]).current_dir(folder.path());
+    let output = container.output()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(said.contains("code 0"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let refused = Injector::new(["attach", "--pid", "1", "-e", "inject=mkdir:error=EIO"])?.expect(2)?;
+    ensure!(refused.stderr.contains("init"), "{}", refused.stderr);
+    Ok(())
+}
