@@ -73,7 +73,7 @@ impl Injector {
         let own = Process::own(&self.procfs).map_err(target::TargetError::from)?;
         installation.mark(own.pidfd(), 0, EXEMPT, 0)?;
         if !plan.options.insist
-            && self.procfs.in_first_pid_namespace()
+            && target::in_initial_pid_namespace(&self.procfs).unwrap_or(true)
             && let Ok(init) = Process::open(1, Init::Allowed, &self.procfs)
         {
             installation.mark(init.pidfd(), 0, EXEMPT, 0)?;

@@ -7,7 +7,7 @@ pub use super::problem::Problem;
 /// A text that is no valid rule. Its message names the text and the cause; [`SpecError::hint`] says what
 /// to do, [`SpecError::caret`] shows the place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{object} `{text}`: {}", .located.problem)]
+#[error("{object} `{}`: {}", excerpt(text, &.located.span).0, abridged(&.located.problem.to_string()))]
 pub struct SpecError {
     /// What the text was meant to be: "rule", "duration".
     object: &'static str,
@@ -38,7 +38,7 @@ impl SpecError {
 
     /// What to do about it.
     pub fn hint(&self) -> String {
-        self.located.problem.hint()
+        abridged(&self.located.problem.hint())
     }
 
     /// Two lines: the text, and marks below the part that is to blame.
@@ -54,14 +54,52 @@ pub struct Caret<'a>(&'a SpecError);
 impl fmt::Display for Caret<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let SpecError { text, located, .. } = self.0;
-        let span = &located.span;
+        let (text, span) = excerpt(text, &located.span);
         let shown =
             |part: &str| part.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
         let before = text.get(..span.start).map_or(0, |part| part.chars().count());
         let marks = text.get(span.clone()).map_or(0, |part| part.chars().count()).max(1);
-        writeln!(f, "{}", shown(text))?;
+        writeln!(f, "{}", shown(&text))?;
         write!(f, "{}{}", " ".repeat(before), "^".repeat(marks))
     }
+}
+
+/// Longer texts are cut, characters.
+const LONGEST: usize = 400;
+/// What is left of a longer word, from either end of it.
+const AROUND: usize = 60;
+
+/// The text around `span`, if it is long, and where the span is in that.
+fn excerpt(text: &str, span: &Range<usize>) -> (String, Range<usize>) {
+    if text.len() <= LONGEST {
+        return (text.to_owned(), span.clone());
+    }
+    let (Some(before), Some(inside), Some(after)) =
+        (text.get(..span.start), text.get(span.clone()), text.get(span.end..))
+    else {
+        return (abridged(text), 0..0);
+    };
+    let mut shown = String::new();
+    let from = before.ceil_char_boundary(before.len().saturating_sub(AROUND));
+    shown.extend((from > 0).then_some('…'));
+    shown.push_str(&before[from..]);
+    let start = shown.len();
+    shown.push_str(&abridged(inside));
+    let end = shown.len();
+    let to = after.floor_char_boundary(AROUND);
+    shown.push_str(&after[..to]);
+    shown.extend((to < after.len()).then_some('…'));
+    (shown, start..end)
+}
+
+/// A message without the middle of what is too long in it.
+fn abridged(message: &str) -> String {
+    if message.len() <= LONGEST + 2 * AROUND {
+        return message.to_owned();
+    }
+    let head = &message[..message.floor_char_boundary(AROUND)];
+    let tail = &message[message.ceil_char_boundary(message.len() - AROUND)..];
+    format!("{head}…{tail}")
 }
 
 /// A problem and its place in the text.
@@ -69,4 +107,20 @@ impl fmt::Display for Caret<'_> {
 pub(super) struct Located {
     pub(super) problem: Problem,
     pub(super) span: Range<usize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_around_the_mark() {
+        let text = format!("{}bad{}", "a".repeat(50_000), "ö".repeat(50_000));
+        let (shown, span) = excerpt(&text, &(50_000..50_003));
+        assert_eq!(&shown[span], "bad");
+        assert!(shown.len() < 300 && shown.starts_with('…') && shown.ends_with('…'), "{shown}");
+        let (shown, span) = excerpt(&text, &(0..text.len()));
+        assert!(shown.len() < 300 && span == (0..shown.len()), "{shown}");
+        assert_eq!(excerpt("short", &(1..2)), ("short".into(), 1..2));
+    }
 }

@@ -5,6 +5,11 @@
 /// Close enough is one edit (a letter more, less, other, or two swapped) for every three letters, so
 /// that `EIOO` is asked back as `EIO`, and `foo` is not asked back as `fork`.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    // Nobody's slip, and the distance costs the product of both lengths.
+    const LONGEST: usize = 64;
+    if word.len() > LONGEST {
+        return None;
+    }
     let asked = word.to_ascii_lowercase();
     let allowed = (asked.chars().count() / 3).clamp(1, 3);
     known
@@ -28,5 +33,6 @@ mod tests {
         assert_eq!(nearest("foo", known), None);
         assert_eq!(nearest("teapot", known), None);
         assert_eq!(nearest("", known), None);
+        assert_eq!(nearest(&"fork".repeat(100_000), known), None);
     }
 }

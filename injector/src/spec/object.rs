@@ -150,6 +150,9 @@ impl<'a> Chosen<'a> {
             "path" => {
                 glob::compile(&[value.text.as_bytes()])
                     .map_err(|error| value.problem(OperationProblem::Path(error).into()))?;
+                if let Some(problem) = matches_nothing(value.text) {
+                    return Err(value.problem(problem.into()));
+                }
                 self.paths.push(value);
                 Ok(())
             }
@@ -172,6 +175,36 @@ impl<'a> Chosen<'a> {
         };
         Ok(Objects { paths, peer: self.peer, ports: self.ports.unwrap_or_default() })
     }
+}
+
+/// Why a pattern can match no path, as the kernel has paths: absolute, each component once, no quotes around them.
+fn matches_nothing(pattern: &str) -> Option<OperationProblem> {
+    let no_path = |why, instead: String| Some(OperationProblem::NoPath { why, instead });
+    if let [quote @ (b'"' | b'\''), inner @ .., last] = pattern.as_bytes()
+        && quote == last
+        && !inner.is_empty()
+    {
+        let inner = &pattern[1..pattern.len() - 1];
+        return no_path("the quotes are part of it", format!("leave them out: `path={inner}`"));
+    }
+    // A list of ports has commas, so people try them here.
+    if pattern.contains(",/") || pattern.contains(",**/") {
+        let split = pattern.replacen(',', ":path=", 1);
+        return no_path(
+            "a `,` is part of it",
+            format!("give it twice: `path={split}`; `\\,` is the character itself"),
+        );
+    }
+    if pattern.len() > 1 && pattern.ends_with('/') {
+        let folder = pattern.trim_end_matches('/');
+        return no_path("none ends in `/`", format!("write `{folder}/**` for all that is in the folder"));
+    }
+    let mut components = pattern.split('/').skip(usize::from(pattern.starts_with('/')));
+    let whole: Vec<_> = components.clone().filter(|part| !matches!(*part, "" | "." | "..")).collect();
+    components.find(|part| matches!(*part, "" | "." | "..") && pattern != "/").and_then(|_| {
+        let root = if pattern.starts_with('/') { "/" } else { "" };
+        no_path("none has an empty component, a `.` or a `..`", format!("write `{root}{}`", whole.join("/")))
+    })
 }
 
 /// A network; one of IPv6 stands in brackets: `[::1]`, `[fd00::/8]` or `[fd00::]/8`.

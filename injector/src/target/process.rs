@@ -45,7 +45,7 @@ impl Process {
         if pid == std::process::id() {
             return Err(ProcessError::Ourselves(pid));
         }
-        if pid == 1 && init == Init::Refused && procfs.in_first_pid_namespace() {
+        if pid == 1 && init == Init::Refused && in_initial_pid_namespace(procfs).unwrap_or(true) {
             return Err(ProcessError::Init);
         }
         let process = Self::hold(pid, procfs)?;

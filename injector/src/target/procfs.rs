@@ -64,12 +64,6 @@ impl Procfs {
         self.root.join(entry)
     }
 
-    /// Is the caller's pid namespace the machine's first one? Its number is fixed (`PROC_PID_INIT_INO`,
-    /// include/linux/proc_ns.h). So it counts where nothing can be read.
-    pub(crate) fn in_first_pid_namespace(&self) -> bool {
-        fs::read_link(self.path("self/ns/pid")).map_or(true, |link| link == Path::new("pid:[4026531836]"))
-    }
-
     /// Numbers of all processes that exist now.
     pub(crate) fn pids(&self) -> io::Result<Vec<u32>> {
         let mut pids = Vec::new();

@@ -26,6 +26,8 @@ pub enum OperationProblem {
     Unsuited { word: String, operation: &'static str, object: Object },
     #[error("it is not a pattern: {}", cause(*.0))]
     Path(GlobError),
+    #[error("no path is like that: {why}")]
+    NoPath { why: &'static str, instead: String },
     #[error("the patterns of one rule have more than {} characters altogether", STATES - 1)]
     PathsTooLong,
 }
@@ -77,6 +79,7 @@ impl OperationProblem {
                 Object::Endpoint => "choose it by `port=`, its own",
             }
             .into(),
+            Self::NoPath { instead, .. } => instead.clone(),
             Self::Path(GlobError::TooLong) | Self::PathsTooLong => "split them over several rules".into(),
             Self::Path(GlobError::OpenClass) => "close it, or write `\\[` for the character itself".into(),
             Self::Path(_) => "write a pattern such as `/var/lib/**/*.db`; `\\` takes away a meaning".into(),
