@@ -40,7 +40,7 @@ type Given = (i32, String);
 /// `command` under `words`, in a folder of its own.
 fn under(words: &[&str], command: &[&str]) -> Result<(Given, Finished)> {
     let folder = victim::folder()?;
-    let injector = Injector::new(["run", "--json", "--unsafe", "--seed", "7", "--max-nap", "10m"])?
+    let injector = Injector::new(["run", "--json", "--unsafe", "--seed", "7", "--max-nap", "600s"])?
         .words(words)
         .command(command);
     let finished = injector.in_folder(Stdio::null(), folder.path()).finish()?;
@@ -78,7 +78,7 @@ fn calls_go_on() -> Result<()> {
     if Kernel::running()?.injects_calls() {
         of_files(&[
             ("-e", "inject=openat:error=EIO"),
-            ("-e", "inject=write:retval=0"),
+            ("-e", "inject=mkdir:retval=0"),
             ("-e", "inject=%file:error=EIO"),
             ("-e", "inject=all:error=EIO"),
             ("-e", "inject=read:error=EIO:at=exit"),
@@ -109,13 +109,13 @@ fn nobody_waits() -> Result<()> {
     let kernel = Kernel::running()?;
     let mut rules = Vec::new();
     if kernel.injects_calls() {
-        rules.push(("-e", "inject=mkdir:delay_enter=10m"));
-        rules.push(("-e", "inject=mkdir:delay_exit=10m"));
-        rules.push(("-e", "inject=mkdir:error=EIO:delay_enter=10m"));
+        rules.push(("-e", "inject=mkdir:delay_enter=600s"));
+        rules.push(("-e", "inject=mkdir:delay_exit=600s"));
+        rules.push(("-e", "inject=mkdir:error=EIO:delay_enter=600s"));
     }
     if kernel.delays_at_hooks() {
-        rules.push(("--io", "mkdir:delay=10m"));
-        rules.push(("--io", "mkdir:error=EIO:delay=10m"));
+        rules.push(("--io", "mkdir:delay=600s"));
+        rules.push(("--io", "mkdir:error=EIO:delay=600s"));
     }
     let command = ["sh", "-c", FILES];
     for (option, rule) in rules {
