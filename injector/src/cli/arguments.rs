@@ -170,6 +170,8 @@ impl Behaviour {
             insist: self.insist,
             longest_nap,
             duration,
+            // The cgroup of a command is its own.
+            once: true,
             whole,
         })
     }

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     engine::{self, End, Guard, Report, Start},
     kernel::descriptors,
+    plan::Options,
     spec::model::Rule,
     target::{Cgroup, Hierarchy, Init, Process, Procfs, Signals, Target, TargetError},
 };
@@ -27,7 +28,9 @@ const DEFAULT_TIME: Duration = Duration::from_mins(5);
 
 /// Put rules on something that is already running.
 ///
-/// Lasts five minutes if --for says nothing else, until Ctrl-C, or until nothing is left of the targets.
+/// Lasts five minutes if --for says nothing else, or until Ctrl-C. A cgroup is meant by its path: one that is removed
+/// and made again, as by a service that restarts, is met again. With --once, and for processes, the end comes when
+/// nothing is left of the targets.
 #[derive(Args, Debug)]
 pub(super) struct Attach {
     /// A cgroup (v2) with all below it: a path, or a name as in /proc/PID/cgroup
@@ -36,6 +39,9 @@ pub(super) struct Attach {
     /// A process with all its descendants
     #[arg(long, short, value_name = "PID", help_heading = "Targets")]
     pid: Vec<u32>,
+    /// End with the targets; else a cgroup that is removed and made again is met again, until --for is over
+    #[arg(long)]
+    once: bool,
     #[command(flatten)]
     rules: Rules,
     #[command(flatten)]
@@ -83,11 +89,14 @@ impl Attach {
     }
 
     async fn supervise(self, rules: Vec<Rule>) -> Result<Code, Failure> {
-        let options = self.behaviour.options(Some(DEFAULT_TIME), true)?;
+        let options = Options { once: self.once, ..self.behaviour.options(Some(DEFAULT_TIME), true)? };
         let targets = self.targets()?;
         let names: Vec<_> = targets.iter().map(Target::describe).collect();
+        let empty: Vec<_> = targets.iter().filter(|target| is_empty(target)).map(Target::describe).collect();
         let injector = targets.into_iter().fold(injector(rules)?, engine::Injector::target);
-        let plan = injector.plan(options)?;
+        let mut plan = injector.plan(options)?;
+        let nobody = |name| format!("the {name} has no process yet: the rules act on those that come");
+        plan.notes.extend(empty.iter().map(nobody));
         if self.behaviour.dry_run {
             dry_run::print(&plan, &names, !self.pid.is_empty())?;
             return Ok(Code::OK);
@@ -130,6 +139,11 @@ impl Attach {
         }
         written
     }
+}
+
+/// Is it a cgroup without a process?
+fn is_empty(target: &Target) -> bool {
+    target.cgroup().is_some_and(|cgroup| !cgroup.is_populated())
 }
 
 /// Until the plan ends, or the person has seen enough.

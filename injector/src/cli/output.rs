@@ -176,6 +176,10 @@ pub(super) fn warnings(report: &Report, told: usize) {
     if report.lost_cgroups > 0 {
         note(format_args!("warning: {} cgroups below the target did not fit the table", report.lost_cgroups));
     }
+    for (target, count) in &report.returns {
+        let times = if *count == 1 { "once".into() } else { format!("{count} times") };
+        note(format_args!("note: the target {target} came back {times}"));
+    }
     for text in report.notes.iter().skip(told) {
         note(format_args!("note: {text}"));
     }

@@ -161,7 +161,7 @@ pub(super) fn at_cgroups(
 
 /// Adds a cgroup and all that are below it. One that is made below a known one is followed by the kernel
 /// side; one that is made below a listed one before that is known is found by another look.
-fn add_tree(installation: &Installation, cgroup: &Cgroup, number: u32) -> Result<(), EngineError> {
+pub(super) fn add_tree(installation: &Installation, cgroup: &Cgroup, number: u32) -> Result<(), EngineError> {
     installation.add_cgroup(cgroup.id(), number)?;
     loop {
         let mut new = false;

@@ -23,7 +23,9 @@ use super::{
     events::Record,
     listed::Listed,
     live::{Live, Texts},
+    presence::Presence,
     report::{Report, RuleReport},
+    watch::{Watch, moved},
     worker::{Turn, Worker},
 };
 use crate::{
@@ -79,6 +81,8 @@ pub struct Guard {
     ring: RingBuf<MapData>,
     /// The ring buffer's descriptor once more: readable when there are events.
     news: AsyncFd<OwnedFd>,
+    /// Readable when a target cgroup may have come or gone.
+    moves: Option<AsyncFd<OwnedFd>>,
     tick: Interval,
     look: Interval,
 }
@@ -111,7 +115,9 @@ impl Guard {
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
             interval
         });
-        let mut live = Box::new(Live::new(plan, targets, installation, coverage, listed));
+        let presence = Presence::of(&targets, &plan.options, start);
+        let moves = presence.watch().map(Watch::news).transpose().map_err(EngineError::Events)?;
+        let mut live = Box::new(Live::new(plan, targets, presence, installation, coverage, listed));
         live.cover_devices()?;
         let guard = Self {
             away_since: Instant::now(),
@@ -124,6 +130,7 @@ impl Guard {
             readings,
             ring,
             news,
+            moves,
             tick,
             look,
         };
@@ -175,6 +182,13 @@ impl Guard {
                         // (its budget for a task), by when a lease can have run out.
                         tokio::task::yield_now().await;
                     }
+                }
+                moved = moved(self.moves.as_ref()), if self.live.is_some() => {
+                    moved.map_err(EngineError::Events)?;
+                    if let Some(live) = &mut self.live {
+                        live.hurry = true;
+                    }
+                    self.keep()?;
                 }
                 changes = device_changes(self.live.as_mut().and_then(|live| live.coverage.as_mut())) => {
                     if let Some(live) = &mut self.live {
@@ -271,19 +285,26 @@ impl Guard {
         }
         live.installation.detach(stays);
         let (delays, aborted) = (live.installation.shortfall(), live.aborted.take());
-        let notes = std::mem::take(&mut live.notes);
+        let returns = live.presence.returns(&live.targets);
+        let empty = live.presence.never_inhabited(&live.targets);
+        let mut notes = std::mem::take(&mut live.notes);
         while let Some(item) = self.ring.next() {
             self.texts.read(|texts| Record::read(&item, texts)).into_iter().for_each(&mut record);
+        }
+        let rules = self.rules()?;
+        if rules.iter().all(|rule| rule.matched == 0) {
+            notes.extend(empty);
         }
         Ok(Report {
             schema: injector_common::event::SCHEMA,
             plan: format!("{:08x}", self.plan.id),
             seed: self.plan.options.seed,
             monitor: self.plan.options.monitor,
-            rules: self.rules()?,
+            rules,
             skipped,
             lost_events: self.shared.lost_events.load(Relaxed),
             lost_cgroups: self.shared.lost_cgroups.load(Relaxed),
+            returns,
             delays,
             aborted,
             clean,

@@ -1,12 +1,9 @@
 //! A live plan and all that it takes to look after it. What is done here can take a while (a change loads programs, a
 //! device that comes is covered), so the [`super::guard`] has it done by a thread of its own.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, PoisonError, RwLock, atomic::Ordering::Relaxed},
-};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{End, EngineError, devices::note_devices, guard::TICK, listed::Listed};
+use super::{End, EngineError, devices::note_devices, guard::TICK, listed::Listed, presence::Presence};
 use crate::{
     kernel::{installation::Installation, packet::Coverage},
     plan::Plan,
@@ -17,7 +14,9 @@ use crate::{
 pub(super) struct Live {
     pub(super) plan: Arc<Plan>,
     pub(super) targets: Vec<Target>,
-    gone: BTreeSet<usize>,
+    pub(super) presence: Presence,
+    /// Only the targets are due: a cgroup has come or gone.
+    pub(super) hurry: bool,
     pub(super) coverage: Option<Coverage>,
     pub(super) texts: Texts,
     /// What the user ought to know. It only grows.
@@ -46,6 +45,7 @@ impl Live {
     pub(super) fn new(
         plan: Plan,
         targets: Vec<Target>,
+        presence: Presence,
         installation: Installation,
         coverage: Option<Coverage>,
         listed: Listed,
@@ -56,7 +56,8 @@ impl Live {
             notes: plan.notes.clone(),
             plan: Arc::new(plan),
             targets,
-            gone: BTreeSet::new(),
+            presence,
+            hurry: false,
             coverage,
             texts,
             installation,
@@ -67,6 +68,10 @@ impl Live {
 
     /// What is due twice a second, but for the lease and the deadline.
     pub(super) fn turn(&mut self) -> Result<Option<End>, EngineError> {
+        let over = self.look_at_targets();
+        if std::mem::take(&mut self.hurry) {
+            return Ok(over.then_some(End::TargetsGone));
+        }
         if let Err(lost) = self.installation.tend_naps(TICK) {
             self.aborted = Some(lost.to_string());
             return Ok(Some(End::DelaysLost(lost)));
@@ -74,21 +79,6 @@ impl Live {
         let events = self.look_at_devices()?;
         note_devices(&mut self.notes, events);
         self.serve();
-        Ok(self.targets_gone().then_some(End::TargetsGone))
-    }
-
-    /// Notes targets that went away; true when none is left.
-    fn targets_gone(&mut self) -> bool {
-        let tree_lives = self.installation.shared().live.load(Relaxed) > 0;
-        for (number, target) in self.targets.iter().enumerate() {
-            let gone = match target {
-                Target::Process(_) => target.is_gone() && !tree_lives,
-                Target::Cgroup(_) => target.is_gone(),
-            };
-            if gone && self.gone.insert(number) {
-                self.notes.push(format!("the target {} went away", target.describe()));
-            }
-        }
-        self.gone.len() == self.targets.len()
+        Ok(over.then_some(End::TargetsGone))
     }
 }

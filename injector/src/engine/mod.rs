@@ -11,10 +11,12 @@ mod lineage;
 mod listed;
 mod live;
 mod object;
+mod presence;
 mod report;
 pub mod request;
 mod sweep;
 mod update;
+mod watch;
 mod worker;
 
 pub use self::{

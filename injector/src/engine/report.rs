@@ -147,6 +147,8 @@ pub struct Report {
     pub lost_events: u64,
     /// Cgroups below a target that did not fit the table; their tasks met no rule.
     pub lost_cgroups: u64,
+    /// How often a target came back under its name after it had gone, by target; only those that did.
+    pub returns: std::collections::BTreeMap<String, u64>,
     /// Delays that did not happen, or not wholly.
     pub delays: Shortfall,
     /// Why the plan was ended, if it could not go on.

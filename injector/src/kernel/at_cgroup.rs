@@ -60,6 +60,8 @@ impl AtCgroups {
         whose: Whose,
         cgroup: BorrowedFd<'_>,
     ) -> Result<(), InstallError> {
+        // Those at a cgroup that was removed: the kernel has detached them.
+        self.links.retain(|link| !sys::is_detached(link.as_fd()));
         for &(own, tree, kind) in self.hooks {
             let name = if whose == Whose::Tree { tree } else { own };
             let program = match self.programs.entry(name) {

@@ -16,7 +16,7 @@ use aya_obj::generated::{
     BPF_F_SLEEPABLE,
     bpf_attach_type::{BPF_TRACE_ITER, BPF_TRACE_KPROBE_MULTI, BPF_TRACE_UPROBE_MULTI},
     bpf_attr, bpf_cmd, bpf_insn,
-    bpf_link_type::{BPF_LINK_TYPE_KPROBE_MULTI, BPF_LINK_TYPE_PERF_EVENT},
+    bpf_link_type::{BPF_LINK_TYPE_CGROUP, BPF_LINK_TYPE_KPROBE_MULTI, BPF_LINK_TYPE_PERF_EVENT},
     bpf_map_type::{BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_ARRAY_OF_MAPS},
 };
 use nix::libc;
@@ -469,6 +469,15 @@ pub(super) fn link_misses(link: BorrowedFd<'_>) -> io::Result<u64> {
             _ => 0,
         })
     }
+}
+
+/// Is it the link of a cgroup that was removed? Then it has lost its cgroup (kernel/bpf/cgroup.c,
+/// `bpf_cgroup_link_auto_detach`), and tells the id 0.
+pub(super) fn is_detached(link: BorrowedFd<'_>) -> bool {
+    info::<aya_obj::generated::bpf_link_info>(link).is_ok_and(|info| {
+        // SAFETY: the type says which variant of the union the kernel has written, and all are plain data.
+        info.type_ == BPF_LINK_TYPE_CGROUP as u32 && unsafe { info.__bindgen_anon_1.cgroup.cgroup_id } == 0
+    })
 }
 
 /// All programs that were loaded for the function with this BTF id of the kernel itself, whoever has them.

@@ -76,6 +76,8 @@ pub struct Options {
     pub longest_nap: Duration,
     /// How long the plan acts; `None` for as long as the injector lives.
     pub duration: Option<Duration>,
+    /// A target cgroup is meant only until it is removed; else whatever has its path later is met as well.
+    pub once: bool,
     /// Load the programs whole, so that a change may bring any rule but those that ask what a call is about. They
     /// take longer to attach than programs with only what the rules at hand need.
     pub whole: bool,

@@ -95,6 +95,7 @@ fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> R
         insist,
         duration: None,
         records: false,
+        once: true,
         whole: true,
     };
     let rules = parsed(rules);

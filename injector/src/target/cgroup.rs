@@ -111,6 +111,24 @@ impl Cgroup {
         self.missing("cgroup.procs")
     }
 
+    /// Whether a process lives in it or below. The root, which does not say so, has some.
+    pub fn is_populated(&self) -> bool {
+        if self.is_gone() {
+            return false;
+        }
+        let events = fs::read_to_string(self.path.join("cgroup.events"));
+        events.map_or(true, |events| !events.lines().any(|line| line == "populated 0"))
+    }
+
+    /// The cgroup that has the path now, once this one was removed; `None` if there is none.
+    pub fn successor(&self, hierarchy: &Hierarchy) -> Result<Option<Self>, CgroupError> {
+        match Self::at(&self.path, hierarchy) {
+            Ok(found) => Ok((found.id != self.id).then_some(found)),
+            Err(CgroupError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn missing(&self, file: &str) -> bool {
         let found = nix::unistd::faccessat(
             &self.directory,

@@ -74,10 +74,14 @@ fn a_stopped_injector_cannot_prolong_its_faults() -> Result<()> {
 #[test]
 fn a_target_that_ends_ends_the_injection() -> Result<()> {
     let victim = Steady::start(operation()?)?;
-    let injector = attached(&victim, &[])?;
+    let injector = attached(&victim, &["--once"])?;
     drop(victim);
     let finished = injector.finish()?.expect(0)?;
-    ensure!(finished.stderr.contains("target"), "the end of the target is not told: {}", finished.stderr);
+    ensure!(
+        finished.stderr.contains("went away\n"),
+        "the end of the target is not told: {}",
+        finished.stderr
+    );
 
     // As a process, too.
     let victim = Steady::start(operation()?)?;

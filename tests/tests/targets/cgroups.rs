@@ -100,7 +100,7 @@ fn targets_of_both_kinds_in_one_plan() -> Result<()> {
     let (one, other, neither) =
         (Steady::start(operation)?, Steady::start(operation)?, Steady::start(operation)?);
     let mut injector = Injector::attach(one.cgroup.path(), &format!("{}:error=EIO", operation.name))?
-        .words(["--pid", &other.pid().to_string()])
+        .words(["--once", "--pid", &other.pid().to_string()])
         .start()?;
     injector.begun()?;
     one.board.wait_faults(SLACK)?;

@@ -3,6 +3,7 @@
 
 mod cgroups;
 mod processes;
+mod returns;
 
 use std::time::Duration;
 

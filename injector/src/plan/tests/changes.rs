@@ -144,6 +144,7 @@ fn a_rule_that_goes_on_loses_no_call() {
         insist: false,
         duration: None,
         records: false,
+        once: true,
         whole: true,
     };
     let old = Plan::new(&rules, &Files::new(), options, 7, &with(&[])).unwrap();
