@@ -229,7 +229,8 @@ pub(super) fn call_name(wanted: u32) -> String {
 }
 
 /// Counts the calls of each rule. A call that was named must be caught by its native entry or, if the
-/// rule means others only, by one of those; what a set brought along may be missing, and is noted.
+/// rule means others only, by one of those; what a set brought along may be missing, and is noted. So may a call that
+/// has the number which was meant under another ABI.
 fn check(
     rules: &[Rule],
     wanted: &AllWanted,
@@ -249,6 +250,11 @@ fn check(
         };
         let caught: BTreeSet<_> =
             mine().filter(|(_, _, place)| place.is_ok()).map(|(_, want, _)| want.entry.name).collect();
+        // A number means the call that each ABI has there: one of them is enough.
+        let numbers: BTreeSet<_> = mine()
+            .filter(|(call, _, place)| place.is_ok() && spec.numbers.contains(&call.number))
+            .map(|(call, ..)| call.number)
+            .collect();
         let mut missing = BTreeMap::new();
         for (call, want, place) in mine() {
             if let Err(causes) = place
@@ -258,7 +264,7 @@ fn check(
             }
         }
         for (name, (call, causes)) in &missing {
-            if spec.named.contains(call) {
+            if spec.named.contains(call) && !numbers.contains(&call.number) {
                 let (rule, causes) = (rule.text.clone(), (*causes).clone());
                 return Err(PlanError::Kernel { rule, call: (*name).into(), causes });
             }

@@ -206,6 +206,15 @@ fn a_call_that_was_named_must_be_caught() {
 }
 
 #[test]
+fn a_number_is_enough_under_one_abi() {
+    // 51 is getsockname, and acct for i386.
+    let plan = plan_with(&["51:error=EIO"], false, &["acct"]).unwrap();
+    assert!(plan.notes.iter().any(|note| note.contains("cannot make fail (1): acct")), "{:?}", plan.notes);
+    assert!(plan_with(&["51@32:error=EIO"], false, &["acct"]).unwrap_err().is_kernel());
+    assert!(plan_with(&["acct:error=EIO"], false, &["acct"]).unwrap_err().is_kernel());
+}
+
+#[test]
 fn a_call_that_a_class_brought_is_left_out_and_noted() {
     let plan = plan_with(&["%desc:error=EIO"], false, &["fsync"]).unwrap();
     assert!(plan.notes.iter().any(|note| note.contains("cannot make fail") && note.contains("fsync")));

@@ -28,6 +28,8 @@ pub(super) struct CallSet {
     pub(super) calls: BTreeSet<Call>,
     /// Those that were named one by one.
     pub(super) named: BTreeSet<Call>,
+    /// Numbers without an ABI.
+    pub(super) numbers: BTreeSet<u32>,
 }
 
 /// Reads a set; one without any call is an error.
@@ -50,7 +52,7 @@ pub(super) fn parse(set: Word<'_>, machine: Machine) -> Result<CallSet, Located>
     }
     if inverted {
         let all = implemented(machine);
-        chosen = CallSet { calls: &all - &chosen.calls, named: BTreeSet::new() };
+        chosen = CallSet { calls: &all - &chosen.calls, ..CallSet::default() };
     }
     if chosen.calls.is_empty() {
         return Err(set.problem(Problem::EmptySet(set.text.into())));
@@ -75,6 +77,9 @@ fn add(value: Word<'_>, machine: Machine, chosen: &mut CallSet) -> Result<(), Lo
     let calls = found.within(abis);
     if calls.is_empty() && !optional {
         return Err(nothing(what, plain, machine, &found));
+    }
+    if abis.len() > 1 {
+        chosen.numbers.extend(what.decimal::<u32>());
     }
     if found.named {
         chosen.named.extend(&calls);

@@ -71,6 +71,9 @@ pub struct SyscallRule {
     /// Those of `calls` that were named one by one (by name or number), in contrast to calls that a
     /// class, a pattern or a negation brought along.
     pub named: BTreeSet<Call>,
+    /// Numbers that were written without an ABI. Each stands for the call of that number in every one, and these
+    /// have nothing to do with each other.
+    pub numbers: BTreeSet<u32>,
     /// Which of them by their arguments and the thread's name.
     pub filter: Filter,
     /// What happens.

@@ -66,7 +66,7 @@ fn rule(text: Word<'_>, machine: Machine, verb: Verb) -> Result<SyscallRule, Loc
         return Err(set.problem(Problem::NoSet));
     }
     let Parsed { filter, asked, chosen_by, effect, moment, trigger } = actions::parse(set, words, verb)?;
-    let CallSet { calls, named } = callset::parse(set, machine)?;
+    let CallSet { calls, named, numbers } = callset::parse(set, machine)?;
     for (test, word) in filter.tests.iter().zip(asked) {
         asks_something(test, set, &calls, &named).map_err(|problem| word.problem(problem))?;
     }
@@ -74,7 +74,7 @@ fn rule(text: Word<'_>, machine: Machine, verb: Verb) -> Result<SyscallRule, Loc
         is_about_something(&filter.objects, word, set, &calls, &named)
             .map_err(|problem| word.problem(problem))?;
     }
-    Ok(SyscallRule { set: set.text.into(), calls, named, filter, effect, moment, trigger })
+    Ok(SyscallRule { set: set.text.into(), calls, named, numbers, filter, effect, moment, trigger })
 }
 
 /// Has each call that is named, under some ABI, the argument that a predicate asks about? Has any of a

@@ -193,7 +193,7 @@ fn held_tree(calls: usize, folder: &Path) -> Result<(Board, Child)> {
 fn a_containers_first_process_is_a_target() -> Result<()> {
     let script = "\"$INJECTOR\" attach --pid 1 -e inject=mkdir:error=EIO --for 60s & \
                   while mkdir probe 2>/dev/null; do rmdir probe; sleep 0.2; done; \
-                  kill -INT $!; wait $!; echo code $?";
+                  kill -TERM $!; wait $!; echo code $?";
     let folder = victim::folder()?;
     let mut container = Command::new("unshare");
     container.args(["--pid", "--fork", "--mount-proc", "sh", "-c", script]).current_dir(folder.path());
