@@ -44,7 +44,7 @@ pub const SCOPE_RULE: u32 = 2;
 /// Errors that one rule can choose from.
 pub const MAX_CHOICES: usize = 8;
 
-/// One of several errors, see [`crate::decide::choose`].
+/// One of several errors, see [`crate::decide::result`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Choice {

@@ -7,6 +7,7 @@ mod doctor;
 mod dry_run;
 mod effects;
 mod exit;
+mod familiar;
 mod live;
 mod log;
 mod log_file;
@@ -103,8 +104,12 @@ fn misunderstood(error: &clap::Error, running: bool) -> Code {
         };
     }
     // Its words are whatever was typed, or what a script has put there.
-    let text = printable::lines(&error.render().to_string());
-    let _ = io::stderr().write_all((text + "\n").as_bytes());
+    let mut text = printable::lines(&error.render().to_string()) + "\n";
+    if let Some(hint) = familiar::hint(error) {
+        text += &printable::lines(&format!("injector: hint: {hint}"));
+        text.push('\n');
+    }
+    let _ = io::stderr().write_all(text.as_bytes());
     if running { Code::RUN_FAILED } else { Code::USAGE }
 }
 

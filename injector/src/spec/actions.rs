@@ -6,6 +6,7 @@ use super::{
     effect::{CallResult, Effect, Moment},
     errno::Errno,
     error::{Located, Problem},
+    familiar,
     filter::{Comm, Filter, Test},
     model::{Scope, Trigger, When},
     nearest::nearest,
@@ -170,7 +171,8 @@ impl<'a> Actions<'a> {
         if is_parameter(name.text) {
             return self.test(word);
         }
-        let near = nearest(name.text, words().map(|(known, _)| known)).map(|near| format!("{near}="));
+        let near = || nearest(name.text, words().map(|(known, _)| known)).map(|near| format!("{near}="));
+        let near = familiar::word(name.text).or_else(near);
         Err(name.problem(Problem::UnknownWord { word: name.text.into(), near }))
     }
 

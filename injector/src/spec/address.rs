@@ -1,6 +1,10 @@
 //! Lists of addresses, networks and host names, of both families: `10.0.0.7,10.1.0.0/16,fd00::/8,db.example`.
 
-use std::{collections::BTreeSet, fmt, net::IpAddr};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -130,7 +134,12 @@ pub(super) fn network(word: Word<'_>) -> Result<IpNet, Located> {
     if let Ok(address) = word.text.parse::<IpAddr>() {
         return Ok(address.into());
     }
-    let net = word.text.parse::<IpNet>().map_err(|_| word.problem(Problem::Address(word.text.into())))?;
+    let net = word.text.parse::<IpNet>().map_err(|_| match word.text.parse::<SocketAddr>() {
+        Ok(address) => {
+            word.problem(Problem::AddressWithPort { address: address.ip().to_string(), port: address.port() })
+        }
+        Err(_) => word.problem(Problem::Address(word.text.into())),
+    })?;
     if net.addr() != net.network() {
         let (whole, single) = (net.trunc().to_string(), net.addr().to_string());
         return Err(word.problem(Problem::HostBits { network: word.text.into(), whole, single }));

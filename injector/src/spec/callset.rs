@@ -10,6 +10,7 @@ use regex::RegexBuilder;
 
 use super::{
     error::{Located, Problem},
+    familiar,
     nearest::nearest,
     word::Word,
 };
@@ -179,7 +180,8 @@ fn nothing(what: Word<'_>, with_abi: Word<'_>, machine: Machine, found: &Found) 
             what.problem(Problem::UnknownClass { word: text.into(), near })
         }
         text => {
-            let near = nearest(text, syscalls::all(machine).map(|entry| entry.name));
+            let names = || syscalls::all(machine).map(|entry| entry.name);
+            let near = familiar::call(text).or_else(|| nearest(text, names()));
             what.problem(Problem::UnknownCall { word: text.into(), near })
         }
     }

@@ -66,6 +66,10 @@ fn one(word: Word<'_>, piece: &str) -> Result<u64, Located> {
         Some(digits) => (true, digits),
         None => (false, piece),
     };
+    if piece.contains("&&") {
+        let near = Some("`:` between tests, as in `fd>2:count<9`".into());
+        return Err(word.problem(Problem::UnknownConstant { word: piece.into(), near }));
+    }
     if digits.starts_with(|c: char| c.is_ascii_digit()) {
         return c_number(digits)
             .and_then(|number| {
@@ -80,7 +84,11 @@ fn one(word: Word<'_>, piece: &str) -> Result<u64, Located> {
     if let Some((_, value)) = CONSTANTS.iter().find(|(name, _)| *name == piece) {
         return Ok(value.cast_unsigned());
     }
-    let near = nearest(piece, CONSTANTS.iter().map(|(name, _)| *name));
+    let near = match piece {
+        path if path.starts_with('/') => Some(format!("path={path}")),
+        again if again.starts_with('=') => Some("a single `=`".into()),
+        _ => nearest(piece, CONSTANTS.iter().map(|(name, _)| *name)),
+    };
     Err(word.problem(Problem::UnknownConstant { word: piece.into(), near }))
 }
 

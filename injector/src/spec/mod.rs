@@ -11,6 +11,7 @@ pub mod dns;
 pub mod effect;
 pub mod errno;
 pub mod error;
+mod familiar;
 pub mod filter;
 pub mod header;
 pub mod model;

@@ -12,6 +12,7 @@ use injector_common::packet::{ICMP, TCP, UDP};
 use super::{
     address::{self, Addresses, network},
     error::{Located, Problem, SpecError},
+    familiar,
     header::{Flags, Lengths},
     model::{Rule, RuleKind},
     nearest::nearest,
@@ -119,7 +120,7 @@ impl<'a> Match<'a> {
                 let near = match network(said.name) {
                     Ok(_) => Some(format!("to {other}")),
                     Err(_) if other.starts_with('/') => Some("flags syn/syn,ack, without blanks".into()),
-                    Err(_) => nearest(other, MATCH_WORDS),
+                    Err(_) => familiar::packets(other).or_else(|| nearest(other, MATCH_WORDS)),
                 };
                 Err(said.name.problem(Problem::UnknownMatch { word: other.into(), near }))
             }

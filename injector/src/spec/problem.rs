@@ -155,6 +155,8 @@ pub enum Problem {
     UnknownNetFault { word: String, near: Option<String> },
     #[error("`{0}` is one word too many")]
     Surplus(String),
+    #[error("`{address}:{port}` is an address with a port")]
+    AddressWithPort { address: String, port: u16 },
     #[error("`{0}` is not an IP address or network")]
     Address(String),
     #[error("`{0}` is not an IP address, a network or a host name")]

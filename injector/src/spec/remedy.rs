@@ -126,6 +126,9 @@ impl Problem {
             ),
             Self::Surplus(_) => "leave it out; docs/rules.md has the values of each word".into(),
             Self::NotHere { instead, .. } => (*instead).into(),
+            Self::AddressWithPort { address, port } => {
+                format!("write `{address} port {port}`, or `dport` or `sport` for one end; in a rule on calls `peer={address}:port={port}`")
+            }
             Self::Address(_) => "write an address such as `10.0.0.7` or a network such as `fd00::/8`".into(),
             Self::HostName(_) => {
                 "write an address such as `10.0.0.7`, or a name of letters, digits, `-` and `.` such as `db.example`"

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::spec::{
     error::{Located, Problem},
+    familiar,
     nearest::nearest,
     net::MATCH_WORDS,
     packet::NetFault,
@@ -151,9 +152,8 @@ fn stranger(word: Word<'_>, text: &str) -> Located {
     if MATCH_WORDS.contains(&text) {
         return word.problem(Problem::MatchBehind(text.into()));
     }
-    // tc takes `drop` for `loss`.
     let near = match text {
-        "drop" => Some("loss".into()),
+        _ if let Some(ours) = familiar::impairment(text) => Some(ours),
         "normal" | "pareto" | "paretonormal" => Some(format!("distribution {text}")),
         _ => {
             // `fixed` stands behind `corrupt`, but nowhere else.

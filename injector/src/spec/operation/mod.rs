@@ -11,6 +11,7 @@ use super::{
     delay::{self, Delay},
     errno::Errno,
     error::{Located, Problem, SpecError},
+    familiar,
     filter::Comm,
     model::{Rule, RuleKind, Scope, Trigger, When},
     nearest::nearest,
@@ -167,6 +168,7 @@ fn no_word(word: &str) -> OperationProblem {
     if matches!(word, "retval" | "signal" | "delay_enter" | "delay_exit" | "at" | "on" | "fd") {
         return OperationProblem::NotAtHooks(format!("{word}="));
     }
-    let near = nearest(word, words().map(|(known, _)| known)).map(|near| format!("{near}="));
+    let near = || nearest(word, words().map(|(known, _)| known)).map(|near| format!("{near}="));
+    let near = familiar::operation_word(word).or_else(near);
     OperationProblem::UnknownWord { word: word.into(), near }
 }

@@ -1,0 +1,94 @@
+//! Options and verbs that people bring along from strace, Docker and others, and what they are called here.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// What was typed (`-o`, `list`), and what to type.
+const WORDS: [(&str, &str); 14] = [
+    ("-e", "say `injector run -e … -- COMMAND`, or `injector attach TARGET -e …`"),
+    ("-p", "`run` starts a command; for one that runs already: `injector attach --pid PID`"),
+    ("--pid", "`run` starts a command; for one that runs already: `injector attach --pid PID`"),
+    ("-o", "a line for each injection goes to `--log FILE`"),
+    ("-P", "choose files in the rule: `-e inject=openat:error=EIO:path=/srv/**`"),
+    ("--inject", "write `-e inject=SET:error=ERRNO`"),
+    ("--fault", "write `-e fault=SET:error=ERRNO`"),
+    ("--duration", "the time is `--for TIME`, such as `--for 30s`"),
+    ("--timeout", "the time is `--for TIME`, such as `--for 30s`"),
+    (
+        "--unit",
+        "a unit is its cgroup: `systemctl show -p ControlGroup NAME` tells it, `--cgroup PATH` takes it",
+    ),
+    (
+        "--container",
+        "a container is the cgroup of its first process, as /proc/PID/cgroup names it: `--cgroup PATH`",
+    ),
+    ("list", "`injector ps` lists who injects what"),
+    ("ls", "`injector ps` lists who injects what"),
+    ("start", "`injector run -- COMMAND` starts a command, `injector attach` takes what runs already"),
+];
+
+/// What to do about a command line that was not understood, where its words are somebody else's.
+pub(super) fn hint(error: &clap::Error) -> Option<String> {
+    let said = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    match error.kind() {
+        ErrorKind::UnknownArgument => {
+            let word = said(ContextKind::InvalidArg)?;
+            if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Some(format!("a process is a target by `--pid {word}`"));
+            }
+            let name = word.split('=').next().unwrap_or(word);
+            known(name)
+        }
+        ErrorKind::InvalidSubcommand => known(said(ContextKind::InvalidSubcommand)?),
+        ErrorKind::ValueValidation if said(ContextKind::InvalidArg)?.contains("--pid") => {
+            let value = said(ContextKind::InvalidValue)?;
+            let numbers: Vec<_> = value.split([' ', ',']).filter(|part| !part.is_empty()).collect();
+            Some(if numbers.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit())) {
+                format!("give it once for each: `--pid {}`", numbers.join(" --pid "))
+            } else {
+                format!("it takes a number; `pidof {value}` or `pgrep {value}` tells it")
+            })
+        }
+        _ => None,
+    }
+}
+
+fn known(word: &str) -> Option<String> {
+    WORDS.iter().find(|(theirs, _)| *theirs == word).map(|(_, ours)| (*ours).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::{super::Cli, hint};
+
+    fn hint_for(line: &str) -> Option<String> {
+        let words = std::iter::once("injector").chain(line.split('|'));
+        hint(&Cli::try_parse_from(words).err()?)
+    }
+
+    #[test]
+    fn what_people_type_elsewhere_gets_a_hint() {
+        for (line, expected) in [
+            ("-e|inject=fsync:error=EIO|true", "injector run -e"),
+            ("run|-p|4711", "attach --pid"),
+            ("run|-o|F|--|true", "--log FILE"),
+            ("run|-P|/x|--|true", "path="),
+            ("run|--inject=read:error=EIO|--|true", "-e inject="),
+            ("attach|-p|12 13|-e|inject=read:error=EIO", "--pid 12 --pid 13"),
+            ("attach|-p|redis-server|-e|inject=read:error=EIO", "pidof redis-server"),
+            ("attach|--unit|redis", "ControlGroup"),
+            ("attach|--container|web", "/proc/PID/cgroup"),
+            ("attach|--duration|1s", "--for TIME"),
+            ("attach|107", "--pid 107"),
+            ("list", "injector ps"),
+        ] {
+            let said = hint_for(line).unwrap_or_default();
+            assert!(said.contains(expected), "{line}: {said}");
+        }
+        assert_eq!(hint_for("run|--teapot|--|true"), None);
+    }
+}
