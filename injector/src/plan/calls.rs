@@ -187,6 +187,13 @@ fn collect(
             without_object.insert(entry.name);
             continue;
         }
+        if let (Road::Hook, Some(why)) = (road, beyond_hooks(behind, &values)) {
+            if named {
+                return Err(PlanError::AtHookOnly { rule: text.into(), call: entry.name, why });
+            }
+            without_object.insert(entry.name);
+            continue;
+        }
         let known =
             wanted.entry(call).or_insert(Wanted { entry, rules: Vec::new(), before: None, behind: None });
         let descriptors = if let Road::Descriptors(nth) = road { nth } else { [0; 2] };
@@ -226,6 +233,16 @@ pub(super) fn call_name(wanted: u32) -> String {
     let found = syscalls::all(Machine::HOST)
         .find(|known| entry(known.call.abi.index(), known.call.number) == Some(wanted));
     found.map_or_else(|| format!("call {wanted}"), |known| known.name.into())
+}
+
+/// What a program at a security hook cannot do, whatever the kernel: act when the call has run, and return anything but
+/// an error.
+fn beyond_hooks(behind: bool, values: &[i64]) -> Option<&'static str> {
+    if behind {
+        return Some("the hook is passed before the call runs");
+    }
+    let possible = values.iter().all(|&value| injector_common::decide::safe_at_security_hook(value));
+    (!possible).then_some("a hook can only return an errno from 1 to 511 other than ECHILD and ESTALE")
 }
 
 /// Counts the calls of each rule. A call that was named must be caught by its native entry or, if the

@@ -42,6 +42,18 @@ pub enum PlanError {
         /// The reason.
         why: &'static str,
     },
+    /// What no kernel can do: the object is known at the call's security hook only.
+    #[error(
+        "the rule `{rule}` asks which file or peer {call} is about, which is known at its security hook only: {why}"
+    )]
+    AtHookOnly {
+        /// The rule.
+        rule: String,
+        /// The call.
+        call: &'static str,
+        /// What cannot be done there.
+        why: &'static str,
+    },
     /// This kernel has no way to do it.
     #[error("this kernel cannot make {call} do what the rule `{rule}` asks for:{}", reasons(.causes))]
     Kernel {
@@ -230,6 +242,11 @@ impl PlanError {
             Self::TooManyRules { .. } => "start a second injector on the same target for the others".into(),
             Self::Never { .. } => "leave it out; a class or a pattern does so by itself".into(),
             Self::Dangerous { .. } | Self::Locked { .. } => "add --unsafe if that is what you want".into(),
+            Self::AtHookOnly { .. } => {
+                "leave out `path=`, `peer=` and `port=`, choose by arguments such as `fd=3`, or fail \
+                                        the call with an errno before it runs"
+                    .into()
+            }
             Self::Kernel { causes, .. } => {
                 causes.first().map_or_else(String::new, |cause| cause.remedy.clone())
             }

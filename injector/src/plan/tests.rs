@@ -466,8 +466,15 @@ fn files_of_calls_are_known_by_descriptor_or_at_the_hook() {
     assert_eq!(slot("connect@64:error=EIO:port=80"), (BackendKind::Hook, [0, 0], 0));
     assert_eq!(slot("shutdown@64:error=EIO:port=80"), (BackendKind::FmodRet, [0, 0], 0));
     // What a path leads to is not known where the call has returned.
-    let error = plan(&["openat@64:error=EIO:path=/a:at=exit"]).unwrap_err();
-    assert!(error.to_string().contains("openat"), "{error}");
+    for rule in [
+        "openat@64:error=EIO:path=/a:at=exit",
+        "openat:on=success:error=EIO:path=/a",
+        "unlink:retval=0:path=/a",
+    ] {
+        let error = plan(&[rule]).unwrap_err();
+        assert!(matches!(error, PlanError::AtHookOnly { .. }) && !error.is_kernel(), "{error}");
+        assert!(error.hint().contains("leave out `path=`"));
+    }
     // Calls of a class that are about no file are left out.
     let class = plan(&["%desc:error=EIO:path=/a"]).unwrap();
     assert!(
