@@ -14,6 +14,8 @@ pub enum Kernel {
     Debian612,
     /// Debian's 6.1 as it is.
     Debian61,
+    /// Debian's 6.12 for arm64 as it is.
+    Debian612Arm64,
 }
 
 impl Kernel {
@@ -23,6 +25,7 @@ impl Kernel {
             Ok("fault-injection") => Ok(Self::FaultInjection),
             Ok("debian-6.12") => Ok(Self::Debian612),
             Ok("debian-6.1") => Ok(Self::Debian61),
+            Ok("debian-6.12-arm64") => Ok(Self::Debian612Arm64),
             Ok(other) => bail!("INJECTOR_TEST_KERNEL is `{other}`, which the tests do not know"),
             Err(_) => bail!("{HOW}"),
         }
@@ -51,6 +54,7 @@ impl fmt::Display for Kernel {
             Self::FaultInjection => "fault-injection",
             Self::Debian612 => "debian-6.12",
             Self::Debian61 => "debian-6.1",
+            Self::Debian612Arm64 => "debian-6.12-arm64",
         })
     }
 }

@@ -225,6 +225,13 @@ fn waking(mechanism: Mechanism, btf: &KernelBtf, remedy: &str) -> Result<(), Uns
         );
         return Err(Unsupported::missing(mechanism, why, remedy));
     }
+    nap::check_waiting(btf).map_err(|error| {
+        let why = format!(
+            "cannot have the kernel wait for all tasks: {error}; without that, programs can be freed under threads that \
+             sleep in front of them"
+        );
+        refused(mechanism, &error, why, remedy)
+    })?;
     nap::Session::new().map(drop).map_err(|step| {
         let why = format!("cannot make a FUSE file system: {step}; {}", setting::without("CONFIG_FUSE_FS"));
         refused(mechanism, &step.source, why, "load the module fuse; a container needs the device /dev/fuse")

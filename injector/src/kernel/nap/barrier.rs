@@ -25,11 +25,8 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::{
     super::{object::Kind, sys, tiny},
-    Step, at,
+    Step, at, tasks,
 };
-
-/// Runs only when the kernel tests itself (net/bpf/test_run.c).
-const NOBODY_CALLS: &str = "bpf_fentry_test1";
 
 /// With it came the wait of the second descriptor (kernel/events/uprobes.c, Linux 6.12).
 pub(in super::super) const WAITS_FOR_SLEEPERS: &str = "uprobe_unregister_sync";
@@ -47,9 +44,10 @@ impl Barrier {
     pub(in super::super) fn new() -> Result<Self, Step> {
         let numbers = Numbers::now().map_err(at("ask for the limit of open files"))?;
         let step = || at("keep programs for those who sleep");
-        let third = numbered(tasks().map_err(step())?.as_fd(), numbers.programs).map_err(step())?;
+        let [first, third] = tasks::pair().map_err(step())?;
+        let third = numbered(third.as_fd(), numbers.programs).map_err(step())?;
         let second = numbered(sleepers().map_err(step())?.as_fd(), numbers.programs + 1).map_err(step())?;
-        let first = numbered(tasks().map_err(step())?.as_fd(), numbers.programs + 2).map_err(step())?;
+        let first = numbered(first.as_fd(), numbers.programs + 2).map_err(step())?;
         Ok(Self { first, second, third })
     }
 
@@ -63,14 +61,7 @@ impl Barrier {
     }
 }
 
-/// A descriptor whose end waits for all tasks: a probe with an entry of its own among those of the function
-/// tracer (kernel/trace/ftrace.c, `ftrace_shutdown`: `synchronize_rcu_tasks_rude`, `synchronize_rcu_tasks`).
-fn tasks() -> io::Result<OwnedFd> {
-    let program = tiny::load(&tiny::constant(0), Kind::KprobeMulti).map_err(|(error, _)| error)?;
-    sys::link_kprobe_multi(program.as_fd(), &[std::ffi::CString::new(NOBODY_CALLS)?])
-}
-
-/// One whose end waits for all who are in a program that may sleep: a probe in a file that nobody runs
+/// A descriptor whose end waits for all who are in a program that may sleep: a probe in a file that nobody runs
 /// (kernel/events/uprobes.c, `uprobe_unregister_sync`: `synchronize_rcu_tasks_trace`).
 fn sleepers() -> io::Result<OwnedFd> {
     let program = tiny::load(&tiny::constant(0), Kind::UprobeMulti).map_err(|(error, _)| error)?;

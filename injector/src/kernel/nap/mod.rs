@@ -14,6 +14,7 @@ mod pulse;
 mod server;
 mod session;
 mod sleeper;
+mod tasks;
 mod timetable;
 mod trial;
 mod watchdog;
@@ -31,6 +32,7 @@ pub use self::trial::{Lateness, lateness};
 pub(super) use self::{
     barrier::{Barrier, Numbers, WAITS_FOR_SLEEPERS},
     session::Session,
+    tasks::check as check_waiting,
 };
 use self::{
     beds::Beds,
