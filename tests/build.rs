@@ -32,21 +32,29 @@ const OPTIONS: [&str; 7] = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(env::var("OUT_DIR")?);
     println!("cargo::rerun-if-changed=victims");
-    println!("cargo::rerun-if-env-changed=CC");
+    let compiler = compiler()?;
     let mut victims = VICTIMS.to_vec();
     if env::var("CARGO_CFG_TARGET_ARCH")? == "x86_64" {
         victims.extend(VICTIMS_X86_64);
     }
     for (name, source, options) in victims {
         let program = folder.join(name.to_lowercase());
-        compile(&Path::new("victims").join(source), &program, options)?;
+        compile(&compiler, &Path::new("victims").join(source), &program, options)?;
         println!("cargo::rustc-env=VICTIM_{name}={}", program.display());
     }
     Ok(())
 }
 
-fn compile(source: &Path, program: &Path, options: &[&str]) -> Result<(), Box<dyn Error>> {
-    let compiler = env::var("CC").unwrap_or_else(|_| "cc".into());
+/// The C compiler, named as the crate `cc` has it: for the machine that is compiled for, else for all.
+fn compiler() -> Result<String, Box<dyn Error>> {
+    let own = format!("CC_{}", env::var("TARGET")?.replace('-', "_"));
+    for name in [&own, "CC"] {
+        println!("cargo::rerun-if-env-changed={name}");
+    }
+    Ok(env::var(own).or_else(|_| env::var("CC")).unwrap_or_else(|_| "cc".into()))
+}
+
+fn compile(compiler: &str, source: &Path, program: &Path, options: &[&str]) -> Result<(), Box<dyn Error>> {
     let mut command = Command::new(compiler);
     command.args(OPTIONS).args(options).arg("-o").arg(program).arg(source);
     let status = command.status()?;

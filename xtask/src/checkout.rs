@@ -4,6 +4,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use crate::architecture::Architecture;
+
 /// The folder that holds the workspace's `Cargo.toml`.
 pub(crate) fn root() -> PathBuf {
     // Cargo sets the variable for what it runs; the constant serves a binary that is started by hand.
@@ -23,7 +25,17 @@ pub(crate) fn target() -> PathBuf {
 
 /// The product that `cargo xtask build` leaves.
 pub(crate) fn injector() -> PathBuf {
-    target().join("release/injector")
+    injector_for(Architecture::host())
+}
+
+/// The same for any machine.
+pub(crate) fn injector_for(architecture: Architecture) -> PathBuf {
+    built_for(architecture).join("release/injector")
+}
+
+/// Where cargo leaves what it builds for `architecture`.
+pub(crate) fn built_for(architecture: Architecture) -> PathBuf {
+    if architecture.is_host() { target() } else { target().join(architecture.triple()) }
 }
 
 /// The BPF object, which the product embeds.

@@ -2,6 +2,8 @@
 //! verb; a verb is a clap `Args` struct with a `run` method, listed once in [`Verb`] and once in
 //! `main`. Each verb gets by itself what it needs (see `setup`), so none has to be called first.
 
+mod apt;
+mod architecture;
 mod bench;
 mod build;
 mod checkout;

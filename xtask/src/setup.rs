@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
+use crate::architecture::Architecture;
 use crate::toolchain::{self, Rustc};
 use crate::{child, packages};
 
@@ -32,12 +33,21 @@ pub(crate) enum Group {
     Bpf,
     /// To run virtual machines
     Vm,
+    /// To build for arm64 and to run virtual machines of it
+    Arm64,
     /// To build the kernel with error injection
     KernelBuild,
     /// The programs that the demo shows
     Demo,
     /// The programs that the end-to-end tests use
     Test,
+}
+
+impl Group {
+    /// To run virtual machines of this processor.
+    pub(crate) fn of_vm(architecture: Architecture) -> Self {
+        if architecture == Architecture::Arm64 && !architecture.is_host() { Self::Arm64 } else { Self::Vm }
+    }
 }
 
 /// One thing that a group needs: a program, or a file that only the package brings.
@@ -62,12 +72,32 @@ const fn program(name: &'static str, package: &'static str, why: &'static str) -
     Need { sign: Sign::Program(name), package, why }
 }
 
+const VM_EMULATOR: Need = if cfg!(target_arch = "aarch64") {
+    program("qemu-system-aarch64", "qemu-system-arm", "runs the virtual machines")
+} else {
+    program("qemu-system-x86_64", "qemu-system-x86", "runs the virtual machines")
+};
+
 const VM: &[Need] = &[
-    program("qemu-system-x86_64", "qemu-system-x86", "runs the virtual machines"),
+    VM_EMULATOR,
     Need {
         sign: Sign::StaticProgram("busybox"),
         package: "busybox-static",
         why: "is the guest's init, without libraries",
+    },
+    program("cpio", "cpio", "packs the guest's initramfs"),
+    program("depmod", "kmod", "orders the modules of Debian's kernels"),
+    program("xz", "xz-utils", "unpacks those modules"),
+    program("setpriv", "util-linux", "ends a guest with its xtask"),
+];
+
+const ARM64: &[Need] = &[
+    program("qemu-system-aarch64", "qemu-system-arm", "runs virtual machines of arm64"),
+    program("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu", "compiles and links for arm64"),
+    Need {
+        sign: Sign::File("/usr/aarch64-linux-gnu/lib/libc.a"),
+        package: "libc6-dev-arm64-cross",
+        why: "is the C library of arm64",
     },
     program("cpio", "cpio", "packs the guest's initramfs"),
     program("depmod", "kmod", "orders the modules of Debian's kernels"),
@@ -156,10 +186,11 @@ pub(crate) fn ready(group: Group) -> Result<()> {
     if !missing.is_empty() {
         packages::install(&missing)?;
     }
-    if group == Group::Bpf {
-        toolchain::ready()?;
+    match group {
+        Group::Bpf => toolchain::ready().map(drop),
+        Group::Arm64 => toolchain::library_ready(Architecture::Arm64),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn needs(group: Group) -> &'static [Need] {
@@ -167,6 +198,7 @@ fn needs(group: Group) -> &'static [Need] {
         // The compiler and the linker depend on each other: see `toolchain`.
         Group::Bpf => &[],
         Group::Vm => VM,
+        Group::Arm64 => ARM64,
         Group::KernelBuild => KERNEL_BUILD,
         Group::Demo => DEMO,
         Group::Test => TEST,

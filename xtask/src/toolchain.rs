@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::architecture::Architecture;
 use crate::{checkout, child, packages};
 
 /// The oldest compiler that builds the workspace.
@@ -43,6 +44,27 @@ pub(crate) fn ready() -> Result<Toolchain> {
         None => install_linker(&rustc)?,
     };
     Ok(Toolchain { rustc, linker })
+}
+
+/// Has the compiler that builds the rest know the standard library of `architecture`.
+pub(crate) fn library_ready(architecture: Architecture) -> Result<()> {
+    let triple = architecture.triple();
+    let there = || {
+        sysroot(Path::new("rustc"))
+            .is_some_and(|root| root.join("lib/rustlib").join(triple).join("lib").is_dir())
+    };
+    if there() {
+        return Ok(());
+    }
+    if child::on_path("rustup").is_some() {
+        eprintln!("setup: rustup target add {triple}");
+        let mut rustup = Command::new("rustup");
+        child::output(rustup.args(["target", "add", triple]).current_dir(checkout::root()))?;
+    }
+    if !there() {
+        bail!("the Rust compiler has no standard library for {triple}; type: rustup target add {triple}");
+    }
+    Ok(())
 }
 
 /// The first compiler that will do.

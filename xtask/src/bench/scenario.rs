@@ -79,7 +79,7 @@ pub(super) struct Machine {
 pub(super) fn groups(machine: Machine, only: &str) -> Vec<Group> {
     let mut groups = match machine.kernel {
         Name::FaultInjection => by_functions(machine.preemptible),
-        Name::Debian612 | Name::Debian61 => vec![by_hooks(machine.preemptible), traffic()],
+        _ => vec![by_hooks(machine.preemptible), traffic()],
     };
     groups.retain(|group| group.title.contains(only));
     groups

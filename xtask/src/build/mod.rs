@@ -1,8 +1,10 @@
 //! `cargo xtask build`: the BPF object first, then the product with the object inside. The result is
-//! `target/release/injector` (or `target/debug/injector`), which needs no file beside it.
+//! `target/release/injector` (or `target/debug/injector`), which needs no file beside it. The object is
+//! the same for every processor: what differs between them, it is told when it is loaded.
 
 mod debug_info;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,8 +12,9 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::architecture::Architecture;
 use crate::toolchain::Rustc;
-use crate::{checkout, child, toolchain};
+use crate::{checkout, child, setup, toolchain};
 
 /// Build the BPF programs and the injector that carries them: target/release/injector
 #[derive(Args)]
@@ -19,23 +22,48 @@ pub(crate) struct Build {
     /// Build the user-space side without optimisation, as target/debug/injector
     #[arg(long)]
     debug: bool,
+    /// Build for this kind of machine, into the folder of its name in target
+    #[arg(long, value_enum, value_name = "TRIPLE")]
+    target: Option<Architecture>,
 }
 
 impl Build {
     pub(crate) fn run(self) -> Result<()> {
-        all(!self.debug)?;
-        println!("built {}", checkout::shown(&made(!self.debug)));
+        let architecture = self.target.unwrap_or_else(Architecture::host);
+        all_for(&BTreeSet::from([architecture]), !self.debug)?;
+        let profile = if self.debug { "debug" } else { "release" };
+        let made = checkout::built_for(architecture).join(profile).join("injector");
+        println!("built {}", checkout::shown(&made));
         Ok(())
     }
 }
 
-/// Both sides, the user-space one optimised if `release`.
+/// Both sides for this machine, the user-space one optimised if `release`.
 pub(crate) fn all(release: bool) -> Result<()> {
+    all_for(&BTreeSet::from([Architecture::host()]), release)
+}
+
+/// The kernel side, and the user-space side for each of these.
+pub(crate) fn all_for(architectures: &BTreeSet<Architecture>, release: bool) -> Result<()> {
     let toolchain = toolchain::ready()?;
     let mut cargo = bpf("build", &toolchain.rustc, Some(&toolchain.linker));
     child::run(&mut cargo).context("the kernel side (injector-ebpf) does not build")?;
     finish()?;
-    product(release)
+    architectures.iter().try_for_each(|&architecture| product(architecture, release))
+}
+
+/// Has cargo compile for `architecture`. C compilers are told as the crate `cc` is told of them.
+pub(crate) fn compile_for(cargo: &mut Command, architecture: Architecture) -> Result<()> {
+    if architecture.is_host() {
+        return Ok(());
+    }
+    setup::ready(setup::Group::of_vm(architecture))?;
+    let triple = architecture.triple();
+    let variable = triple.replace('-', "_");
+    cargo.args(["--target", triple]);
+    cargo.env(format!("CC_{variable}"), architecture.compiler());
+    cargo.env(format!("CARGO_TARGET_{}_LINKER", variable.to_uppercase()), architecture.compiler());
+    Ok(())
 }
 
 /// Clippy on injector-ebpf for the BPF target.
@@ -100,17 +128,14 @@ fn linked() -> PathBuf {
     checkout::target().join("bpf/bpfel-unknown-none/release/injector-ebpf")
 }
 
-fn product(release: bool) -> Result<()> {
+fn product(architecture: Architecture, release: bool) -> Result<()> {
     let mut cargo = child::cargo();
     cargo.args(["build", "--quiet", "--package", "injector", "--bin", "injector"]);
     if release {
         cargo.arg("--release");
     }
+    compile_for(&mut cargo, architecture)?;
     cargo.env("INJECTOR_BPF_OBJECT", checkout::bpf_object());
     child::run(&mut cargo).context("the user-space side (injector) does not build")?;
     Ok(())
-}
-
-fn made(release: bool) -> PathBuf {
-    if release { checkout::injector() } else { checkout::target().join("debug/injector") }
 }

@@ -1,5 +1,5 @@
 //! The kernel matrix: one kernel with error injection, built from Debian's source with our own
-//! fragment, and Debian's two stock kernels as they are. `cargo xtask kernel` gets them into
+//! fragment, and Debian's stock kernels as they are. `cargo xtask kernel` gets them into
 //! `target/kernels`; who boots one calls [`ready`], which gets only what is missing.
 
 mod fragment;
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
+use crate::architecture::Architecture;
 use crate::checkout;
 
 /// Get the kernels that the tests boot: download Debian's, build the one with error injection
@@ -42,11 +43,22 @@ pub(crate) enum Name {
     /// Debian's 6.1 as it is: no error injection, no tcx
     #[value(name = "debian-6.1")]
     Debian61,
+    /// Debian's 6.12 for arm64 as it is
+    #[value(name = "debian-6.12-arm64")]
+    Debian612Arm64,
 }
 
 impl Name {
-    /// The whole matrix, the kernel with every mechanism first.
+    /// Those that a whole run boots, the kernel with every mechanism first. The others are for those who ask.
     pub(crate) const ALL: [Self; 3] = [Self::FaultInjection, Self::Debian612, Self::Debian61];
+
+    /// What it runs on.
+    pub(crate) const fn architecture(self) -> Architecture {
+        match self {
+            Self::FaultInjection | Self::Debian612 | Self::Debian61 => Architecture::X86_64,
+            Self::Debian612Arm64 => Architecture::Arm64,
+        }
+    }
 }
 
 impl fmt::Display for Name {
@@ -55,6 +67,7 @@ impl fmt::Display for Name {
             Self::FaultInjection => "fault-injection",
             Self::Debian612 => "debian-6.12",
             Self::Debian61 => "debian-6.1",
+            Self::Debian612Arm64 => "debian-6.12-arm64",
         })
     }
 }
@@ -82,8 +95,8 @@ impl Verb {
         for name in names {
             let kernel = if self.list { present(name) } else { Some(newest(name)?) };
             match kernel {
-                Some(kernel) => println!("{name:<16} {}", checkout::shown(&kernel.image)),
-                None => println!("{name:<16} not here yet; type: cargo xtask kernel {name}"),
+                Some(kernel) => println!("{name:<18} {}", checkout::shown(&kernel.image)),
+                None => println!("{name:<18} not here yet; type: cargo xtask kernel {name}"),
             }
         }
         Ok(())
@@ -98,14 +111,14 @@ pub(crate) fn ready(name: Name) -> Result<Kernel> {
 fn present(name: Name) -> Option<Kernel> {
     match name {
         Name::FaultInjection => source::present(),
-        Name::Debian612 | Name::Debian61 => stock::present(name),
+        Name::Debian612 | Name::Debian61 | Name::Debian612Arm64 => stock::present(name),
     }
 }
 
 fn newest(name: Name) -> Result<Kernel> {
     match name {
         Name::FaultInjection => source::get(),
-        Name::Debian612 | Name::Debian61 => stock::get(name),
+        Name::Debian612 | Name::Debian61 | Name::Debian612Arm64 => stock::get(name),
     }
 }
 

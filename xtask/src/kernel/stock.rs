@@ -3,12 +3,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use super::{Kernel, Name, image, store, stored};
-use crate::{child, packages, setup};
+use crate::apt::{self, Apt};
+use crate::{child, setup};
 
 /// Drivers of hardware that no guest has: more than half of a kernel's package.
 const LEFT_OUT: [&str; 12] = [
@@ -28,40 +29,46 @@ const LEFT_OUT: [&str; 12] = [
 
 /// The metapackage that stands for the newest kernel of a series, in Debian 12.
 fn metapackage(name: Name) -> &'static str {
-    if name == Name::Debian612 { "linux-image-6.12-amd64" } else { "linux-image-amd64" }
+    match name {
+        Name::Debian612Arm64 => "linux-image-6.12-arm64",
+        Name::Debian612 => "linux-image-6.12-amd64",
+        _ => "linux-image-amd64",
+    }
 }
 
 /// The newest one that has been unpacked here.
 pub(super) fn present(name: Name) -> Option<Kernel> {
-    stored(&format!("{name}-")).iter().rev().find_map(|folder| unpacked(name, folder).ok())
+    let folders = stored(&format!("{name}-"));
+    // One name may begin with another.
+    let numbered = |path: &&PathBuf| {
+        let rest = super::file_name(path).split_off(name.to_string().len() + 1);
+        rest.starts_with(|c: char| c.is_ascii_digit())
+    };
+    folders.iter().rev().filter(numbered).find_map(|folder| unpacked(name, folder).ok())
 }
 
 /// The newest one that Debian has.
 pub(super) fn get(name: Name) -> Result<Kernel> {
     let meta = metapackage(name);
-    packages::refresh(&[meta])?;
-    let package = dependency(meta).with_context(|| {
+    let apt = Apt(name.architecture());
+    apt.refresh(&[meta])?;
+    let package = apt.dependency(meta).with_context(|| {
         format!("cannot get {name}: this machine's apt knows no {meta}; it needs Debian 12's sources (with -backports or -security for 6.12)")
     })?;
-    let version =
-        packages::candidate(&package).with_context(|| format!("apt knows no version of {package}"))?;
+    let version = apt.candidate(&package).with_context(|| format!("apt knows no version of {package}"))?;
     let folder = store().join(format!("{name}-{version}"));
     if let Ok(kernel) = unpacked(name, &folder) {
         return Ok(kernel);
     }
-    setup::ready(setup::Group::Vm)?;
+    setup::ready(setup::Group::of_vm(name.architecture()))?;
     fs::create_dir_all(store()).with_context(|| format!("cannot make {}", store().display()))?;
     // All goes into a folder beside it that is renamed when it is complete.
     let partial = tempfile::tempdir_in(store()).context("cannot make a folder for the download")?;
     eprintln!("kernel: downloading {package} {version}");
-    download(&package, partial.path())?;
-    let deb = fs::read_dir(partial.path())?
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .with_context(|| format!("apt-get download left no package of {package}"))?;
+    let deb = apt.download(&package, partial.path())?;
     let tree = partial.path().join("tree");
-    unpack(&deb, &tree)?;
+    fs::create_dir(&tree).with_context(|| format!("cannot make {}", tree.display()))?;
+    apt::unpack(&deb, &tree, &LEFT_OUT.map(|folder| format!("*/kernel/{folder}")))?;
     let release = fs::read_dir(tree.join("lib/modules"))?.flatten().next();
     let release = release.with_context(|| format!("{package} holds no modules"))?.file_name();
     // The package's own scripts would do this at installation.
@@ -77,44 +84,6 @@ pub(super) fn get(name: Name) -> Result<Kernel> {
         renamed.with_context(|| format!("cannot make {}", folder.display()))?;
         Err(error)
     })
-}
-
-/// The package that a metapackage depends on.
-fn dependency(meta: &str) -> Option<String> {
-    let mut command = Command::new("apt-cache");
-    let said = child::output(command.args(["depends", "--important", meta]).env("LC_ALL", "C")).ok()?;
-    said.lines().find_map(|line| line.trim().strip_prefix("Depends: ")).map(str::to_owned)
-}
-
-/// apt drops root's rights for a download where it can; it says so when it cannot enter the folder,
-/// which is no concern of ours.
-fn download(package: &str, folder: &Path) -> Result<()> {
-    let mut command = Command::new("apt-get");
-    command.args(["download", "-q", "-o", "APT::Sandbox::User=root", package]).current_dir(folder);
-    if child::output(&mut command).is_ok() {
-        return Ok(());
-    }
-    // The lists may be older than the mirror.
-    if !packages::update()? {
-        bail!("cannot download {package}");
-    }
-    child::output(&mut command).map(drop)
-}
-
-/// Unpacks `deb` into a new folder, but for [`LEFT_OUT`].
-fn unpack(deb: &Path, tree: &Path) -> Result<()> {
-    fs::create_dir(tree).with_context(|| format!("cannot make {}", tree.display()))?;
-    let mut files = Command::new("dpkg").arg("--fsys-tarfile").arg(deb).stdout(Stdio::piped()).spawn()?;
-    let archive = files.stdout.take().context("dpkg has no output")?;
-    let mut tar = Command::new("tar");
-    tar.args(["--extract", "--file=-", "--wildcards"]).arg("--directory").arg(tree).stdin(archive);
-    tar.args(LEFT_OUT.map(|folder| format!("--exclude=*/kernel/{folder}")));
-    let extracted = tar.status().context("cannot start tar")?;
-    let read = files.wait()?;
-    if !read.success() || !extracted.success() {
-        bail!("cannot unpack {} (dpkg: {read}, tar: {extracted})", deb.display());
-    }
-    Ok(())
 }
 
 fn depmod() -> Result<PathBuf> {

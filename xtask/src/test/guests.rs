@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::binaries::{self, Binary};
 use super::placement;
@@ -85,8 +85,9 @@ impl Guests<'_> {
         guest.append = self.append.to_vec();
         guest.limit = LIMIT;
         guest.streams = Streams::Capture;
+        let architecture = kernel.name.architecture();
         guest.env = vec![
-            ("INJECTOR".to_owned(), checkout::injector().display().to_string()),
+            ("INJECTOR".to_owned(), checkout::injector_for(architecture).display().to_string()),
             ("INJECTOR_TEST_KERNEL".to_owned(), kernel.name.to_string()),
             // Naming the frames of a debug build costs an emulated processor seconds for each panic.
             ("RUST_BACKTRACE".to_owned(), "0".to_owned()),
@@ -97,7 +98,8 @@ impl Guests<'_> {
         ];
         // One stream for both, so that what a test says stands with its name.
         let mut command: Vec<String> = ["sh", "-c", "exec \"$0\" \"$@\" 2>&1"].map(str::to_owned).to_vec();
-        command.push(binary.path.display().to_string());
+        let path = binary.paths.get(&architecture).context("a test binary was not built")?;
+        command.push(path.display().to_string());
         command.extend(
             ["--test-threads=1", "--nocapture", "-Zunstable-options", "--report-time"].map(str::to_owned),
         );

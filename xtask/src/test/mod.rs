@@ -8,6 +8,7 @@ mod placement;
 mod report;
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::process::Stdio;
 use std::thread;
@@ -103,12 +104,14 @@ impl Test {
 
     fn end_to_end(&self, progress: &mut Progress) -> Result<()> {
         let names = if self.kernel.is_empty() { Name::ALL.to_vec() } else { self.kernel.clone() };
+        let architectures: BTreeSet<_> = names.iter().map(|name| name.architecture()).collect();
         let (mut kernels, mut binaries) = (Vec::new(), Vec::new());
-        let groups = [Group::Bpf, Group::Vm, Group::Test];
+        let mut groups = vec![Group::Bpf, Group::Test];
+        groups.extend(architectures.iter().map(|&architecture| Group::of_vm(architecture)));
         let ready = progress.step("setup", || groups.into_iter().try_for_each(setup::ready))
-            && progress.step("build", || build::all(true))
+            && progress.step("build", || build::all_for(&architectures, true))
             && progress.step("build of end-to-end tests", || {
-                binaries = binaries::build(self.filter.as_deref())?;
+                binaries = binaries::build(self.filter.as_deref(), &architectures)?;
                 Ok(())
             })
             && progress.step("kernels", || {

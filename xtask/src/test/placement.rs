@@ -17,11 +17,18 @@ const ONE_KERNEL: [(&str, &str, Name); 8] = [
     ("reports", "", Name::FaultInjection),
 ];
 
+/// All that runs on arm64 beside kernels of the host's own kind, where everything would take too long.
+const SMOKE: &str = "smoke";
+
 /// What libtest is to leave out of `suite` on `kernel`, if these `kernels` are tested; `None` for all of it. A kernel
 /// that is asked for alone runs everything.
 pub(super) fn left_out(suite: &str, kernel: Name, kernels: &[Name]) -> Option<Vec<&'static str>> {
     let elsewhere =
         |place: &&(&str, &str, Name)| place.0 == suite && place.2 != kernel && kernels.contains(&place.2);
+    let beside = Name::ALL.iter().any(|native| kernels.contains(native));
+    if beside && (suite == SMOKE) == Name::ALL.contains(&kernel) {
+        return None;
+    }
     let modules: Vec<_> = ONE_KERNEL.iter().filter(elsewhere).map(|place| place.1).collect();
     if modules.contains(&"") { None } else { Some(modules) }
 }
@@ -38,5 +45,16 @@ mod tests {
         assert_eq!(left_out("refusals", Name::Debian61, &all), Some(vec!["rules::"]));
         assert_eq!(left_out("calls", Name::Debian61, &all), Some(vec![]));
         assert_eq!(left_out("commands", Name::Debian61, &[Name::Debian61]), Some(vec![]));
+    }
+
+    #[test]
+    fn arm64_runs_all_only_when_it_is_asked_for() {
+        let arm = Name::Debian612Arm64;
+        let all = [Name::Debian612, arm];
+        assert_eq!(left_out("calls", arm, &all), None);
+        assert_eq!(left_out("smoke", arm, &all), Some(vec![]));
+        assert_eq!(left_out("smoke", Name::Debian612, &all), None);
+        assert_eq!(left_out("calls", arm, &[arm]), Some(vec![]));
+        assert_eq!(left_out("smoke", arm, &[arm]), Some(vec![]));
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::accelerator::{self, Accelerator, Choice};
+use super::files::Files;
 use super::initramfs::{self, Scripts};
 use super::session;
 use super::stream::Streams;
@@ -21,7 +22,7 @@ const KVM_PROOF: Duration = Duration::from_secs(15);
 /// Folders of finished runs that are kept.
 const KEPT: usize = 40;
 
-/// A virtual machine to run a command in. It sees the host's files; what it writes is gone with it,
+/// A virtual machine to run a command in. It sees the host's files ([`Files`]); what it writes is gone with it,
 /// but for what it writes to `/mnt/injector`, which is the folder [`Outcome::share`].
 #[derive(Debug, Clone)]
 pub(crate) struct Guest {
@@ -101,23 +102,31 @@ impl Guest {
 
     /// Boots, runs `command` as root, and ends the machine. An error means that there was no run.
     pub(crate) fn run(&self, command: &[String]) -> Result<Outcome> {
-        setup::ready(setup::Group::Vm)?;
+        let architecture = self.kernel.name.architecture();
+        setup::ready(setup::Group::of_vm(architecture))?;
+        let files = Files::of(architecture, &[checkout::root(), checkout::target(), self.directory.clone()])?;
         let folder = new_folder(&self.name)?;
         let mark = format!("\u{1}end of {}\u{1}", folder.display());
-        let scripts = Scripts { settings: self.settings(&mark), command: self.script(command) };
-        initramfs::write(&folder.join("initramfs"), &self.kernel, &scripts)?;
-        let choice = if self.icount { Choice::Known(Accelerator::Emulation) } else { accelerator::choice()? };
+        let scripts = Scripts { settings: self.settings(&files, &mark), command: self.script(command) };
+        initramfs::write(&folder.join("initramfs"), &self.kernel, &files.busybox, &scripts)?;
+        let choice = match accelerator::choice()? {
+            _ if self.icount => Choice::Known(Accelerator::Emulation),
+            Choice::TryKvm | Choice::Known(Accelerator::Kvm) if !architecture.is_host() => {
+                Choice::Known(Accelerator::Emulation)
+            }
+            choice => choice,
+        };
         let (accelerator, proof) = match choice {
             Choice::Known(accelerator) => (accelerator, None),
             Choice::TryKvm => (Accelerator::Kvm, Some(KVM_PROOF)),
         };
-        let mut outcome = session::run(self, accelerator, proof, &folder, &mark)?;
+        let mut outcome = session::run((self, &files), accelerator, proof, &folder, &mark)?;
         if proof.is_some() {
             let works = outcome.is_some();
             accelerator::remember(if works { Accelerator::Kvm } else { Accelerator::Emulation })?;
             if !works {
                 eprintln!("vm: KVM is here but boots no kernel; from now on software emulation");
-                outcome = session::run(self, Accelerator::Emulation, None, &folder, &mark)?;
+                outcome = session::run((self, &files), Accelerator::Emulation, None, &folder, &mark)?;
             }
         }
         // The archive is the only large file of a run.
@@ -126,22 +135,10 @@ impl Guest {
     }
 
     /// Variables for guest.sh.
-    fn settings(&self, mark: &str) -> String {
-        // The guest has fresh folders there; what we need of the host's is put back.
-        let fresh = ["/tmp", "/run", "/dev/shm", "/mnt/injector"];
-        let mut keep: Vec<PathBuf> = Vec::new();
-        for path in [checkout::root(), checkout::target(), self.directory.clone()] {
-            let path = path.canonicalize().unwrap_or(path);
-            if fresh.iter().any(|folder| path.starts_with(folder))
-                && !keep.iter().any(|other| path.starts_with(other))
-            {
-                keep.push(path);
-            }
-        }
-        let keep: Vec<String> = keep.iter().map(|path| path.display().to_string()).collect();
+    fn settings(&self, files: &Files, mark: &str) -> String {
         let modules =
             self.kernel.modules.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
-        format!("keep={}\nmodules={}\nmark={}\n", quoted(&keep.join("\n")), quoted(&modules), quoted(mark))
+        format!("{}modules={}\nmark={}\n", files.settings(), quoted(&modules), quoted(mark))
     }
 
     /// A script that becomes the command.

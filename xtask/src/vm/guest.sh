@@ -1,4 +1,4 @@
-# Second stage of a guest, PID 1 on the host's files: what a Linux system has mounted, then the
+# Second stage of a guest, PID 1 on the files that it sees: what a Linux system has mounted, then the
 # command. Descriptor 3 is the line to the caller: `init UPTIME`, `run UPTIME`, `exit CODE`.
 b=/run/guest/busybox
 . /run/guest/settings.sh
@@ -27,9 +27,17 @@ for place in $keep; do
     $b mkdir -p "$place"
     $b mount -o bind "/run/guest/root$place" "$place"
 done
+for place in $places; do
+    path=${place#* }
+    $b mkdir -p "$path"
+    $b mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=512000,cache=loose "${place%% *}" "$path" ||
+        echo "guest: cannot mount $path"
+done
 if [ -n "$modules" ]; then
+    from=/run/guest/root$modules
+    [ -d "$from" ] || from=$modules
     $b mkdir -p "/lib/modules/${modules##*/}"
-    $b mount -o bind "/run/guest/root$modules" "/lib/modules/${modules##*/}"
+    $b mount -o bind "$from" "/lib/modules/${modules##*/}"
 fi
 unset IFS
 $b umount /run/guest/root

@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# First stage of a guest, in the initramfs: modules, the streams to the caller, the host's files under
+# First stage of a guest, in the initramfs: modules, the streams to the caller, the files from the host under
 # an overlay that takes what the guest writes. Then guest.sh takes over as PID 1.
 b=/bin/busybox
 $b mkdir -p /proc /sys /dev /lower /upper /new

@@ -24,12 +24,11 @@ pub(super) struct Scripts {
 }
 
 /// Writes the archive to `file`.
-pub(super) fn write(file: &Path, kernel: &Kernel, scripts: &Scripts) -> Result<()> {
+pub(super) fn write(file: &Path, kernel: &Kernel, busybox: &Path, scripts: &Scripts) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let root = folder.path();
     fs::create_dir_all(root.join("bin")).context("cannot fill the initramfs")?;
-    let busybox = child::on_path("busybox").context("there is no busybox (Debian package busybox-static)")?;
-    fs::copy(&busybox, root.join("bin/busybox"))
+    fs::copy(busybox, root.join("bin/busybox"))
         .with_context(|| format!("cannot copy {}", busybox.display()))?;
     for (name, text) in [
         ("init", INIT),

@@ -1,4 +1,4 @@
-//! QEMU's command line and its process. The guest has no network and no disk: the host's files come
+//! QEMU's command line and its process. The guest has no network and no disk: its files come from the host
 //! over 9p, read-only; three ports of a virtio console carry stdout, stderr and the guest's reports.
 
 use std::fs::File;
@@ -12,7 +12,9 @@ use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use super::accelerator::Accelerator;
+use super::files::Files;
 use super::guest::Guest;
+use crate::architecture::Architecture;
 use crate::child;
 
 /// A started QEMU, with our ends of the guest's streams.
@@ -24,16 +26,32 @@ pub(super) struct Machine {
 }
 
 /// Starts `guest`; `folder` holds its initramfs and takes its console and QEMU's own messages.
-pub(super) fn start(guest: &Guest, accelerator: Accelerator, folder: &Path) -> Result<Machine> {
+pub(super) fn start(
+    guest: &Guest,
+    files_of: &Files,
+    accelerator: Accelerator,
+    folder: &Path,
+) -> Result<Machine> {
     // The guest must not outlive us, however we end; util-linux's setpriv asks the kernel for that.
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]);
+    let architecture = guest.kernel.name.architecture();
+    let (emulator, package) = architecture.emulator();
+    command.args(["--pdeathsig", "KILL", "--", emulator]);
     command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
+    // The published figures are those of `max`.
+    let (plain, counted) = match architecture {
+        Architecture::X86_64 => ("max,-erms", "max"),
+        Architecture::Arm64 => {
+            command.args(["-machine", "virt,gic-version=3"]);
+            // Signing and checking each return address in software takes more time than the rest; this one has none.
+            ("neoverse-n1", "neoverse-n1")
+        }
+    };
     match accelerator {
         Accelerator::Kvm => command.args(["-accel", "kvm", "-cpu", "host"]),
         // One instruction is one nanosecond, on one processor: time counts instructions.
         Accelerator::Emulation if guest.icount => {
-            command.args(["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-cpu", "max"])
+            command.args(["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-cpu", counted])
         }
         // Without ERMS the kernel copies and clears memory by eight bytes at a time (`rep movsq`): emulated, each round
         // costs the same. Starts of injector take a third less.
@@ -42,18 +60,19 @@ pub(super) fn start(guest: &Guest, accelerator: Accelerator, folder: &Path) -> R
         // that another processor has just changed. The kernel changes its text by way of a breakpoint
         // (arch/x86/kernel/alternative.c, `text_poke_bp_batch`) whenever a program is attached, and a
         // processor that meets one whose time is up dies of it or is stuck there for ever.
-        Accelerator::Emulation => command.args(["-accel", "tcg,thread=single", "-cpu", "max,-erms"]),
-        Accelerator::Threads => command.args(["-accel", "tcg,thread=multi", "-cpu", "max,-erms"]),
+        Accelerator::Emulation => command.args(["-accel", "tcg,thread=single", "-cpu", plain]),
+        Accelerator::Threads => command.args(["-accel", "tcg,thread=multi", "-cpu", plain]),
     };
     let cpus = if guest.icount { 1 } else { guest.cpus };
     command.args(["-smp", &cpus.to_string(), "-m", &format!("{}M", guest.memory)]);
     command.arg("-kernel").arg(&guest.kernel.image).arg("-initrd").arg(folder.join("initramfs"));
     command.args(["-append", &kernel_parameters(guest)]);
     command.arg("-serial").arg(prefixed("file:", &folder.join("console.log")));
-    command.args(["-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap"]);
-    command.args(["-device", "virtio-9p-pci,fsdev=host,mount_tag=host"]);
-    command.arg("-fsdev").arg(prefixed("local,id=share,security_model=none,path=", &folder.join("share")));
-    command.args(["-device", "virtio-9p-pci,fsdev=share,mount_tag=share"]);
+    files(&mut command, "host", &files_of.root, "security_model=none,readonly=on,multidevs=remap");
+    for (tag, path) in &files_of.places {
+        files(&mut command, tag, path, "security_model=none,readonly=on,multidevs=remap");
+    }
+    files(&mut command, "share", &folder.join("share"), "security_model=none");
     command.args(["-device", "virtio-serial-pci"]);
     let (stdout, theirs_out) = port(&mut command, 1)?;
     let (stderr, theirs_err) = port(&mut command, 2)?;
@@ -61,10 +80,17 @@ pub(super) fn start(guest: &Guest, accelerator: Accelerator, folder: &Path) -> R
     child::without_cargo(&mut command);
     let messages = File::create(folder.join("qemu.log")).context("cannot write QEMU's messages")?;
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(messages);
-    let qemu = command.spawn().context("cannot start qemu-system-x86_64 (Debian package qemu-system-x86)")?;
+    let started = command.spawn();
+    let qemu = started.with_context(|| format!("cannot start {emulator} (Debian package {package})"))?;
     // QEMU has its own copies; with ours closed, its end is the streams' end.
     drop((theirs_out, theirs_err, theirs_reports));
     Ok(Machine { qemu, stdout, stderr, reports })
+}
+
+/// A folder of the host that the guest can mount by its tag.
+fn files(command: &mut Command, tag: &str, path: &Path, options: &str) {
+    command.arg("-fsdev").arg(prefixed(&format!("local,id={tag},{options},path="), path));
+    command.args(["-device", &format!("virtio-9p-pci,fsdev={tag},mount_tag={tag}")]);
 }
 
 /// A port of the guest's console on one end of a socket pair. QEMU inherits the other end, which the
@@ -83,8 +109,12 @@ fn port(command: &mut Command, number: u32) -> Result<(UnixStream, OwnedFd)> {
 /// `panic=-1` with `-no-reboot` ends QEMU at once. Mitigations only make emulation slow, and a
 /// kernel whose addresses are always the same has traces that can be compared.
 fn kernel_parameters(guest: &Guest) -> String {
+    let console = match guest.kernel.name.architecture() {
+        Architecture::X86_64 => "console=ttyS0",
+        Architecture::Arm64 => "console=ttyAMA0",
+    };
     let mut words = vec![
-        "console=ttyS0",
+        console,
         "rdinit=/init",
         "panic=-1",
         "oops=panic",

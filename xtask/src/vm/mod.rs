@@ -3,9 +3,11 @@
 
 mod accelerator;
 mod console;
+mod files;
 mod guest;
 mod initramfs;
 mod machine;
+mod root;
 mod session;
 mod stream;
 
@@ -27,6 +29,9 @@ const TIMED_OUT: u8 = 124;
 const NOT_THE_COMMAND: u8 = 125;
 
 /// Run a command as root in a virtual machine that sees the host's files and cannot change them
+///
+/// A machine of another processor sees Debian's files for that instead, and of the host's the checkout, its target
+/// folder and the current folder.
 ///
 /// The exit code is the command's own; 124 if the time was up, 125 if the machine or its kernel
 /// failed. What the command writes to /mnt/injector stays, in the run's folder under target/vm.

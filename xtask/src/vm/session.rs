@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 
 use super::accelerator::Accelerator;
 use super::console;
+use super::files::Files;
 use super::guest::{Ending, Guest, Outcome};
 use super::machine::{self, Machine};
 use super::stream::{self, Streams};
@@ -42,14 +43,14 @@ struct Session {
 
 /// Runs `guest` once. None: with a limit for the `proof`, it gave no sign of life.
 pub(super) fn run(
-    guest: &Guest,
+    (guest, files): (&Guest, &Files),
     accelerator: Accelerator,
     proof: Option<Duration>,
     folder: &Path,
     mark: &str,
 ) -> Result<Option<Outcome>> {
     let start = Instant::now();
-    let Machine { qemu, stdout, stderr, reports } = machine::start(guest, accelerator, folder)?;
+    let Machine { qemu, stdout, stderr, reports } = machine::start(guest, files, accelerator, folder)?;
     let sockets = [stdout.try_clone()?, stderr.try_clone()?, reports.try_clone()?];
     let inherit = guest.streams == Streams::Inherit;
     let out = reader(stdout, mark, &folder.join("stdout"), inherit.then(std::io::stdout))?;
