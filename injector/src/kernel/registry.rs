@@ -145,9 +145,12 @@ pub fn live_plans() -> io::Result<Vec<LivePlan>> {
     let mut id = 0;
     while let Some(next) = sys::next_map(id)? {
         id = next;
-        // A map can go between its number and its opening.
-        let Ok(map) = sys::open_map(id) else { continue };
-        let Ok((name, size)) = sys::map_name(map.as_fd()) else { continue };
+        // A map can go between its number and its opening. Any other error is one: a plan that is left out counts as dead.
+        let map = match sys::open_map(id) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        let (name, size) = sys::map_name(map.as_fd())?;
         if name != MAP_NAME || size as usize != VALUE {
             continue;
         }
