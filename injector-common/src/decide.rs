@@ -23,6 +23,15 @@ pub struct Match {
     pub number: u64,
 }
 
+impl Match {
+    /// The match with this number where all of a rule count together, as those of packets do.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_rule(number: u64) -> Self {
+        Self { subject: 0, object: 0, number }
+    }
+}
+
 /// What holds for all rules of a plan while they are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {

@@ -13,13 +13,13 @@ use aya_ebpf::{
 use injector_common::{
     call::PACKETS,
     counters::Reason,
-    decide::{Decision, Match, Standing, decide},
+    decide::{Decision, Match, decide},
     packet::{CONNECT, Packet, mapped},
 };
 
 use crate::{
     atomic,
-    maps::{CALLS, COUNTERS, RULES, SHARED, SLOTS, config, plan_alive},
+    maps::{CALLS, COUNTERS, RULES, SHARED, SLOTS, config, plan_alive, standing},
     ownership::SOCKETS,
     report,
     rules::{read, suppress},
@@ -154,8 +154,7 @@ unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
         return 0;
     }
     let nth = atomic::fetch_add(&counters.matched, 1) + 1;
-    let at = Match { subject: 0, object: 0, number: nth };
-    let standing = Standing { alive: passage.alive != 0, monitor: config!(monitor) != 0 };
+    let (at, standing) = (Match::of_rule(nth), standing(passage.alive != 0));
     let overruled = passage.decided != 0;
     let effect = || if overruled { Err(Reason::Overruled) } else { Ok(()) };
     match decide(rule, at, standing, effect, || atomic::fetch_add(&counters.tickets, 1)) {

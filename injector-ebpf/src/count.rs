@@ -27,7 +27,7 @@ pub fn identity(passage: &Passage, rule: &Rule, slot: &Slot, before: u64) -> Opt
         return None;
     }
     match if uses(USES_SCOPES) { rule.scope } else { SCOPE_THREAD } {
-        SCOPE_RULE => Some(Match { subject: 0, object: 0, number: before + 1 }),
+        SCOPE_RULE => Some(Match::of_rule(before + 1)),
         SCOPE_PROCESS => {
             let Subject::Target(state) = subject::identify(task::leader(passage.task)) else { return None };
             let number = count_together(cell(state, slot)?, slot.rule)?;

@@ -7,7 +7,7 @@ use aya_ebpf::helpers::generated::bpf_loop;
 use injector_common::{
     config::{USES_ANSWERS, USES_DNS},
     counters::Reason,
-    decide::{Decision, Match, Standing, decide},
+    decide::{Decision, Match, decide},
     dns as questions,
     event::BACKEND_LINE,
     netem::{
@@ -19,7 +19,7 @@ use injector_common::{
 
 use crate::{
     atomic, dns, flow, line,
-    maps::{COUNTERS, RULES, SLOTS, TRAFFIC, config},
+    maps::{COUNTERS, RULES, SLOTS, TRAFFIC, config, standing},
     report,
     rules::{suppress, uses},
     transit::{Passage, passage},
@@ -50,8 +50,7 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
     }
     let nth = atomic::fetch_add(&counters.matched, 1) + 1;
     atomic::add(&traffic.bytes, u64::from(passage.packet.length));
-    let standing = Standing { alive: passage.alive != 0, monitor: config!(monitor) != 0 };
-    let at = Match { subject: 0, object: 0, number: nth };
+    let (at, standing) = (Match::of_rule(nth), standing(passage.alive != 0));
     let ticket = || atomic::fetch_add(&counters.tickets, 1);
     match decide(rule, at, standing, || effect(passage, (number, rule)), ticket) {
         Decision::Fires(fate) => {

@@ -18,6 +18,7 @@ use injector_common::{
     call::{CALL_ENTRIES, CallRules, Slot},
     config::Config,
     counters::{Counters, Traffic},
+    decide::Standing,
     delay::Table,
     flow::{Flow, FlowClass, FlowKey},
     glob::Glob,
@@ -171,6 +172,12 @@ unsafe impl<T> Sync for TaskStorage<T> {}
 #[inline(always)]
 pub fn plan_alive(now: u64) -> bool {
     alive(now, atomic::get(&SHARED.deadline), atomic::get(&SHARED.lease))
+}
+
+/// What holds for every rule that is asked while the plan is `alive`, or is not any more.
+#[inline(always)]
+pub fn standing(alive: bool) -> Standing {
+    Standing { alive, monitor: config!(monitor) != 0 }
 }
 
 /// A task_struct, as the kernel's helpers hand it out.

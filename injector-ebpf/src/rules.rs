@@ -10,7 +10,7 @@ use injector_common::{
         USES_ARGUMENTS, USES_CHOICES, USES_DELAYS, USES_NAMES, USES_OBJECTS, USES_OUTCOMES, USES_SIGNALS,
     },
     counters::{Counters, Reason},
-    decide::{Decision, Standing, decide, in_time, named, result},
+    decide::{Decision, decide, in_time, named, result},
     event::BACKEND_KRETPROBE,
     rule::Rule,
 };
@@ -18,7 +18,7 @@ use injector_common::{
 use crate::{
     atomic,
     count::identity,
-    maps::{CALLS, COUNTERS, RULES, SHARED, Task, config},
+    maps::{CALLS, COUNTERS, RULES, SHARED, Task, config, standing},
     nap,
     object::{self, Seen, object_complete},
     passage::Passage,
@@ -112,11 +112,10 @@ unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
         suppress(counters, Reason::NoState);
         return 0;
     };
-    let standing = Standing { alive: passage.alive, monitor: config!(monitor) != 0 };
     let decides = !uses(USES_SIGNALS | USES_DELAYS) || rule.decides();
     let overruled = passage.decided && rule.decides();
     let effect = || if overruled { Err(Reason::Overruled) } else { Ok(()) };
-    match decide(rule, at, standing, effect, || atomic::fetch_add(&counters.tickets, 1)) {
+    match decide(rule, at, standing(passage.alive), effect, || atomic::fetch_add(&counters.tickets, 1)) {
         Decision::Fires(()) => {
             // Only those that send signals or have the thread wait may leave the result alone.
             if decides {

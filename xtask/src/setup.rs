@@ -85,6 +85,10 @@ const VM: &[Need] = &[
         package: "busybox-static",
         why: "is the guest's init, without libraries",
     },
+];
+
+/// What starts a guest, whatever its processor.
+const GUEST: &[Need] = &[
     program("cpio", "cpio", "packs the guest's initramfs"),
     program("depmod", "kmod", "orders the modules of Debian's kernels"),
     program("xz", "xz-utils", "unpacks those modules"),
@@ -99,10 +103,6 @@ const ARM64: &[Need] = &[
         package: "libc6-dev-arm64-cross",
         why: "is the C library of arm64",
     },
-    program("cpio", "cpio", "packs the guest's initramfs"),
-    program("depmod", "kmod", "orders the modules of Debian's kernels"),
-    program("xz", "xz-utils", "unpacks those modules"),
-    program("setpriv", "util-linux", "ends a guest with its xtask"),
 ];
 
 const KERNEL_BUILD: &[Need] = &[
@@ -182,7 +182,7 @@ impl Setup {
 /// Installs what `group` lacks. Says nothing and takes no time when all is there.
 pub(crate) fn ready(group: Group) -> Result<()> {
     let missing: Vec<&str> =
-        needs(group).iter().filter(|need| !found(&need.sign)).map(|need| need.package).collect();
+        needs(group).filter(|need| !found(&need.sign)).map(|need| need.package).collect();
     if !missing.is_empty() {
         packages::install(&missing)?;
     }
@@ -193,16 +193,17 @@ pub(crate) fn ready(group: Group) -> Result<()> {
     }
 }
 
-fn needs(group: Group) -> &'static [Need] {
-    match group {
+fn needs(group: Group) -> impl Iterator<Item = &'static Need> {
+    let (own, shared): (&[Need], &[Need]) = match group {
         // The compiler and the linker depend on each other: see `toolchain`.
-        Group::Bpf => &[],
-        Group::Vm => VM,
-        Group::Arm64 => ARM64,
-        Group::KernelBuild => KERNEL_BUILD,
-        Group::Demo => DEMO,
-        Group::Test => TEST,
-    }
+        Group::Bpf => (&[], &[]),
+        Group::Vm => (VM, GUEST),
+        Group::Arm64 => (ARM64, GUEST),
+        Group::KernelBuild => (KERNEL_BUILD, &[]),
+        Group::Demo => (DEMO, &[]),
+        Group::Test => (TEST, &[]),
+    };
+    own.iter().chain(shared)
 }
 
 fn found(sign: &Sign) -> bool {
@@ -251,7 +252,7 @@ fn lines(group: Group) -> Vec<Line> {
         let text = if found { what } else { format!("{what}; type: sudo apt-get install {}", need.package) };
         Line { found, text }
     };
-    needs(group).iter().map(line).collect()
+    needs(group).map(line).collect()
 }
 
 fn toolchain_lines() -> Vec<Line> {

@@ -11,12 +11,10 @@ use super::{
     live::View,
     log::Log,
     news::News,
-    output,
-    report::{Expected, Told},
-    runtime,
+    output, report, runtime,
 };
 use crate::{
-    engine::{self, End, Guard, Report, Start},
+    engine::{self, End, Guard, Start},
     kernel::descriptors,
     plan::Options,
     spec::model::Rule,
@@ -116,28 +114,12 @@ impl Attach {
         }
         let (unwritten, failure) = log.close();
         report.lost_events += unwritten;
-        let told = self.tell(&report, news.told());
+        let told = report::tell(&report, &self.behaviour, news.told(), None);
         let failures: Vec<_> = [watched.err(), failure, told.err()].into_iter().flatten().collect();
         failures.iter().for_each(output::failure);
         let verdict = output::verdict(&report, self.behaviour.expect_fired);
         let failed = failures.first().map_or(Code::OK, |failure| failure.code);
         Ok(if verdict.is_ok() { failed } else { verdict })
-    }
-
-    fn tell(&self, report: &Report, told: usize) -> Result<(), Failure> {
-        let expected = Expected::of(report, &self.behaviour);
-        let missed = expected.clone().filter(|expected| !expected.is_met());
-        let written = if self.behaviour.json {
-            let written = output::print_json(&Told { report, expected, command: None });
-            output::warnings(report, told);
-            written
-        } else {
-            output::report(report, told)
-        };
-        if let Some(missed) = missed {
-            output::note(format_args!("error: {missed}"));
-        }
-        written
     }
 }
 

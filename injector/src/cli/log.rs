@@ -164,8 +164,9 @@ impl Open {
             self.hasty = result.timed_out().then(|| Instant::now() + HASTE);
         }
         if state.ended {
-            let gone = state.failure.as_ref().is_some_and(|error| error.kind() != io::ErrorKind::BrokenPipe);
-            if gone && !self.told {
+            let failed =
+                state.failure.as_ref().is_some_and(|error| error.kind() != io::ErrorKind::BrokenPipe);
+            if failed && !self.told {
                 let error = state.failure.as_ref().map(ToString::to_string).unwrap_or_default();
                 drop(state);
                 note(format_args!("warning: the log can no longer be written: {error}"));

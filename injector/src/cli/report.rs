@@ -5,25 +5,50 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::arguments::Behaviour;
+use super::{arguments::Behaviour, exit::Failure, output};
 use crate::engine::Report;
 
 /// The report of `--json`.
 #[derive(Debug, Serialize)]
-pub(super) struct Told<'a> {
+struct Told<'a> {
     #[serde(flatten)]
-    pub(super) report: &'a Report,
+    report: &'a Report,
     /// Where something was expected.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) expected: Option<Expected>,
+    expected: Option<&'a Expected>,
     /// The command's own exit code, under `run`.
     #[serde(rename = "command_code", skip_serializing_if = "Option::is_none")]
-    pub(super) command: Option<i32>,
+    command: Option<i32>,
+}
+
+/// Tells it; so many notes were told before. Under `run`, whose `command` ended with that code, all goes to stderr:
+/// stdout is the command's.
+pub(super) fn tell(
+    report: &Report,
+    behaviour: &Behaviour,
+    told: usize,
+    command: Option<i32>,
+) -> Result<(), Failure> {
+    let expected = Expected::of(report, behaviour);
+    let written = if behaviour.json {
+        let whole = Told { report, expected: expected.as_ref(), command };
+        let written = if command.is_some() { output::json_aside(&whole) } else { output::print_json(&whole) };
+        output::warnings(report, told);
+        written
+    } else {
+        output::report(report, told)
+    };
+    if let Some(missed) = expected.filter(|expected| !expected.met) {
+        let own = command.filter(|&code| code != 0);
+        let own = own.map(|code| format!("; the exit code is the command's own, {code}")).unwrap_or_default();
+        output::note(format_args!("error: {missed}{own}"));
+    }
+    written
 }
 
 /// What became of `--expect-fired`.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Expected {
+#[derive(Debug, Serialize)]
+struct Expected {
     met: bool,
     /// Rules that never fired.
     idle: Vec<u32>,
@@ -31,13 +56,9 @@ pub(super) struct Expected {
 
 impl Expected {
     /// `None` where nothing was expected.
-    pub(super) fn of(report: &Report, behaviour: &Behaviour) -> Option<Self> {
+    fn of(report: &Report, behaviour: &Behaviour) -> Option<Self> {
         let idle: Vec<_> = report.idle().map(|rule| rule.rule).collect();
         behaviour.expect_fired.then_some(Self { met: idle.is_empty(), idle })
-    }
-
-    pub(super) fn is_met(&self) -> bool {
-        self.met
     }
 }
 

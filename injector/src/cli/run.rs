@@ -11,7 +11,7 @@ use super::{
     log::Log,
     news::News,
     output,
-    report::{Expected, Told},
+    report::tell,
     runtime,
 };
 use crate::{
@@ -112,7 +112,11 @@ impl Run {
         match report {
             Ok(mut report) => {
                 report.lost_events += unwritten;
-                failed |= !self.tell(&report, news.told(), code).is_ok();
+                if let Err(failure) = tell(&report, &self.behaviour, news.told(), Some(code)) {
+                    output::failure(&failure);
+                    failed = true;
+                }
+                failed |= !output::verdict(&report, self.behaviour.expect_fired).is_ok();
             }
             Err(error) => {
                 output::failure(&error);
@@ -122,37 +126,6 @@ impl Run {
         // The command's own code stands, whatever becomes of our report.
         let code = Code::of_command(code);
         Ok(if code.is_ok() && failed { Code::RUN_FAILED } else { code })
-    }
-
-    fn tell(&self, report: &Report, told: usize, command: i32) -> Code {
-        let expected = Expected::of(report, &self.behaviour);
-        let missed = expected.clone().filter(|expected| !expected.is_met());
-        let written = if self.behaviour.json {
-            // On stderr: stdout is the command's.
-            let written = output::json_aside(&Told { report, expected, command: Some(command) });
-            output::warnings(report, told);
-            written
-        } else {
-            output::report(report, told)
-        };
-        if let Some(missed) = missed {
-            output::note(format_args!("error: {missed}{}", own_code(command)));
-        }
-        match written {
-            Ok(()) => output::verdict(report, self.behaviour.expect_fired),
-            Err(failure) => {
-                output::failure(&failure);
-                failure.code
-            }
-        }
-    }
-}
-
-/// Why the exit code does not tell that a rule never fired.
-fn own_code(command: i32) -> String {
-    match command {
-        0 => String::new(),
-        code => format!("; the exit code is the command's own, {code}"),
     }
 }
 

@@ -77,7 +77,10 @@ impl Presence {
 
     /// Looks who lives in the cgroups in which nobody was seen so far.
     fn look_for_processes(&mut self, targets: &[Target]) {
-        for (number, target) in targets.iter().enumerate().filter(|_| self.asked) {
+        if !self.asked {
+            return;
+        }
+        for (number, target) in targets.iter().enumerate() {
             if !self.inhabited.contains(&number) && target.cgroup().is_some_and(Cgroup::is_populated) {
                 self.inhabited.insert(number);
             }

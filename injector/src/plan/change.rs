@@ -232,14 +232,8 @@ impl Plan {
             // A call that has run is always caught by the same one.
             let before = Run::of(self.calls[&entry].run).backend;
             if !now.backend.is_behind() && now.backend.number() != before {
-                let all = [
-                    BackendKind::FmodRet,
-                    BackendKind::Kprobe,
-                    BackendKind::Hook,
-                    BackendKind::Nap,
-                    BackendKind::NapHook,
-                ];
-                let from = all.into_iter().find(|kind| kind.number() == before).unwrap_or(now.backend);
+                let from = BackendKind::ALL.into_iter().find(|kind| kind.number() == before);
+                let from = from.unwrap_or(now.backend);
                 return Err(PlanError::Switch {
                     rule: text(),
                     call: call_name(entry),

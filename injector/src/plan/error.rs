@@ -243,8 +243,8 @@ impl PlanError {
             Self::Never { .. } => "leave it out; a class or a pattern does so by itself".into(),
             Self::Dangerous { .. } | Self::Locked { .. } => "add --unsafe if that is what you want".into(),
             Self::AtHookOnly { .. } => {
-                "leave out `path=`, `peer=` and `port=`, choose by arguments such as `fd=3`, or fail \
-                                        the call with an errno before it runs"
+                "leave out `path=`, `peer=` and `port=`, choose by arguments such as `fd=3`, \
+                or fail the call with an errno before it runs"
                     .into()
             }
             Self::Kernel { causes, .. } => {

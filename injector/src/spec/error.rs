@@ -64,9 +64,9 @@ impl fmt::Display for Caret<'_> {
     }
 }
 
-/// Longer texts are cut, characters.
+/// Longer texts are cut, bytes.
 const LONGEST: usize = 400;
-/// What is left of a longer word, from either end of it.
+/// What is left of them on either side of what matters, bytes.
 const AROUND: usize = 60;
 
 /// The text around `span`, if it is long, and where the span is in that.

@@ -28,6 +28,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use injector_common::{
+    nap::BED,
+    shared::{self, Shared},
+};
+
 pub use self::trial::{Lateness, lateness};
 pub(super) use self::{
     barrier::{Barrier, Numbers, WAITS_FOR_SLEEPERS},
@@ -42,10 +47,6 @@ use self::{
     watchdog::Watchdog,
 };
 use super::{clock, tiny};
-use injector_common::{
-    nap::BED,
-    shared::{self, Shared},
-};
 
 /// The longest that one nap may be, if nobody says otherwise.
 pub const LONGEST: Duration = Duration::from_secs(10);

@@ -12,7 +12,7 @@ use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 
 use super::{
     egress::Side,
-    namespace::Lock,
+    lock::Lock,
     rtnetlink::{Message, Rtnetlink, attribute, nest, text, zero_ended},
 };
 
@@ -123,21 +123,14 @@ const fn parent(side: Side) -> u32 {
     }
 }
 
-/// Takes the filters of a plan from a side of a device, and the qdisc if nothing else is in it. A device that
-/// is gone has none.
+/// Takes the filters of a plan from a side of a device, and the qdisc if nothing else is in it.
 pub(crate) fn detach(socket: &mut Rtnetlink, device: u32, side: Side, plan: u64) -> io::Result<()> {
-    match remove(socket, device, &[side], |found| found == plan) {
-        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(()),
-        result => result.map(drop),
-    }
+    unless_gone(remove(socket, device, &[side], plan)).map(drop)
 }
 
 /// Is the plan's filter at a side of a device?
 pub(crate) fn is_attached(socket: &mut Rtnetlink, device: u32, side: Side, plan: u64) -> io::Result<bool> {
-    let found = match filters(socket, device, parent(side)) {
-        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return Ok(false),
-        found => found?,
-    };
+    let found = unless_gone(filters(socket, device, parent(side)))?;
     let name = filter_name(plan);
     Ok(found.iter().any(|filter| name_of(filter).as_deref() == Some(&name)))
 }
@@ -149,10 +142,7 @@ pub(crate) fn plans(socket: &mut Rtnetlink) -> io::Result<Vec<(u32, u64)>> {
     for qdisc in qdiscs.iter().filter(|qdisc| kind_of(qdisc) == "clsact") {
         let device = qdisc.field(DEVICE);
         for side in [Side::Ingress, Side::Egress] {
-            let filters = match filters(socket, device, parent(side)) {
-                Err(error) if error.raw_os_error() == Some(libc::ENODEV) => continue,
-                filters => filters?,
-            };
+            let filters = unless_gone(filters(socket, device, parent(side)))?;
             let plans = filters.iter().filter_map(|filter| plan_of(&name_of(filter)?));
             found.extend(plans.map(|plan| (device, plan)));
         }
@@ -162,25 +152,23 @@ pub(crate) fn plans(socket: &mut Rtnetlink) -> io::Result<Vec<(u32, u64)>> {
 
 /// Takes the filters of a plan that is no more from a device, and the qdisc if that leaves it empty. Gives their names.
 pub(crate) fn sweep(socket: &mut Rtnetlink, device: u32, plan: u64) -> io::Result<Vec<String>> {
-    match remove(socket, device, &[Side::Ingress, Side::Egress], |found| found == plan) {
-        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(Vec::new()),
-        removed => removed,
+    unless_gone(remove(socket, device, &[Side::Ingress, Side::Egress], plan))
+}
+
+/// A device that is gone has nothing.
+fn unless_gone<T: Default>(result: io::Result<T>) -> io::Result<T> {
+    match result {
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(T::default()),
+        result => result,
     }
 }
 
-fn remove(
-    socket: &mut Rtnetlink,
-    device: u32,
-    sides: &[Side],
-    which: impl Fn(u64) -> bool,
-) -> io::Result<Vec<String>> {
+fn remove(socket: &mut Rtnetlink, device: u32, sides: &[Side], plan: u64) -> io::Result<Vec<String>> {
     let _lock = Lock::take();
     let mut removed = Vec::new();
     for parent in sides.iter().copied().map(parent) {
         for filter in filters(socket, device, parent)? {
-            let Some(name) = name_of(&filter).filter(|name| plan_of(name).is_some_and(&which)) else {
-                continue;
-            };
+            let Some(name) = name_of(&filter).filter(|name| plan_of(name) == Some(plan)) else { continue };
             let fixed = header(device, filter.field(HANDLE), parent, filter.field(INFO));
             socket.change(libc::RTM_DELTFILTER, 0, &fixed, &[kind("bpf")])?;
             removed.push(name);

@@ -13,6 +13,7 @@ mod error;
 mod fq;
 mod leftover;
 mod line;
+mod lock;
 mod namespace;
 mod offload;
 mod rtnetlink;

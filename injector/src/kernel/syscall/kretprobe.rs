@@ -10,7 +10,7 @@ use super::{
         probe,
         unsupported::{Mechanism, Unsupported},
     },
-    AttachError, Attached, Backend, BackendKind, Site, Sites, Verdicts, by_hook_only, entry_function,
+    AttachError, Attached, Backend, BackendKind, Site, Sites, Verdicts, entry_function,
     fmod_ret::no_function,
     kprobe::{When, error_injection_list, link},
 };
@@ -44,11 +44,8 @@ impl Backend for Kretprobe<'_> {
         let _ = self.probed.set(Ok(()));
     }
 
-    fn sites(&self, call: &Entry, verdicts: Verdicts) -> Result<Sites, Unsupported> {
+    fn sites(&self, call: &Entry, _: Verdicts) -> Result<Sites, Unsupported> {
         self.can_run()?;
-        if verdicts.by_hook {
-            return Err(by_hook_only(Mechanism::Kretprobe, call));
-        }
         let missing = || no_function(Mechanism::Kretprobe, call);
         let function = entry_function(self.btf, call).ok_or_else(missing)?;
         let listed = self.listed.get_or_init(error_injection_list);

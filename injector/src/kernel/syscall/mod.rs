@@ -46,6 +46,10 @@ pub enum BackendKind {
 }
 
 impl BackendKind {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::FmodRet, Self::Kprobe, Self::Hook, Self::Kretprobe, Self::Nap, Self::NapHook];
+
     /// Does it act when the call has run?
     pub const fn is_behind(self) -> bool {
         matches!(self, Self::Kretprobe)
