@@ -48,6 +48,7 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
     if !means(number, rule, passage) {
         return 0;
     }
+    passage.meant = 1;
     let nth = atomic::fetch_add(&counters.matched, 1) + 1;
     atomic::add(&traffic.bytes, u64::from(passage.packet.length));
     let (at, standing) = (Match::of_rule(nth), standing(passage.alive != 0));

@@ -35,7 +35,7 @@ use injector_common::{
 use crate::{
     atomic, fate, flow, inbound,
     maps::{DISTRIBUTIONS, QUEUES, RULES, SLOTS, config},
-    packet::{self, NOWHERE, TC_DROP, TC_NEXT},
+    packet::{self, TC_DROP, TC_NEXT},
     rules::uses,
     transit::{self, Passage},
 };
@@ -69,8 +69,11 @@ pub fn wanted(skb: *mut __sk_buff) -> Option<&'static mut Passage> {
     let passage = transit::passage().filter(|passage| passage.alive != 0)?;
     // SAFETY: a field of the context.
     let several = passage.packet.protocol == 6 || unsafe { (*skb).gso_segs } > 1;
-    let carried = if passage.packet.direction == INGRESS { CARRIED_IN } else { CARRIED };
-    passage.road = if several { carried | SPLIT } else { carried };
+    passage.road = match passage.packet.direction {
+        INGRESS => CARRIED_IN,
+        _ if several => CARRIED | SPLIT,
+        _ => CARRIED,
+    };
     passage.carried = 0;
     let count = passage.count;
     // SAFETY: the callback has the shape that the helper wants.
@@ -102,11 +105,10 @@ pub fn enter(skb: *mut __sk_buff, cgroup: u64) -> bool {
     carry(skb, cgroup, 0)
 }
 
-/// The same for one that comes in. If it cannot, the cgroup's hook asks about it, and counts that.
+/// The same for one that comes in.
 #[inline(always)]
-pub fn enter_inbound(skb: *mut __sk_buff) -> i64 {
-    // SAFETY: no pointers.
-    if carry(skb, 0, COMES_IN) { unsafe { bpf_redirect(NOWHERE, 0) } } else { TC_NEXT }
+pub fn enter_inbound(skb: *mut __sk_buff) -> bool {
+    carry(skb, 0, COMES_IN)
 }
 
 /// Sends a clone into the line, if that is possible.

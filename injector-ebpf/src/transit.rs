@@ -79,6 +79,8 @@ pub struct Passage {
     pub late: u64,
     /// The number of the rule that it waits for, from 1; 0 for none.
     pub queue: u32,
+    /// Did a rule mean it? Not 0 if so.
+    pub meant: u32,
     /// Is there a rule for which it goes through the delay line? Not 0 if so.
     pub carried: u32,
     /// Which roads of rules are this packet's, see [`Netem::road`].
@@ -157,7 +159,7 @@ pub fn gather(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) ->
     passage.backend = backend;
     // What meets its socket without having come through the delay line can only be dropped.
     passage.barred = if backend == BACKEND_CGROUP_SKB && config!(line) != 0 { CARRIED_IN } else { 0 };
-    (passage.effects, passage.asks) = (0, 0);
+    (passage.effects, passage.asks, passage.meant) = (0, 0, 0);
     passage.place = 0;
     (passage.due, passage.copy_due, passage.late, passage.queue) = (0, 0, 0, 0);
     passage.cgroup = cgroup;

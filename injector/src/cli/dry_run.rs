@@ -41,6 +41,10 @@ fn on_packets(plan: &Plan, trees: bool) -> impl Iterator<Item = &'static str> {
         (plan.needs_connect(), "cgroup_connect at the target's connections"),
         (plan.needs_egress(), "tc at the egress of every device of the target's network namespaces"),
         (plan.inbound().is_some(), "tc at the ingress of every device of the target's network namespaces"),
+        (
+            plan.needs_ingress() && plan.inbound().is_none(),
+            "tc at the ingress of every device of a network namespace in which nobody but the target lives",
+        ),
     ]
     .into_iter()
     .filter_map(|(needed, line)| needed.then_some(line))

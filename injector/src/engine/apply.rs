@@ -87,10 +87,11 @@ impl Injector {
         installation: &Installation,
         plan: &Plan,
     ) -> Result<Option<Coverage>, EngineError> {
-        if !plan.needs_devices() {
+        let sides: Vec<_> = self.sides(plan, &self.targets)?.collect();
+        if sides.is_empty() {
             return Ok(None);
         }
-        let sides = sides(plan).map(|side| self.classifier(installation, plan, side));
+        let sides = sides.into_iter().map(|side| self.classifier(installation, plan, side));
         let classifiers = sides.collect::<Result<_, _>>()?;
         let lines = plan.line.map(|needs| self.lines(installation, plan.id, needs)).transpose()?;
         Ok(Some(Coverage::new(classifiers, lines, self.procfs.clone())))
@@ -117,12 +118,6 @@ impl Injector {
     ) -> Result<Lines, EngineError> {
         Ok(Lines::new(plan, needs, self.device_mechanism()?, installation.line_programs()?)?)
     }
-}
-
-/// The sides of devices at which a plan has packets met.
-pub(super) fn sides(plan: &Plan) -> impl Iterator<Item = Side> {
-    let inbound = plan.inbound().map(|_| Side::Ingress);
-    plan.needs_egress().then_some(Side::Egress).into_iter().chain(inbound)
 }
 
 /// Is one of them a process tree?

@@ -55,7 +55,9 @@ pub(super) fn note_devices(notes: &mut Vec<String>, events: Vec<DeviceEvent>) {
     for event in events {
         let note = match event {
             DeviceEvent::Failed(PacketError::Shared(shared)) => {
-                format!("packets that come in do not wait: {shared}")
+                format!(
+                    "what comes in there is met at its socket only, where it can be lost and cannot wait: {shared}"
+                )
             }
             DeviceEvent::Failed(error) => {
                 format!("packets of one device, or of all in its namespace, pass: {error}")

@@ -10,7 +10,8 @@ use injector_common::packet::mapped;
 use super::{EngineError, Injector, apply::has_tree, guard::listed};
 use crate::{
     kernel::{
-        packet, probe,
+        packet::{self, Side},
+        probe,
         syscall::{Backend, backends},
         unsupported::{Mechanism, Unsupported},
     },
@@ -77,6 +78,30 @@ impl Injector {
             Some((_, shared)) => Err(EngineError::Inbound { rule: rule.text.clone(), shared }),
             None => Ok(()),
         }
+    }
+
+    /// The sides of devices at which a plan has packets met. What comes in and is only to be lost is met there where
+    /// all that comes in is the target's, so that it means what the kernel answers as well; elsewhere at the sockets.
+    pub(super) fn sides(
+        &self,
+        plan: &Plan,
+        targets: &[Target],
+    ) -> Result<impl Iterator<Item = Side>, EngineError> {
+        let ingress = plan.inbound().is_some() || (plan.needs_ingress() && self.own_namespace(targets)?);
+        Ok([(plan.needs_egress(), Side::Egress), (ingress, Side::Ingress)]
+            .into_iter()
+            .filter_map(|(needed, side)| needed.then_some(side)))
+    }
+
+    /// Is a network namespace in which they live the targets' own, and can its devices be covered?
+    fn own_namespace(&self, targets: &[Target]) -> Result<bool, EngineError> {
+        if self.device_mechanism().is_err() {
+            return Ok(false);
+        }
+        let pids = || listed(targets);
+        let namespaces: BTreeSet<_> = packet::namespaces_of(pids(), &self.procfs)?.into_keys().collect();
+        Ok(!namespaces.is_empty()
+            && packet::shared(&namespaces, &self.procfs, pids)?.len() < namespaces.len())
     }
 
     /// Can packets make their detour? Where they do so only to be taken apart, it goes without.

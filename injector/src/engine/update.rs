@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     EngineError, Guard, Injector,
-    apply::{at_cgroups, sides},
+    apply::at_cgroups,
     devices::note_covered,
     guard::{listed, lost_at_the_end},
     live::Live,
@@ -167,7 +167,7 @@ impl Live {
         {
             coverage.carry(needs, || injector.lines(&self.installation, plan.id, needs))?;
         }
-        for side in sides(plan) {
+        for side in injector.sides(plan, &self.targets)? {
             if !coverage.has(side) {
                 let classifier = injector.classifier(&self.installation, plan, side)?;
                 let events = coverage.extend(classifier, || listed(&self.targets))?;
@@ -180,10 +180,13 @@ impl Live {
     /// Takes off what the plan, as it is, does not need.
     pub(super) fn give_up_unneeded(&mut self) {
         self.installation.detach_unneeded(&self.plan);
-        if self.plan.needs_devices() {
-            for side in [Side::Egress, Side::Ingress] {
-                if let Some(coverage) = self.coverage.as_mut().filter(|coverage| coverage.has(side))
-                    && !sides(&self.plan).any(|needed| needed == side)
+        let plan = &self.plan;
+        let sides = [(Side::Egress, plan.needs_egress()), (Side::Ingress, plan.needs_ingress())];
+        if let Some(coverage) = &mut self.coverage
+            && sides.iter().any(|&(side, needed)| needed && coverage.has(side))
+        {
+            for (side, _) in sides.into_iter().filter(|&(_, needed)| !needed) {
+                if coverage.has(side)
                     && let Err(error) = coverage.withdraw(side)
                 {
                     self.notes.push(format!("clean-up is incomplete: {error}"));

@@ -85,7 +85,7 @@ fn road(asked: &NetRule, netem: &Netem) -> u64 {
     if comes_in && (waits || changed) {
         road |= CARRIED_IN;
     }
-    // What is sent by ICMP is one packet each. What comes in and can only be lost is so at the cgroup.
+    // What is sent by ICMP is one packet each. What comes in and can only be lost takes no detour for that.
     let several = asked.protocol != Protocol::Icmp && (netem.loss.is_some() || changed);
     if several && (out || road != 0) {
         road |= SPLIT;

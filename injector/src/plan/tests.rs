@@ -249,7 +249,7 @@ fn packet_rules_need_no_calls() {
     assert_eq!(rule.packets.protocols, TCP);
 }
 
-/// What comes in is lost at the cgroup, and goes through the delay line for all else.
+/// What comes in is lost where it is met, and goes through the delay line for all else.
 #[test]
 fn which_way_packets_go() {
     for (rule, road, directions) in [

@@ -3,7 +3,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, TcpListener},
-    process::Command,
+    process::{Command, Stdio},
     thread,
     time::Duration,
 };
@@ -164,6 +164,59 @@ fn once_in_each_direction() -> Result<()> {
     assert_eq!(lates(&finished, "egress"), [Some(40 * MILLISECOND); 20]);
     assert_eq!(lates(&finished, "ingress"), [Some(40 * MILLISECOND); 30]);
     assert_eq!(finished.report()?.rules[0].matched, 50);
+    Ok(())
+}
+
+/// What the kernel answers by itself is met by a rule that only loses as by one that delays; once, whether it meets a
+/// socket then or not, and by the rules of each injector.
+#[test]
+fn what_is_only_lost_is_met_at_the_device() -> Result<()> {
+    let bridge = Bridge::start()?;
+    let echo = bridge.one.enter(|| Echo::start(ONE))?;
+    let pings = || -> Result<bool> {
+        Ok(Command::new("ping").args(["-c1", "-W1", "10.7.0.2"]).stdout(Stdio::null()).status()?.success())
+    };
+    ensure!(pings()?, "before");
+    for rule in
+        ["both : loss 100%", "both : partition", "ingress icmp : loss 100%", "both : delay 1ms loss 100%"]
+    {
+        let injector = attach(bridge.target.path(), &[rule])?;
+        ensure!(!pings()?, "a ping is answered under {rule}");
+        let report = injector.interrupt()?.expect(0)?.report()?;
+        ensure!(report.rules[0].packets["dropped"] > 0, "{rule}: {:?}", report.rules[0]);
+        ensure!(pings()?, "after {rule}");
+    }
+    let first = attach(bridge.target.path(), &["ingress udp : loss 40%"])?;
+    let second = attach(bridge.target.path(), &["ingress udp : loss 40%"])?;
+    let back = send(ONE, &echo, (COUNT as usize, 2))?.len();
+    assert_eq!(echo.take().len(), back);
+    let [first, second] = [first, second].map(|injector| injector.interrupt()?.expect(0)?.report());
+    let [first, second] = [first?.rules.remove(0), second?.rules.remove(0)];
+    // The one that was attached last is asked first.
+    let passed = second.matched - second.packets["dropped"];
+    assert_eq!((second.matched, first.matched), (u64::from(COUNT), passed));
+    assert_eq!(passed - first.packets["dropped"], back as u64);
+    Ok(())
+}
+
+/// A change has it met at the device as well, and the last one takes the program away.
+#[test]
+fn a_change_has_packets_lost_at_the_device() -> Result<()> {
+    let bridge = Bridge::start()?;
+    let pings = || -> Result<bool> {
+        Ok(Command::new("ping").args(["-c1", "-W1", "10.7.0.2"]).stdout(Stdio::null()).status()?.success())
+    };
+    let injector = Injector::new(["attach", "--net", "udp : loss 1%", "--cgroup"])?;
+    let mut injector = injector.word(bridge.target.path()).start()?;
+    let id = injector.begun()?;
+    for (rule, answered) in
+        [("ingress : partition", false), ("udp : loss 1%", true), ("both : partition", false)]
+    {
+        Injector::new(["change", &id, "--net", rule])?.expect(0)?;
+        assert_eq!(pings()?, answered, "{rule}");
+    }
+    injector.interrupt()?.expect(0)?;
+    ensure!(pings()?, "after the end");
     Ok(())
 }
 

@@ -110,11 +110,12 @@ fn connections_after_a_kill() -> Result<()> {
     Ok(())
 }
 
-/// A cgroup that was made anew at the path of a target's is a stranger's.
+/// A cgroup that was made anew at the path of a target's is a stranger's, where the target is meant `--once`.
 #[test]
 fn a_change_does_not_reach_who_came_in_a_target_s_place() -> Result<()> {
     let (target, other, http) = (Scratch::new()?, inhabited()?, Http::start(LOCAL, 10)?);
-    let injector = Injector::new(["attach", "--net", "udp : loss 1%", "--cgroup"])?.word(target.path());
+    let injector =
+        Injector::new(["attach", "--once", "--net", "udp : loss 1%", "--cgroup"])?.word(target.path());
     let mut injector = injector.word("--cgroup").word(other.path()).start()?;
     let id = injector.begun()?;
     fs::remove_dir(target.path())?;
