@@ -71,7 +71,16 @@ fn path() -> Result<String> {
         eprintln!("setup: cargo install cargo-fuzz {CARGO_FUZZ} (a minute, once)");
         let mut cargo = child::cargo();
         cargo
-            .args(["install", "--quiet", "--locked", "cargo-fuzz", "--version", CARGO_FUZZ, "--root"])
+            .args([
+                "install",
+                "--debug",
+                "--quiet",
+                "--locked",
+                "cargo-fuzz",
+                "--version",
+                CARGO_FUZZ,
+                "--root",
+            ])
             .arg(&tools);
         child::run(&mut cargo)?;
     }

@@ -215,6 +215,10 @@ fn install_linker(rustc: &Rustc) -> Result<PathBuf> {
         .env("LLVM_PREFIX", &prefix)
         // llvm-sys names its variable after its own version: 22.1 is 221.
         .env(format!("LLVM_SYS_{llvm}1_PREFIX"), &prefix)
+        // It spends its time in LLVM, which is built already.
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
         // Without it, cargo builds in a temporary folder and removes that.
         .env_remove("CARGO_TARGET_DIR");
     child::run(&mut cargo)?;

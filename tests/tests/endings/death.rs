@@ -35,7 +35,7 @@ fn times(victim: &Steady, options: &[&str]) -> Result<(Duration, Duration)> {
 #[test]
 fn death_at_any_moment_leaves_nothing() -> Result<()> {
     let operation = operation()?;
-    let rounds = if guest::full() { 100 } else { 25 };
+    let rounds = if guest::full() { 100 } else { 15 };
     let (mut dice, seed) = Dice::new()?;
     let (victim, census) = (Steady::start(operation)?, Census::take()?);
     let (plain, net) = (times(&victim, &[])?, times(&victim, &NET)?);
