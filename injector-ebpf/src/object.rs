@@ -13,7 +13,7 @@ use crate::{
     maps::{GLOBS, OBJECTS, PORTS, current, field},
     path,
     socket::{self, Address},
-    task::probe,
+    task::{Call, probe},
 };
 
 /// Bytes of a path; longer ones are not followed to their end (`PATH_MAX`).
@@ -35,6 +35,9 @@ pub struct Object {
     looked: u64,
     /// Which entry `text` has the path of; 0 for none yet.
     entry: u64,
+    /// The call for which this was found out before it ran, its number plus one, and its caller's stack pointer: it is
+    /// asked about once more when the call has run. 0 for none.
+    kept: [u64; 2],
     /// The socket, all zero for other objects.
     pub socket: Socket,
     /// Where the walk is: the mount, as `struct vfsmount`.
@@ -68,6 +71,19 @@ impl Object {
         self.seen = seen;
         self.looked = 0;
         self.entry = 0;
+        self.kept[0] = 0;
+    }
+
+    /// Is it what was found out for `call` before that ran?
+    #[inline(always)]
+    pub fn is_kept_for(&self, call: &Call) -> bool {
+        self.kept[0] == u64::from(call.number) + 1 && self.kept[1] == call.stack()
+    }
+
+    /// The call has been asked about for the last time.
+    #[inline(always)]
+    pub fn let_go(&mut self) {
+        self.kept[0] = 0;
     }
 }
 
@@ -76,6 +92,20 @@ impl Object {
 #[inline(always)]
 pub fn of_thread() -> *mut Object {
     OBJECTS.get_or_create(current())
+}
+
+/// Finds out what `call`, which has not run yet, is about by its first argument, and keeps that until it has: the file
+/// that `close` closes has no number then.
+#[inline(always)]
+pub fn keep(call: &Call) {
+    let object = of_thread();
+    if object.is_null() {
+        return;
+    }
+    object_opened(object, call.first() as u32);
+    object_complete(object);
+    // SAFETY: not null, and the running thread's own.
+    unsafe { (*object).kept = [u64::from(call.number) + 1, call.stack()] };
 }
 
 /// What is known at first: where to look for more.

@@ -22,6 +22,9 @@ use crate::{
     zeroes,
 };
 
+/// [`Passage::opened`]: the thread's object was found before the call ran, whatever register is asked about.
+pub const KEPT: u32 = u32::MAX;
+
 /// See the module.
 pub struct Passage {
     /// The running task.
@@ -158,7 +161,7 @@ impl Passage {
     /// already: a path is found once a call, however many rules ask.
     #[inline(always)]
     fn open(&mut self, object: *mut Object, offset: u16) {
-        if self.opened != u32::from(offset) + 1 {
+        if self.opened != KEPT && self.opened != u32::from(offset) + 1 {
             self.opened = u32::from(offset) + 1;
             object_opened(object, self.call.register(offset) as u32);
         }

@@ -11,7 +11,7 @@ use injector_common::{
     },
     counters::{Counters, Reason},
     decide::{Decision, decide, in_time, named, result},
-    event::BACKEND_KRETPROBE,
+    event::{BACKEND_HOOK, BACKEND_KRETPROBE, BACKEND_NAP_HOOK},
     rule::Rule,
 };
 
@@ -21,7 +21,7 @@ use crate::{
     maps::{CALLS, COUNTERS, RULES, SHARED, Task, config, standing},
     nap,
     object::{self, Seen, object_complete},
-    passage::Passage,
+    passage::{KEPT, Passage},
     report,
     task::{self, Call},
 };
@@ -82,7 +82,15 @@ pub fn pass(
         let object = object::of_thread();
         if !object.is_null() {
             // SAFETY: not null, and the running thread's own.
-            unsafe { (*object).turn_to(seen()) };
+            let object = unsafe { &mut *object };
+            if !matches!(backend, BACKEND_HOOK | BACKEND_NAP_HOOK) && object.is_kept_for(call) {
+                passage.opened = KEPT;
+                if backend == BACKEND_KRETPROBE {
+                    object.let_go();
+                }
+            } else {
+                object.turn_to(seen());
+            }
         }
         rounds += u32::from(operations.count);
     }

@@ -7,14 +7,15 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated::bpf_override_return;
 use injector_common::{
     call::Run,
+    config::USES_OBJECTS,
     event::{BACKEND_FMOD_RET, BACKEND_KPROBE, BACKEND_KRETPROBE},
 };
 
 use crate::{
     maps::current,
-    object::Seen,
-    rules::{self, Runs},
-    subject,
+    object::{self, Seen},
+    rules::{self, Runs, uses},
+    subject::{self, Subject},
     task::{self, Call},
 };
 
@@ -45,6 +46,28 @@ pub extern "C" fn syscall_exit(regs: *mut c_void) -> i64 {
         kretprobe(regs);
     }
     0
+}
+
+/// kprobe: the call is about to run, and what it is about can no longer be found when it has.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "kprobe/syscall_keep")]
+pub extern "C" fn syscall_keep(_: *mut c_void) -> i64 {
+    if uses(USES_OBJECTS) && subject::suspected() {
+        keep();
+    }
+    0
+}
+
+/// Not inlined, as the others.
+#[inline(never)]
+fn keep() {
+    let task = current();
+    let call = Call::of(task);
+    if rules::rules_of(&call, BACKEND_KRETPROBE).is_some()
+        && !matches!(subject::identify(task), Subject::Other)
+    {
+        object::keep(&call);
+    }
 }
 
 /// Not inlined, like [`kprobe`]: a program saves at its start all registers that any part of it needs.

@@ -89,6 +89,16 @@ impl Call {
         probe(self.regs, offset!(regs_stack))
     }
 
+    /// Its first argument.
+    #[inline(always)]
+    pub fn first(&self) -> u64 {
+        if self.abi == ABI_COMPAT {
+            probe(self.regs, offset!(regs_compat[0]))
+        } else {
+            probe(self.regs, offset!(regs_native[0]))
+        }
+    }
+
     /// Writes the six argument registers, as the caller set them, to `args`.
     #[inline(always)]
     pub fn args(&self, args: &mut [u64; 6]) {

@@ -17,7 +17,7 @@ use aya_obj::{
 };
 use injector_common::{
     RULE_NUMBERS,
-    config::{Config, FIELD_MARK, Offsets},
+    config::{Config, FIELD_MARK, Offsets, USES_OBJECTS},
     thread::state_size,
 };
 
@@ -230,6 +230,8 @@ impl Kind {
 pub struct Ready {
     maps: Maps,
     programs: HashMap<String, Code>,
+    /// As in [`Config::features`].
+    features: u32,
     btf: OwnedFd,
     license: CString,
 }
@@ -284,12 +286,17 @@ impl Ready {
             (name.clone(), code)
         });
         let programs = programs.collect();
-        Ok(Self { maps: Maps(maps), programs, btf, license: object.license })
+        Ok(Self { maps: Maps(maps), programs, features: config.features, btf, license: object.license })
     }
 
     /// The plan's maps.
     pub fn maps(&self) -> &Maps {
         &self.maps
+    }
+
+    /// Do the programs know files and sockets?
+    pub fn knows_objects(&self) -> bool {
+        self.features & USES_OBJECTS != 0
     }
 
     /// Puts `program` into a place of the program array `map`, to be jumped to.

@@ -61,6 +61,10 @@ impl Objects {
         if !self.chosen() {
             return Road::Any;
         }
+        // A range of descriptors can be of many files.
+        if call.name == "close_range" {
+            return Road::None;
+        }
         if self.paths.is_some() && call.is_in("file") || self.of_sockets() && ADDRESSED.contains(&call.name) {
             return Road::Hook;
         }

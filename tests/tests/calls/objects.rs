@@ -171,6 +171,43 @@ print(*[errno(os.write, fd, b'x') for fd in files], *[errno(client.send, b'x') f
     Ok(())
 }
 
+/// The file that is closed has no descriptor when the call has run; nor has the socket.
+#[test]
+fn what_is_closed_is_known_when_it_has_been() -> Result<()> {
+    if !any_call()? {
+        return Ok(());
+    }
+    let script = "
+import os, socket
+fds = [os.open(name, os.O_RDWR | os.O_CREAT) for name in ('/tmp/a.wal', '/tmp/b.dat')]
+server = socket.create_server(('127.0.0.1', 7003))
+fds += [socket.create_connection(('127.0.0.1', 7003)).detach(), socket.socket().detach()]
+for fd in fds:
+    try: os.close(fd); print(0, end=' ')
+    except OSError as error: print(error.errno, end=' ')
+    try: os.fstat(fd); print('open', end=' ')
+    except OSError as error: print(error.errno, end=' ')
+";
+    let rules = [
+        "close:error=EIO:at=exit:path=/tmp/*.wal",
+        "close:error=EINTR:on=success:peer=127.0.0.1:port=7003",
+        // Asked before the call runs, of the same file: who asks first must not take it from who asks last.
+        "close:delay_enter=1ms:path=/tmp/*.wal",
+    ];
+    let finished = python(&rules, script)?.expect(0)?;
+    ensure!(printed(&finished).starts_with("5 9 0 9 4 9 0 9"), "{} {}", finished.stdout, finished.stderr);
+    let report = finished.report()?;
+    assert_eq!(
+        report.rules[..2].iter().map(|rule| (rule.matched, rule.fired)).collect::<Vec<_>>(),
+        [(1, 1); 2]
+    );
+    let told = finished.log.iter().find(|line| line["rule"] == 0);
+    ensure!(told.is_some_and(|line| line["path"] == "/tmp/a.wal"), "{:?}", finished.log);
+    let refused = python(&["close_range:error=EIO:at=exit:path=*.wal"], "")?.expect(125)?;
+    ensure!(refused.stderr.contains("none of them is about one file or socket"), "{}", refused.stderr);
+    Ok(())
+}
+
 /// A result is replaced when the call has run: of descriptors, since what a path leads to is known before.
 #[test]
 fn at_the_exit_files_are_known_by_descriptor() -> Result<()> {

@@ -1,7 +1,11 @@
 //! A kretprobe on the function of a system call with `bpf_override_return`: the call runs, and its caller
 //! is told something else. Nothing else in the kernel can change the result of a call that has run.
 
-use std::{cell::OnceCell, collections::HashSet, os::fd::AsFd};
+use std::{
+    cell::OnceCell,
+    collections::HashSet,
+    os::fd::{AsFd, OwnedFd},
+};
 
 use super::{
     super::{
@@ -15,6 +19,9 @@ use super::{
     kprobe::{When, error_injection_list, link},
 };
 use crate::syscalls::Entry;
+
+/// The function of `close`, by whatever entry.
+const CLOSE: &str = "_sys_close";
 
 /// See the module.
 pub struct Kretprobe<'a> {
@@ -55,16 +62,24 @@ impl Backend for Kretprobe<'_> {
         Ok(Sites { sites: vec![Site { backend: BackendKind::Kretprobe, function, hook: 0 }], mask: 0 })
     }
 
-    /// One program for all functions, as with the kprobe; a link for each.
+    /// One program for all functions, as with the kprobe; a link for each. Where a call takes away what it is about,
+    /// another one finds that out before it runs.
     fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
         let program = ready.load("syscall_exit", "kretprobe", Kind::Kprobe)?;
         let mut kept = program.try_clone().ok();
-        let attach = |site: &&Site| {
-            let link = link(program.as_fd(), &site.function, When::Returned).map_err(|source| {
+        let put = |program: &OwnedFd, site: &Site, when| {
+            link(program.as_fd(), &site.function, when).map_err(|source| {
                 let (function, backend) = (site.function.clone(), BackendKind::Kretprobe.to_string());
                 AttachError::Attach { function, backend, source }
-            })?;
-            Ok(Attached::new(kept.take(), link))
+            })
+        };
+        let attach = |site: &&Site| {
+            let mut links = vec![put(&program, site, When::Returned)?];
+            if ready.knows_objects() && site.function.ends_with(CLOSE) {
+                let first = ready.load("syscall_keep", "kprobe", Kind::Kprobe)?;
+                links.push(put(&first, site, When::Entered)?);
+            }
+            Ok(Attached::of_several(kept.take().into_iter().collect(), links))
         };
         sites.iter().map(attach).collect()
     }
