@@ -2,6 +2,7 @@
 
 use std::{fmt, ops::Range};
 
+use super::problem::AddressPlace;
 pub use super::problem::Problem;
 
 /// A text that is no valid rule. Its message names the text and the cause; [`SpecError::hint`] says what
@@ -107,6 +108,16 @@ fn abridged(message: &str) -> String {
 pub(super) struct Located {
     pub(super) problem: Problem,
     pub(super) span: Range<usize>,
+}
+
+impl Located {
+    /// The same about an address at `place`.
+    pub(super) fn at(mut self, here: AddressPlace) -> Self {
+        if let Problem::AddressWithPort { place, .. } = &mut self.problem {
+            *place = here;
+        }
+        self
+    }
 }
 
 #[cfg(test)]
