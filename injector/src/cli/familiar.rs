@@ -18,8 +18,8 @@ const WORDS: [(&str, &str); 14] = [
         "--container",
         "name the cgroup of the container: `--cgroup PATH`, as /proc/PID/cgroup has it for a process in it",
     ),
-    ("list", "write `injector ps` for the plans that live"),
-    ("ls", "write `injector ps` for the plans that live"),
+    ("list", "write `injector ps` for a list of live plans"),
+    ("ls", "write `injector ps` for a list of live plans"),
     ("start", "write `injector run -- COMMAND` to start a command, `injector attach` for what runs already"),
 ];
 
@@ -33,7 +33,7 @@ pub(super) fn hint(error: &clap::Error) -> Option<String> {
         ErrorKind::UnknownArgument => {
             let word = said(ContextKind::InvalidArg)?;
             if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Some(format!("write `--pid {word}` for the process of that number"));
+                return Some(format!("name a process by `--pid {word}`"));
             }
             let name = word.split('=').next().unwrap_or(word);
             known(name)

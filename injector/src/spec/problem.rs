@@ -175,7 +175,7 @@ pub enum Problem {
     PortZero,
     #[error("the range `{0}` ends before it starts")]
     PortOrder(String),
-    #[error("the list `{list}` has an empty member: one of its commas stands beside nothing")]
+    #[error("the list `{list}` has an empty member")]
     Hole { list: String, example: &'static str },
     #[error("`{0}` is not a length in bytes or a range of lengths")]
     Length(String),
