@@ -99,16 +99,6 @@ impl Injector {
         let hosts = resolver::look_up(&rules);
         resolver::resolve(&mut rules, &hosts, None)?;
         let mut plan = Plan::new(&rules, &files, options, fresh_id()?, &backends)?;
-        let inhabited =
-            |target: &Target| target.cgroup().is_some() && target.pids().is_ok_and(|pids| !pids.is_empty());
-        if plan.needs_packets() && self.targets.iter().any(inhabited) {
-            // sk_alloc sets a socket's cgroup, and nothing changes it (net/core/sock.c, cgroup_sk_alloc).
-            plan.notes.push(
-                "the target has processes already: a socket that one of them made in another cgroup belongs to that \
-                 one, and its packets pass"
-                    .into(),
-            );
-        }
         plan.notes.extend(folders::notes(&rules, self.roots()));
         self.spare_session(&mut plan);
         self.check_packets(&plan, &self.targets)?;
