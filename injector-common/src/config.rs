@@ -68,6 +68,10 @@ pub struct Offsets {
     pub kn_parent: u32,
     /// `socket.sk`.
     pub socket_sk: u32,
+    /// `sock.__sk_common.skc_family`.
+    pub sock_family: u32,
+    /// `sock.sk_cgrp_data.cgroup`; 0 where sockets have none.
+    pub sock_cgroup: u32,
 }
 
 /// Offsets of what calls and operations are about: files, folders, mounts, sockets; and of signals. Kept apart
@@ -194,7 +198,7 @@ pub struct Config {
     pub objects: ObjectOffsets,
 }
 
-const _: () = assert!(size_of::<Offsets>() == 36 * 4);
+const _: () = assert!(size_of::<Offsets>() == 38 * 4);
 const _: () = assert!(
     size_of::<Config>() == 32 + size_of::<Session>() + size_of::<Offsets>() + size_of::<ObjectOffsets>()
 );

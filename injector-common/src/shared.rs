@@ -36,6 +36,8 @@ pub struct Shared {
     pub lost_events: AtomicU64,
     /// Cgroups below a target that did not fit the map.
     pub lost_cgroups: AtomicU64,
+    /// Open descriptors of those who live in a target cgroup whose sockets belong to another one, when it was looked.
+    pub elsewhere: AtomicU64,
     /// The process in whose memory delayed threads sleep, as the initial pid namespace numbers it.
     pub sleeper: AtomicU64,
     /// Where in its memory the places begin, see [`crate::nap`].

@@ -11,13 +11,17 @@ use aya_ebpf::{
 use injector_common::thread::TARGET;
 
 use crate::{
-    maps::{CGROUPS, THREADS, Task, config, current},
+    atomic,
+    maps::{CGROUPS, SHARED, THREADS, Task, config, current, offset},
     packet::{self, TC_NEXT},
     subject, task,
 };
 
 /// `SOCK_STREAM` (include/linux/net.h).
 const STREAM: u64 = 1;
+/// `AF_INET` and `AF_INET6` (include/linux/socket.h).
+const INET: u16 = 2;
+const INET6: u16 = 10;
 
 /// The marked sockets. What matters is that there is a value.
 #[unsafe(no_mangle)]
@@ -95,6 +99,45 @@ pub extern "C" fn sockets_open(ctx: *const u64) -> i64 {
         SOCKETS.mark(task::sock_of(socket.cast()));
     }
     0
+}
+
+/// Runs for every open file of every process, when user space asks for it: counts the sockets of those who live in a
+/// target cgroup that belong to a cgroup which is none. Their packets pass.
+// match-proto: bpf_iter_task_file(struct bpf_iter_meta *meta, struct task_struct *task, u32 fd, struct file *file)
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task_file")]
+pub extern "C" fn sockets_elsewhere(ctx: *const u64) -> i64 {
+    // SAFETY: the iterator's arguments.
+    let (task, file) = unsafe { (*ctx.add(1) as Task, *ctx.add(3) as *mut c_void) };
+    // Where sockets have no cgroup there is nothing to read.
+    if offset!(sock_cgroup) == 0 || task.is_null() || file.is_null() {
+        return 0;
+    }
+    if !is_target(task::cgroup_number(task)) || in_a_tree(task) {
+        return 0;
+    }
+    // SAFETY: a file that the verifier knows.
+    let socket = unsafe { bpf_sock_from_file(file.cast()) };
+    if socket.is_null() {
+        return 0;
+    }
+    let sock = task::sock_of(socket.cast());
+    let family: u16 = task::probe(sock, offset!(sock_family));
+    let cgroup: u64 = task::probe(sock, offset!(sock_cgroup));
+    let node: u64 = task::probe(cgroup as *const c_void, offset!(cgroup_kn));
+    let number: u64 = task::probe(node as *const c_void, offset!(kn_id));
+    // Nothing that cannot be read has a number.
+    if (family == INET || family == INET6) && number != 0 && !is_target(number) {
+        atomic::fetch_add(&SHARED.elsewhere, 1);
+    }
+    0
+}
+
+/// Is this the number of a target cgroup, or of one below?
+#[inline(always)]
+fn is_target(cgroup: u64) -> bool {
+    // SAFETY: nothing of the value is kept.
+    unsafe { CGROUPS.get(cgroup) }.is_some()
 }
 
 /// Is it a thread of a target by itself, whatever its cgroup?

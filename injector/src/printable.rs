@@ -35,11 +35,38 @@ impl fmt::Write for Escaping<'_, '_> {
     }
 }
 
-/// Several lines of ours with foreign text among them. Those behind the first are indented, so that a line end in a
+/// Longer words of a message are cut, in bytes.
+const LONGEST_WORD: usize = 400;
+/// The same of lines, for texts that have blanks.
+const LONGEST_LINE: usize = 4000;
+/// What is left of either at both ends.
+const AROUND: usize = 60;
+
+/// A message without the middle of what is too long in it. Whatever we say can hold a word of the user's, of any
+/// length: a rule, a path, an option. So this stands where messages are printed, not where they are made.
+pub fn abridged(message: &str) -> String {
+    let lines = message.split('\n').map(|line| {
+        let words: Vec<_> = line.split(' ').map(|word| without_middle(word, LONGEST_WORD, AROUND)).collect();
+        without_middle(&words.join(" "), LONGEST_LINE, LONGEST_LINE / 4)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// `text`, if it is longer than `longest`, without all but `around` bytes at both ends.
+pub fn without_middle(text: &str, longest: usize, around: usize) -> String {
+    if text.len() <= longest {
+        return text.to_owned();
+    }
+    let head = &text[..text.floor_char_boundary(around)];
+    let tail = &text[text.ceil_char_boundary(text.len() - around)..];
+    format!("{head}…{tail}")
+}
+
+/// Several lines of ours with foreign text among them, each [`abridged`]. Those behind the first are indented, so that a line end in a
 /// name cannot begin a message of ours.
 pub fn lines(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
-    for (number, line) in text.trim_end_matches('\n').split('\n').enumerate() {
+    for (number, line) in abridged(text.trim_end_matches('\n')).split('\n').enumerate() {
         if number > 0 {
             shown.push_str(if line.starts_with(' ') { "\n" } else { "\n " });
         }
@@ -91,6 +118,18 @@ mod tests {
         ] {
             assert_eq!(Printable(text).to_string(), shown);
         }
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_in_the_middle() {
+        let word = "ö".repeat(50_000);
+        let message = format!("the rule `{word}` names close, which is dangerous: {word}\n  {word}");
+        let shown = lines(&message);
+        assert!(shown.len() < 600, "{shown}");
+        assert!(shown.contains("ö` names close, which is dangerous: ö"), "{shown}");
+        assert_eq!(lines(&message.replace(&word, "x")), message.replace(&word, "x"));
+        let blanks = "to be ".repeat(20_000);
+        assert!(lines(&blanks).len() < LONGEST_LINE);
     }
 
     #[test]

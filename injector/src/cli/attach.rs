@@ -96,6 +96,7 @@ impl Attach {
         let nobody = |name| format!("the {name} has no process yet: the rules act on those that come");
         plan.notes.extend(empty.iter().map(nobody));
         if self.behaviour.dry_run {
+            Log::check(self.behaviour.log.as_deref())?;
             dry_run::print(&plan, &names, !self.pid.is_empty())?;
             return Ok(Code::OK);
         }

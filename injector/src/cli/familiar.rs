@@ -4,26 +4,23 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// What was typed (`-o`, `list`), and what to type.
 const WORDS: [(&str, &str); 14] = [
-    ("-e", "say `injector run -e … -- COMMAND`, or `injector attach TARGET -e …`"),
-    ("-p", "`run` starts a command; for one that runs already: `injector attach --pid PID`"),
-    ("--pid", "`run` starts a command; for one that runs already: `injector attach --pid PID`"),
-    ("-o", "a line for each injection goes to `--log FILE`"),
-    ("-P", "choose files in the rule: `-e inject=openat:error=EIO:path=/srv/**`"),
+    ("-e", "write `injector run -e … -- COMMAND`, or `injector attach --pid PID -e …` for what runs already"),
+    ("-p", "`run` starts a command: write `injector attach --pid PID` for a process that runs already"),
+    ("--pid", "`run` starts a command: write `injector attach --pid PID` for a process that runs already"),
+    ("-o", "write `--log FILE` for a line per injection"),
+    ("-P", "choose files in the rule, as in `-e inject=openat:error=EIO:path=/srv/**`"),
     ("--inject", "write `-e inject=SET:error=ERRNO`"),
     ("--fault", "write `-e fault=SET:error=ERRNO`"),
-    ("--duration", "the time is `--for TIME`, such as `--for 30s`"),
-    ("--timeout", "the time is `--for TIME`, such as `--for 30s`"),
-    (
-        "--unit",
-        "a unit is its cgroup: `systemctl show -p ControlGroup NAME` tells it, `--cgroup PATH` takes it",
-    ),
+    ("--duration", "write `--for TIME`, such as `--for 30s`"),
+    ("--timeout", "write `--for TIME`, such as `--for 30s`"),
+    ("--unit", "name the cgroup of the unit: `--cgroup \"$(systemctl show -p ControlGroup --value UNIT)\"`"),
     (
         "--container",
-        "a container is the cgroup of its first process, as /proc/PID/cgroup names it: `--cgroup PATH`",
+        "name the cgroup of the container: `--cgroup PATH`, as /proc/PID/cgroup has it for a process in it",
     ),
-    ("list", "`injector ps` lists who injects what"),
-    ("ls", "`injector ps` lists who injects what"),
-    ("start", "`injector run -- COMMAND` starts a command, `injector attach` takes what runs already"),
+    ("list", "write `injector ps` for a list of live plans"),
+    ("ls", "write `injector ps` for a list of live plans"),
+    ("start", "write `injector run -- COMMAND` to start a command, `injector attach` for what runs already"),
 ];
 
 /// What to do about a command line that was not understood, where its words are somebody else's.
@@ -36,7 +33,7 @@ pub(super) fn hint(error: &clap::Error) -> Option<String> {
         ErrorKind::UnknownArgument => {
             let word = said(ContextKind::InvalidArg)?;
             if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Some(format!("a process is a target by `--pid {word}`"));
+                return Some(format!("name a process by `--pid {word}`"));
             }
             let name = word.split('=').next().unwrap_or(word);
             known(name)
@@ -46,9 +43,9 @@ pub(super) fn hint(error: &clap::Error) -> Option<String> {
             let value = said(ContextKind::InvalidValue)?;
             let numbers: Vec<_> = value.split([' ', ',']).filter(|part| !part.is_empty()).collect();
             Some(if numbers.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit())) {
-                format!("give it once for each: `--pid {}`", numbers.join(" --pid "))
+                format!("write `--pid {}`", numbers.join(" --pid "))
             } else {
-                format!("it takes a number; `pidof {value}` or `pgrep {value}` tells it")
+                format!("give the number of the process, as `pidof {value}` or `pgrep {value}` prints it")
             })
         }
         _ => None,

@@ -22,7 +22,7 @@ use crate::{
 /// A line for the person, with our name in front: written whole, so that it stays whole beside the
 /// command's own output. A terminal that has hung up is no reason to fail.
 pub(super) fn note(text: impl std::fmt::Display) {
-    message(&Printable(text).to_string());
+    message(&printable::abridged(&Printable(text).to_string()));
 }
 
 /// What may take several lines already, and can be seen.

@@ -47,6 +47,7 @@ impl Run {
         let options = self.behaviour.options(None, false)?;
         let procfs = Procfs::default();
         if self.behaviour.dry_run {
+            Log::check(self.behaviour.log.as_deref())?;
             let plan = injector(rules)?.plan(options)?;
             let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
             dry_run::print(&plan, &[format!("command {}", words.join(" "))], false)?;

@@ -22,7 +22,7 @@ impl Injector {
     ///
     /// # Errors
     /// Whatever failed; nothing is left attached then.
-    pub fn apply(self, plan: Plan, start: Start) -> Result<Guard, EngineError> {
+    pub fn apply(self, mut plan: Plan, start: Start) -> Result<Guard, EngineError> {
         let subjects = Subjects {
             cgroups: self.targets.iter().any(|target| target.cgroup().is_some()),
             processes: has_tree(&self.targets),
@@ -63,6 +63,9 @@ impl Injector {
         // Last, so that a socket that was made before all this has been opened by now.
         if plan.needs_packets() {
             installation.mark_sockets(&self.btf)?;
+            if subjects.cgroups && !subjects.command {
+                plan.notes.extend(elsewhere(installation.sockets_elsewhere(&self.btf)));
+            }
         }
         Guard::start(plan, self.targets, &self.procfs, installation, coverage, start)
     }
@@ -117,6 +120,25 @@ impl Injector {
         needs: Line,
     ) -> Result<Lines, EngineError> {
         Ok(Lines::new(plan, needs, self.device_mechanism()?, installation.line_programs()?)?)
+    }
+}
+
+/// What to say of sockets that those in target cgroups brought along: sk_alloc sets a socket's cgroup, and nothing
+/// changes it (net/core/sock.c, `cgroup_sk_alloc`).
+fn elsewhere(found: Result<u64, InstallError>) -> Option<String> {
+    match found {
+        Ok(0) => None,
+        Ok(count) => {
+            let descriptors = if count == 1 { "descriptor" } else { "descriptors" };
+            Some(format!(
+                "the target's processes have sockets that were made in other cgroups ({count} {descriptors}): they \
+                 belong to those, and their packets pass"
+            ))
+        }
+        Err(error) => Some(format!(
+            "a socket that one of the target's processes made in another cgroup belongs to that one, and its packets \
+             pass; whether there are any could not be seen: {error}"
+        )),
     }
 }
 

@@ -6,6 +6,7 @@ mod devices;
 mod error;
 mod events;
 mod feasibility;
+mod folders;
 mod guard;
 mod lineage;
 mod listed;
@@ -27,6 +28,8 @@ pub use self::{
     report::{DelayReport, DelayStep, PacketsReport, Report, RuleReport},
     sweep::{Swept, sweep},
 };
+use std::path::PathBuf;
+
 use crate::{
     kernel::{btf::KernelBtf, probe, registry, setting, unsupported::Mechanism},
     plan::{self, Options, Plan, PlanError},
@@ -96,21 +99,23 @@ impl Injector {
         let hosts = resolver::look_up(&rules);
         resolver::resolve(&mut rules, &hosts, None)?;
         let mut plan = Plan::new(&rules, &files, options, fresh_id()?, &backends)?;
-        let inhabited =
-            |target: &Target| target.cgroup().is_some() && target.pids().is_ok_and(|pids| !pids.is_empty());
-        if plan.needs_packets() && self.targets.iter().any(inhabited) {
-            // sk_alloc sets a socket's cgroup, and nothing changes it (net/core/sock.c, cgroup_sk_alloc).
-            plan.notes.push(
-                "the target has processes already: a socket that one of them made in another cgroup belongs to that \
-                 one, and its packets pass"
-                    .into(),
-            );
-        }
+        plan.notes.extend(folders::notes(&rules, self.roots()));
         self.spare_session(&mut plan);
         self.check_packets(&plan, &self.targets)?;
         self.check_line(&mut plan)?;
         self.check_inbound(&plan, &self.targets)?;
         Ok(plan)
+    }
+}
+
+impl Injector {
+    /// The root directories of the targets: paths begin there.
+    fn roots(&self) -> Vec<PathBuf> {
+        let first = |target: &Target| target.pids().ok()?.first().copied();
+        let root = |pid| self.procfs.path(format!("{pid}/root"));
+        let roots: Vec<_> = self.targets.iter().filter_map(first).map(root).collect();
+        // That of a command is ours.
+        if roots.is_empty() { vec!["/".into()] } else { roots }
     }
 }
 

@@ -84,7 +84,14 @@ fn fill(
         kn_id: btf.offset("kernfs_node", "id")?,
         kn_parent: btf.offset_of_any("kernfs_node", &["parent", "__parent"])?,
         socket_sk: btf.offset("socket", "sk")?,
+        sock_family: btf.offset("sock", "__sk_common")? + btf.offset("sock_common", "skc_family")?,
+        sock_cgroup: sock_cgroup(btf).unwrap_or(0),
     })
+}
+
+/// Without CONFIG_SOCK_CGROUP_DATA there is none.
+fn sock_cgroup(btf: &KernelBtf) -> Result<u32, BtfError> {
+    Ok(btf.offset("sock", "sk_cgrp_data")? + btf.offset("sock_cgroup_data", "cgroup")?)
 }
 
 /// Reads where files, folders, mounts and sockets keep what calls and operations are about, and signals what

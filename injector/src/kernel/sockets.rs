@@ -47,8 +47,18 @@ impl Sockets {
 
 /// Marks the sockets that marked processes have open.
 pub(super) fn mark(ready: &Ready, btf: &KernelBtf) -> Result<(), InstallError> {
+    walk(ready, btf, "sockets_open")
+}
+
+/// Counts the sockets that those in target cgroups have open, and that belong to other cgroups.
+pub(super) fn count_elsewhere(ready: &Ready, btf: &KernelBtf) -> Result<(), InstallError> {
+    walk(ready, btf, "sockets_elsewhere")
+}
+
+/// Runs a program on what all processes have open.
+fn walk(ready: &Ready, btf: &KernelBtf, name: &'static str) -> Result<(), InstallError> {
     let kind = Kind::Iterator(function(btf, OPEN_FILES)?);
-    let program = ready.load("sockets_open", "sockets_open", kind)?;
+    let program = ready.load(name, name, kind)?;
     sys::walk(program.as_fd()).map_err(failed("walk", OPEN_FILES))
 }
 

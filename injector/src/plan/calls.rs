@@ -216,6 +216,7 @@ fn collect(
             by_vdso.join(", ")
         ));
     }
+    notes.extend(only_narrow(rule).map(|note| format!("`{text}`: {note}")));
     let mut note = |names: BTreeSet<&str>, why: &str| {
         if !names.is_empty() {
             let names: Vec<_> = names.into_iter().collect();
@@ -226,6 +227,19 @@ fn collect(
     note(without_argument, "without such an argument");
     note(without_object, "that are about no such file or socket");
     Ok(())
+}
+
+/// What to say of calls that the rule names, by themselves and without an ABI, and that 64-bit programs do not have.
+fn only_narrow(rule: &SyscallRule) -> impl Iterator<Item = String> {
+    let names: BTreeSet<_> =
+        rule.named.iter().filter_map(|call| syscalls::get(*call)).map(|entry| entry.name).collect();
+    let written = |name: &str| rule.set.split(',').any(|value| value.trim_start_matches('?') == name);
+    names.into_iter().filter(move |name| written(name) && syscalls::is_narrow(name, Machine::HOST)).map(
+        |name| match syscalls::wide(name, Machine::HOST) {
+            Some(wide) => format!("only 32-bit programs have the call {name}; 64-bit programs make {wide}"),
+            None => format!("only 32-bit programs have the call {name}"),
+        },
+    )
 }
 
 /// The name of the call at an entry of the call table.

@@ -81,7 +81,7 @@ impl Placed {
 }
 
 /// What a rule asks of files and sockets; `None` for rules on packets.
-pub(super) fn chosen(kind: &RuleKind) -> Option<&Chosen> {
+pub(crate) fn chosen(kind: &RuleKind) -> Option<&Chosen> {
     match kind {
         RuleKind::Syscall(rule) => Some(&rule.filter.objects),
         RuleKind::Operation(rule) => Some(&rule.objects),

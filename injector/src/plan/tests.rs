@@ -215,6 +215,18 @@ fn a_number_is_enough_under_one_abi() {
 }
 
 #[test]
+#[cfg(target_arch = "x86_64")]
+fn a_call_of_32_bit_programs_is_noted_where_it_is_named() {
+    let notes = |rule: &str| plan(&[rule]).unwrap().notes.join("\n");
+    let told = "only 32-bit programs have the call umount; 64-bit programs make umount2";
+    assert!(notes("umount:error=EIO").contains(told));
+    assert!(notes("umount2,?umount:error=EIO").contains(told));
+    for quiet in ["umount2:error=EIO", "umount@32:error=EIO", "%file:error=EIO", "/^umount:error=EIO"] {
+        assert!(!notes(quiet).contains("32-bit"), "{quiet}");
+    }
+}
+
+#[test]
 fn a_call_that_a_class_brought_is_left_out_and_noted() {
     let plan = plan_with(&["%desc:error=EIO"], false, &["fsync"]).unwrap();
     assert!(plan.notes.iter().any(|note| note.contains("cannot make fail") && note.contains("fsync")));

@@ -126,7 +126,10 @@ impl<'a> Actions<'a> {
             return self.test(word);
         }
         let Some((name, value)) = word.split_once("=") else {
-            return Err(word.problem(lone(word.text)));
+            return Err(word.problem(match self.chosen.port_of_peer(word) {
+                near @ Some(_) => Problem::UnknownWord { word: word.text.into(), near },
+                None => lone(word.text),
+            }));
         };
         if verb == Verb::Fault && NOT_A_FAULT.contains(&name.text) {
             return Err(name.problem(Problem::NotAFault(format!("{}=", name.text))));
@@ -145,18 +148,15 @@ impl<'a> Actions<'a> {
             "at" | "on" => self.set_moment(word, name, value),
             "comm" => once(&mut self.comm, Comm::parse(value)?, word),
             "path" | "peer" | "port" => self.chosen.read(word, name, value),
-            // As in strace, of several the last one counts.
-            "when" => {
-                self.when = Some(trigger::when(value)?);
-                Ok(())
-            }
+            // strace takes several, and the last one counts; a script that says two things means neither.
+            "when" => once(&mut self.when, trigger::when(value)?, word),
             "prob" => once(&mut self.probability, Probability::parse(value)?, word),
             "times" => once(&mut self.times, trigger::times(value)?, word),
             _ => once(&mut self.scope, trigger::scope(value)?, word),
         }
     }
 
-    /// A word that is none of ours: an argument's name, one for later, or a slip.
+    /// A word that is none of ours: an argument's name, somebody else's, or a slip.
     fn unknown(&mut self, word: Word<'a>, name: Word<'a>) -> Result<(), Located> {
         match name.text {
             "syscall" => return Err(name.problem(Problem::OtherCall)),
@@ -165,14 +165,12 @@ impl<'a> Actions<'a> {
             }
             _ => {}
         }
-        if let Some((_, instead)) = LATER.iter().find(|(later, _)| *later == name.text) {
-            return Err(name.problem(Problem::NotYet { word: format!("{}=", name.text), instead }));
-        }
         if is_parameter(name.text) {
             return self.test(word);
         }
-        let near = || nearest(name.text, words().map(|(known, _)| known)).map(|near| format!("{near}="));
-        let near = familiar::word(name.text).or_else(near);
+        let near =
+            || nearest(name.text, words().map(|(known, _)| known)).map(|near| format!("{near}=").into());
+        let near = familiar::call_word(name.text).or_else(near);
         Err(name.problem(Problem::UnknownWord { word: name.text.into(), near }))
     }
 
@@ -258,13 +256,10 @@ fn lone(word: &str) -> Problem {
         None if word == "syscall" => Problem::OtherCall,
         None => Problem::UnknownWord {
             word: word.into(),
-            near: nearest(word, WORDS.iter().map(|(known, _)| *known)).map(|near| format!("{near}=")),
+            near: nearest(word, WORDS.iter().map(|(known, _)| *known)).map(|near| format!("{near}=").into()),
         },
     }
 }
-
-/// Words of the design that this version does not do yet.
-const LATER: [(&str, &str); 1] = [("delay", "strace's words are delay_enter= and delay_exit=")];
 
 /// strace's numbers here are C's: decimal, `0x` hexadecimal, a leading 0 for octal, 64 bits, a sign.
 fn return_value(word: Word<'_>) -> Result<i64, Located> {

@@ -12,6 +12,7 @@ use super::{
     error::{Located, Problem},
     net::MATCH_WORDS,
     netem::is_fault,
+    problem::AddressPlace,
     word::Word,
 };
 
@@ -129,16 +130,28 @@ fn might_be_a_name(text: &str) -> bool {
         && !number
 }
 
+/// `10.0.0.7:80`, `[::1]:80` or `db.example:80`, taken apart.
+fn with_port(word: Word<'_>) -> Option<(String, u16)> {
+    if let Ok(address) = word.text.parse::<SocketAddr>() {
+        return Some((address.ip().to_string(), address.port()));
+    }
+    let (host, port) = word.rsplit_once(":")?;
+    let known = MATCH_WORDS.contains(&host.text) || is_fault(host.text);
+    (might_be_a_name(host.text) && !known).then_some((host.text.to_owned(), port.decimal()?))
+}
+
 /// An address or a network, IPv4 or IPv6.
 pub(super) fn network(word: Word<'_>) -> Result<IpNet, Located> {
     if let Ok(address) = word.text.parse::<IpAddr>() {
         return Ok(address.into());
     }
-    let net = word.text.parse::<IpNet>().map_err(|_| match word.text.parse::<SocketAddr>() {
-        Ok(address) => {
-            word.problem(Problem::AddressWithPort { address: address.ip().to_string(), port: address.port() })
-        }
-        Err(_) => word.problem(Problem::Address(word.text.into())),
+    let net = word.text.parse::<IpNet>().map_err(|_| {
+        word.problem(match with_port(word) {
+            Some((address, port)) => {
+                Problem::AddressWithPort { word: word.text.into(), address, port, place: AddressPlace::Other }
+            }
+            None => Problem::Address(word.text.into()),
+        })
     })?;
     if net.addr() != net.network() {
         let (whole, single) = (net.trunc().to_string(), net.addr().to_string());

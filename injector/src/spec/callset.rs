@@ -11,7 +11,7 @@ use regex::RegexBuilder;
 use super::{
     error::{Located, Problem},
     familiar,
-    nearest::nearest,
+    nearest::{Near, nearest},
     word::Word,
 };
 use crate::syscalls::{self, Abi, Call, Entry, Machine};
@@ -41,12 +41,10 @@ pub(super) fn parse(set: Word<'_>, machine: Machine) -> Result<CallSet, Located>
     match values.text {
         "none" => {}
         "all" => chosen.calls = implemented(machine),
+        "" => return Err(set.problem(Problem::NoSet)),
+        // strace overlooks an empty value; here it may be a name that a script failed to put there.
         _ => {
-            let mut pieces = values.pieces(',').peekable();
-            if pieces.peek().is_none() {
-                return Err(set.problem(Problem::NoSet));
-            }
-            for value in pieces {
+            for value in values.whole_pieces("fsync,fdatasync")? {
                 add(value, machine, &mut chosen)?;
             }
         }
@@ -181,7 +179,7 @@ fn nothing(what: Word<'_>, with_abi: Word<'_>, machine: Machine, found: &Found) 
         }
         text => {
             let names = || syscalls::all(machine).map(|entry| entry.name);
-            let near = familiar::call(text).or_else(|| nearest(text, names()));
+            let near = familiar::call(text).or_else(|| nearest(text, names()).map(Near::from));
             what.problem(Problem::UnknownCall { word: text.into(), near })
         }
     }

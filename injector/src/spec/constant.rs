@@ -4,7 +4,7 @@ use nix::libc;
 
 use super::{
     error::{Located, Problem},
-    nearest::nearest,
+    nearest::{Near, nearest},
     word::Word,
 };
 
@@ -66,10 +66,6 @@ fn one(word: Word<'_>, piece: &str) -> Result<u64, Located> {
         Some(digits) => (true, digits),
         None => (false, piece),
     };
-    if piece.contains("&&") {
-        let near = Some("`:` between tests, as in `fd>2:count<9`".into());
-        return Err(word.problem(Problem::UnknownConstant { word: piece.into(), near }));
-    }
     if digits.starts_with(|c: char| c.is_ascii_digit()) {
         return c_number(digits)
             .and_then(|number| {
@@ -85,9 +81,8 @@ fn one(word: Word<'_>, piece: &str) -> Result<u64, Located> {
         return Ok(value.cast_unsigned());
     }
     let near = match piece {
-        path if path.starts_with('/') => Some(format!("path={path}")),
-        again if again.starts_with('=') => Some("a single `=`".into()),
-        _ => nearest(piece, CONSTANTS.iter().map(|(name, _)| *name)),
+        path if path.starts_with('/') => Some(format!("path={path}").into()),
+        _ => nearest(piece, CONSTANTS.iter().map(|(name, _)| *name)).map(Near::from),
     };
     Err(word.problem(Problem::UnknownConstant { word: piece.into(), near }))
 }

@@ -2,7 +2,9 @@
 
 use std::{fmt, ops::Range};
 
+use super::problem::AddressPlace;
 pub use super::problem::Problem;
+use crate::printable::without_middle;
 
 /// A text that is no valid rule. Its message names the text and the cause; [`SpecError::hint`] says what
 /// to do, [`SpecError::caret`] shows the place.
@@ -92,14 +94,9 @@ fn excerpt(text: &str, span: &Range<usize>) -> (String, Range<usize>) {
     (shown, start..end)
 }
 
-/// A message without the middle of what is too long in it.
+/// A message without the middle, if it is too long.
 fn abridged(message: &str) -> String {
-    if message.len() <= LONGEST + 2 * AROUND {
-        return message.to_owned();
-    }
-    let head = &message[..message.floor_char_boundary(AROUND)];
-    let tail = &message[message.ceil_char_boundary(message.len() - AROUND)..];
-    format!("{head}…{tail}")
+    without_middle(message, LONGEST + 2 * AROUND, AROUND)
 }
 
 /// A problem and its place in the text.
@@ -107,6 +104,16 @@ fn abridged(message: &str) -> String {
 pub(super) struct Located {
     pub(super) problem: Problem,
     pub(super) span: Range<usize>,
+}
+
+impl Located {
+    /// The same about an address at `place`.
+    pub(super) fn at(mut self, here: AddressPlace) -> Self {
+        if let Problem::AddressWithPort { place, .. } = &mut self.problem {
+            *place = here;
+        }
+        self
+    }
 }
 
 #[cfg(test)]

@@ -1,94 +1,123 @@
 //! Words that people bring along from other tools and from manual pages, and what they are called here. They are too
 //! far from ours for [`super::nearest`], or nearer to a wrong one.
 
-/// Names of the C library, and the calls that they end in.
-const CALLS: [(&str, &str); 9] = [
-    ("pread", "pread64"),
-    ("pwrite", "pwrite64"),
-    ("recv", "recvfrom or recvmsg"),
-    ("select", "pselect6 or poll"),
-    ("send", "sendto or sendmsg"),
-    ("fstatat", "newfstatat"),
-    ("umount", "umount2"),
-    ("malloc", "brk or mmap"),
-    ("waitpid", "wait4"),
+use std::borrow::Cow;
+
+use super::nearest::Near;
+
+type Table = [(&'static str, Near)];
+
+const fn word(ours: &'static str) -> Near {
+    Near::Word(Cow::Borrowed(ours))
+}
+
+const fn hint(ours: &'static str) -> Near {
+    Near::Otherwise(Cow::Borrowed(ours))
+}
+
+/// Functions of the C library, and the calls that they end in.
+const CALLS: &Table = &[
+    ("pread", word("pread64")),
+    ("pwrite", word("pwrite64")),
+    ("recv", hint("`recv` is a function of the C library: name the calls, `recvfrom,recvmsg`")),
+    ("select", word("pselect6")),
+    ("send", hint("`send` is a function of the C library: name the calls, `sendto,sendmsg`")),
+    ("fstatat", word("newfstatat")),
+    ("umount", word("umount2")),
+    (
+        "malloc",
+        hint("`malloc` is a function of the C library, which gets its memory by the calls `brk,mmap`"),
+    ),
+    ("waitpid", word("wait4")),
 ];
 
 /// Words of a rule on system calls.
-const WORDS: [(&str, &str); 7] = [
-    ("errno", "error="),
-    ("file", "path="),
-    ("latency", "delay_enter="),
-    ("percent", "prob="),
-    ("probability", "prob="),
-    ("rate", "prob="),
-    ("return", "retval="),
+const WORDS: &Table = &[
+    (
+        "delay",
+        hint("write `delay_enter=10ms` for a delay before the call, `delay_exit=10ms` for one after it"),
+    ),
+    ("errno", word("error=")),
+    ("file", word("path=")),
+    ("latency", word("delay_enter=")),
+    ("percent", word("prob=")),
+    ("probability", word("prob=")),
+    ("rate", word("prob=")),
+    ("return", word("retval=")),
 ];
 
 /// Words of a rule on operations.
-const OPERATION_WORDS: [(&str, &str); 6] = [
-    ("errno", "error="),
-    ("file", "path="),
-    ("filename", "path="),
-    ("latency", "delay="),
-    ("probability", "prob="),
-    ("rate", "prob="),
+const OPERATION_WORDS: &Table = &[
+    ("errno", word("error=")),
+    ("file", word("path=")),
+    ("filename", word("path=")),
+    ("latency", word("delay=")),
+    ("probability", word("prob=")),
+    ("rate", word("prob=")),
 ];
 
+const TOGETHER: Near = hint("leave it out: a packet has to meet all words of a rule anyway");
+const EITHER: Near =
+    hint("write a second `--net` rule; within a list, as in `port 80,443`, one match is enough");
+
 /// What describes packets, as tcpdump and nft have it.
-const PACKETS: [(&str, &str); 10] = [
-    ("!", "not"),
-    ("and", "a blank, since all words have to agree"),
-    ("&&", "a blank, since all words have to agree"),
-    ("daddr", "to"),
-    ("dst", "to or dport"),
-    ("host", "to or from"),
-    ("in", "ingress"),
-    ("out", "egress"),
-    ("saddr", "from"),
-    ("src", "from or sport"),
+const PACKETS: &Table = &[
+    ("!", word("not")),
+    ("and", TOGETHER),
+    ("&&", TOGETHER),
+    ("or", EITHER),
+    ("||", EITHER),
+    ("daddr", word("to")),
+    ("dst", hint("write `to ADDRESS` or `dport PORT`")),
+    ("host", hint("write `to ADDRESS` or `from ADDRESS`")),
+    ("in", word("ingress")),
+    ("inbound", word("ingress")),
+    ("net", hint("write `to NETWORK` or `from NETWORK`")),
+    ("out", word("egress")),
+    ("outbound", word("egress")),
+    ("saddr", word("from")),
+    ("src", hint("write `from ADDRESS` or `sport PORT`")),
 ];
 
 /// What happens to packets.
-const IMPAIRMENTS: [(&str, &str); 8] = [
-    ("bandwidth", "rate"),
-    ("bw", "rate"),
-    ("drop", "loss"),
-    ("jitter", "delay TIME JITTER"),
-    ("latency", "delay"),
-    ("refuse", "reject"),
-    ("reset", "reject rst"),
-    ("rst", "reject rst"),
+const IMPAIRMENTS: &Table = &[
+    ("bandwidth", word("rate")),
+    ("bw", word("rate")),
+    ("drop", word("loss")),
+    ("jitter", hint("write it as the second time of a delay, as in `delay 100ms 20ms`")),
+    ("latency", word("delay")),
+    ("refuse", word("reject")),
+    ("reset", word("reject rst")),
+    ("rst", word("reject rst")),
 ];
 
-fn of(table: &[(&str, &'static str)], word: &str) -> Option<String> {
-    let (_, ours) = table.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(word))?;
-    Some((*ours).to_owned())
+fn of(table: &Table, word: &str) -> Option<Near> {
+    table.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(word)).map(|(_, ours)| ours.clone())
 }
 
 /// The call that a function of the C library makes.
-pub(super) fn call(word: &str) -> Option<String> {
-    of(&CALLS, word)
+pub(super) fn call(word: &str) -> Option<Near> {
+    of(CALLS, word)
 }
 
 /// A word of a rule on system calls.
-pub(super) fn word(word: &str) -> Option<String> {
-    of(&WORDS, word)
+pub(super) fn call_word(word: &str) -> Option<Near> {
+    of(WORDS, word)
 }
 
 /// A word of a rule on operations.
-pub(super) fn operation_word(word: &str) -> Option<String> {
-    of(&OPERATION_WORDS, word)
+pub(super) fn operation_word(word: &str) -> Option<Near> {
+    of(OPERATION_WORDS, word)
 }
 
 /// A word that describes packets.
-pub(super) fn packets(word: &str) -> Option<String> {
-    of(&PACKETS, word)
+pub(super) fn packets(word: &str) -> Option<Near> {
+    of(PACKETS, word)
 }
 
 /// A word for what happens to packets.
-pub(super) fn impairment(word: &str) -> Option<String> {
-    of(&IMPAIRMENTS, word)
+pub(super) fn impairment(word: &str) -> Option<Near> {
+    of(IMPAIRMENTS, word)
 }
 
 #[cfg(test)]
@@ -99,9 +128,9 @@ mod tests {
     #[test]
     fn no_name_is_a_call_on_every_machine() {
         let known = |machine, name| syscalls::all(machine).any(|entry| entry.name == name);
-        for (name, ours) in CALLS {
+        for &(name, ref ours) in CALLS {
             let all = [Machine::X86_64, Machine::Arm64].into_iter().all(|machine| known(machine, name));
-            assert!(!all, "{name} is never asked back as {ours}");
+            assert!(!all, "{name} is never asked back as {ours:?}");
         }
     }
 }

@@ -107,6 +107,13 @@ impl Test {
             return Err(rest.problem(Problem::NoRelation(word.text.into())));
         };
         let (_, operand) = rest.split_at(sign.len());
+        if *relation == Relation::Equal && operand.text.starts_with('=') {
+            let instead = format!("{}={}", name.text, operand.text.trim_start_matches('='));
+            return Err(rest.problem(Problem::DoubledEquals { instead }));
+        }
+        if word.text.contains("&&") || word.text.contains("||") {
+            return Err(word.problem(Problem::TwoTests(word.text.into())));
+        }
         let (mut relation, text) = (*relation, operand.text.to_owned());
         let (mut mask, mut value) = (u64::MAX, 0);
         if relation == Relation::AnyBit {

@@ -1,5 +1,32 @@
 //! The near miss: which known word did the user most likely mean?
 
+use std::borrow::Cow;
+
+/// What an unknown word may stand for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Near {
+    /// This word of ours.
+    Word(Cow<'static, str>),
+    /// What no single word of ours says; the whole hint.
+    Otherwise(Cow<'static, str>),
+}
+
+impl Near {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Word(word) => format!("did you mean `{word}`?"),
+            Self::Otherwise(hint) => hint.clone().into_owned(),
+        }
+    }
+}
+
+impl From<String> for Near {
+    fn from(word: String) -> Self {
+        Self::Word(word.into())
+    }
+}
+
 /// The known word closest to `word`, if it is close enough to be worth a question.
 ///
 /// Close enough is one edit (a letter more, less, other, or two swapped) for every three letters, so

@@ -15,10 +15,11 @@ use super::{
     familiar,
     header::{Flags, Lengths},
     model::{Rule, RuleKind},
-    nearest::nearest,
+    nearest::{Near, nearest},
     netem::{self, is_fault},
     packet::{Chosen, Direction, NetFault, NetRule, PortList, Ports, Protocol},
     ports,
+    problem::AddressPlace,
     word::Word,
 };
 
@@ -50,7 +51,11 @@ fn halves(text: Word<'_>) -> (Word<'_>, Option<Word<'_>>) {
     if let Some((packets, netem)) = text.rsplit_once(":") {
         let at = packets.span().end;
         let around = text.words().find(|word| word.span().contains(&at));
-        if around.is_none_or(|word| address::list(word).is_err()) {
+        let part_of_it = |word| match address::list(word) {
+            Ok(_) => true,
+            Err(located) => matches!(located.problem, Problem::AddressWithPort { .. }),
+        };
+        if !around.is_some_and(part_of_it) {
             return (packets, Some(netem));
         }
     }
@@ -107,8 +112,8 @@ impl<'a> Match<'a> {
             "tcp" => self.take_protocol(said, Protocol::Tcp, TCP),
             "udp" => self.take_protocol(said, Protocol::Udp, UDP),
             "icmp" => self.take_protocol(said, Protocol::Icmp, ICMP),
-            "from" => self.from.take(said, address::list(value("from 10.0.0.0/8")?)?),
-            "to" => self.to.take(said, address::list(value("to 10.0.0.7")?)?),
+            "from" => self.from.take(said, addresses(value("from 10.0.0.0/8")?, AddressPlace::From)?),
+            "to" => self.to.take(said, addresses(value("to 10.0.0.7")?, AddressPlace::To)?),
             "port" => self.either.take(said, ports::parse(value(ports)?).map(PortList)?),
             "sport" => self.source.take(said, ports::parse(value(ports)?).map(PortList)?),
             "dport" => self.destination.take(said, ports::parse(value(ports)?).map(PortList)?),
@@ -118,9 +123,13 @@ impl<'a> Match<'a> {
             fault if is_fault(fault) => Err(said.name.problem(Problem::NoColon(fault.into()))),
             other => {
                 let near = match network(said.name) {
-                    Ok(_) => Some(format!("to {other}")),
-                    Err(_) if other.starts_with('/') => Some("flags syn/syn,ack, without blanks".into()),
-                    Err(_) => familiar::packets(other).or_else(|| nearest(other, MATCH_WORDS)),
+                    Ok(_) => Some(format!("to {other}").into()),
+                    Err(_) if other.starts_with('/') => Some(Near::Otherwise(
+                        "write the flags without blanks, as in `flags syn/syn,ack`".into(),
+                    )),
+                    Err(_) => {
+                        familiar::packets(other).or_else(|| nearest(other, MATCH_WORDS).map(Near::from))
+                    }
                 };
                 Err(said.name.problem(Problem::UnknownMatch { word: other.into(), near }))
             }
@@ -211,6 +220,11 @@ impl<'a> Match<'a> {
             other => other,
         })
     }
+}
+
+/// The addresses behind `to` or `from`.
+fn addresses(list: Word<'_>, place: AddressPlace) -> Result<Addresses, Located> {
+    address::list(list).map_err(|located| located.at(place))
 }
 
 /// A word of a MATCH, with the `not` in front of it if there is one.

@@ -10,8 +10,10 @@ use super::{
     actions::once,
     address::{network, shown},
     error::{Located, Problem},
+    nearest::Near,
     operation::OperationProblem,
     ports,
+    problem::AddressPlace,
     word::Word,
 };
 use crate::syscalls::Entry;
@@ -165,6 +167,13 @@ impl<'a> Chosen<'a> {
         }
     }
 
+    /// What a number by itself behind `peer=` may be: in `peer=10.0.0.7:80` the `:` begins the next word.
+    pub(super) fn port_of_peer(&self, word: Word<'_>) -> Option<Near> {
+        let behind = self.names.last().is_some_and(|name| name.text == "peer");
+        let port = word.decimal::<u16>().filter(|_| behind)?;
+        Some(format!("port={port}").into())
+    }
+
     /// All of them together.
     pub(super) fn finish(self) -> Result<Objects, Located> {
         let patterns: Vec<_> = self.paths.iter().map(|word| word.text.as_bytes()).collect();
@@ -189,25 +198,28 @@ fn matches_nothing(pattern: &str) -> Option<OperationProblem> {
         && !inner.is_empty()
     {
         let inner = &pattern[1..pattern.len() - 1];
-        return no_path("the quotes are part of it", format!("leave them out: `path={inner}`"));
+        return no_path("the quotes would be part of it", format!("leave them out: `path={inner}`"));
     }
     // A list of ports has commas, so people try them here.
     if pattern.contains(",/") || pattern.contains(",**/") {
         let split = pattern.replacen(',', ":path=", 1);
         return no_path(
-            "a `,` is part of it",
+            "the `,` would be part of it",
             format!("give it twice: `path={split}`; `\\,` is the character itself"),
         );
     }
     if pattern.len() > 1 && pattern.ends_with('/') {
         let folder = pattern.trim_end_matches('/');
-        return no_path("none ends in `/`", format!("write `{folder}/**` for all that is in the folder"));
+        return no_path("no path ends in `/`", format!("write `{folder}/**` for all that is in the folder"));
     }
     let mut components = pattern.split('/').skip(usize::from(pattern.starts_with('/')));
     let whole: Vec<_> = components.clone().filter(|part| !matches!(*part, "" | "." | "..")).collect();
     components.find(|part| matches!(*part, "" | "." | "..") && pattern != "/").and_then(|_| {
         let root = if pattern.starts_with('/') { "/" } else { "" };
-        no_path("none has an empty component, a `.` or a `..`", format!("write `{root}{}`", whole.join("/")))
+        no_path(
+            "no path has an empty component, a `.` or a `..`",
+            format!("write `{root}{}`", whole.join("/")),
+        )
     })
 }
 
@@ -217,5 +229,5 @@ fn peer(value: Word<'_>) -> Result<IpNet, Located> {
         return network(value);
     }
     let plain = value.text.replacen(['[', ']'], "", 2);
-    network(Word::whole(&plain)).map_err(|located| value.problem(located.problem))
+    network(Word::whole(&plain)).map_err(|located| value.problem(located.at(AddressPlace::Peer).problem))
 }

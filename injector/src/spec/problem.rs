@@ -4,7 +4,7 @@
 use injector_common::name::FRONTS;
 use thiserror::Error;
 
-use super::operation::OperationProblem;
+use super::{nearest::Near, operation::OperationProblem};
 
 /// Why a text is no valid rule.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -23,7 +23,7 @@ pub enum Problem {
     #[error("no system call is named")]
     NoSet,
     #[error("`{word}` is not a system call")]
-    UnknownCall { word: String, near: Option<String> },
+    UnknownCall { word: String, near: Option<Near> },
     #[error("`{word}` is not a class of system calls")]
     UnknownClass { word: String, near: Option<String> },
     #[error("`{word}` is not an ABI of this machine")]
@@ -38,18 +38,16 @@ pub enum Problem {
     Pattern { pattern: String, cause: String },
     #[error("no system call matches the pattern `{0}`")]
     NothingMatches(String),
-    #[error("`{0}` is a name without a function: the kernel implements no such call on this machine")]
+    #[error("the kernel of this machine does not implement `{0}`")]
     NotImplemented(String),
-    #[error("`{0}` holds no system call, so the rule can never match")]
+    #[error("`{0}` is an empty set, so the rule can never match")]
     EmptySet(String),
 
     // What is to happen to them.
-    #[error("it says nothing of what is to happen to `{0}`")]
+    #[error("it does not say what is to happen to `{0}`")]
     NoAction(String),
     #[error("`{word}` is not a word of a rule")]
-    UnknownWord { word: String, near: Option<String> },
-    #[error("`{word}` is not supported by this version")]
-    NotYet { word: String, instead: &'static str },
+    UnknownWord { word: String, near: Option<Near> },
     #[error(
         "`syscall=` runs another call in place of the one that was made, which cannot be done from inside the kernel"
     )]
@@ -67,31 +65,35 @@ pub enum Problem {
     Poke(String),
     #[error("`{0}` is not a moment of a call")]
     UnknownMoment(String),
-    #[error("`{0}` is not what can come of a call")]
+    #[error("`{0}` is not an outcome of a call")]
     UnknownOutcome(String),
 
     // Which of them.
     #[error("there is no argument before the comparison")]
     NoArgument,
-    #[error("`{0}` compares with nothing")]
+    #[error("`{0}` has no comparison")]
     NoRelation(String),
-    #[error("there is nothing to compare with")]
+    #[error("`==` is not a comparison")]
+    DoubledEquals { instead: String },
+    #[error("`{0}` has two tests")]
+    TwoTests(String),
+    #[error("nothing follows the comparison")]
     NoOperand,
     #[error("`{0}` is not a number of at most 64 bits")]
     Operand(String),
     #[error("`{word}` is not a constant that this version knows")]
-    UnknownConstant { word: String, near: Option<String> },
-    #[error("`{0}` asks for bits that its mask takes away, so it can never be so")]
+    UnknownConstant { word: String, near: Option<Near> },
+    #[error("`{0}` asks for bits outside of its mask, so it can never hold")]
     OutsideMask(String),
-    #[error("`{0}` asks for no bit, so it can never be so")]
+    #[error("`{0}` asks for no bit, so it can never hold")]
     NoBits(String),
-    #[error("{0} predicates are all that one rule can hold")]
+    #[error("one rule can hold {0} tests at most")]
     TooManyTests(usize),
     #[error("{call} has no argument that `{test}` could be about")]
     NoSuchArgument { call: String, test: String, arguments: String },
     #[error("no call of `{set}` has an argument that `{test}` could be about")]
     NobodyHasArgument { set: String, test: String },
-    #[error("`{word}` asks which file or socket `{call}` is about, and it takes neither path nor descriptor")]
+    #[error("`{call}` takes neither a path nor a descriptor, so `{word}` can never match")]
     AboutNothing { word: String, call: String },
     #[error("`{0}` is not a name that a thread can have")]
     Comm(String),
@@ -101,7 +103,7 @@ pub enum Problem {
     UnknownErrno { word: String, near: Option<String> },
     #[error("{0} is not the number of an error")]
     ErrnoRange(String),
-    #[error("{0} stands twice among the errors")]
+    #[error("the error {0} is given twice")]
     ErrnoTwice(String),
     #[error("{0} errors are more than the 8 that one rule can choose from")]
     TooManyErrnos(usize),
@@ -141,27 +143,29 @@ pub enum Problem {
     NeverByTimes,
     #[error("it has no unit")]
     DurationWithoutUnit(String),
+    #[error("it is zero")]
+    NoDuration,
     #[error("it is not a duration")]
     Duration(String),
 
     // Packets.
-    #[error("it says nothing of what is to happen to the packets")]
+    #[error("it does not say what is to happen to the packets")]
     NoNetFault,
-    #[error("there is no `:` between the packets and `{0}`, which is to happen to them")]
+    #[error("a `:` is missing before `{0}`")]
     NoColon(String),
     #[error("`{word}` is not a word that describes packets")]
-    UnknownMatch { word: String, near: Option<String> },
+    UnknownMatch { word: String, near: Option<Near> },
     #[error("`{word}` is not something that can happen to packets")]
-    UnknownNetFault { word: String, near: Option<String> },
+    UnknownNetFault { word: String, near: Option<Near> },
     #[error("`{0}` is one word too many")]
     Surplus(String),
-    #[error("`{address}:{port}` is an address with a port")]
-    AddressWithPort { address: String, port: u16 },
+    #[error("`{word}` is an address with a port")]
+    AddressWithPort { word: String, address: String, port: u16, place: AddressPlace },
     #[error("`{0}` is not an IP address or network")]
     Address(String),
     #[error("`{0}` is not an IP address, a network or a host name")]
     HostName(String),
-    #[error("`{0}` is a word of the grammar, and stands where an address is needed")]
+    #[error("`{0}` is a word of the grammar, and an address is needed here")]
     NoAddress(String),
     #[error("`{network}` has bits set outside its prefix")]
     HostBits { network: String, whole: String, single: String },
@@ -171,7 +175,7 @@ pub enum Problem {
     PortZero,
     #[error("the range `{0}` ends before it starts")]
     PortOrder(String),
-    #[error("the list `{list}` has a hole: there is nothing beside one of its commas")]
+    #[error("the list `{list}` has an empty member")]
     Hole { list: String, example: &'static str },
     #[error("`{0}` is not a length in bytes or a range of lengths")]
     Length(String),
@@ -183,15 +187,13 @@ pub enum Problem {
     LengthOrder(String),
     #[error("`{word}` is not a flag of TCP")]
     UnknownFlag { word: String, near: Option<String> },
-    #[error(
-        "`{0}` asks for no flag that is among those behind the `/`, or for one that is not, so it can never be so"
-    )]
+    #[error("`{0}` asks for other flags than those after the `/`, so it can never hold")]
     FlagsOutside(String),
-    #[error("`not` stands in front of nothing that could be negated")]
+    #[error("`not` stands before nothing that it could negate")]
     NotNothing,
     #[error("`{0}` leaves no packet that the rule could mean")]
     NothingLeft(String),
-    #[error("`{0}` describes packets, and stands among what happens to them")]
+    #[error("`{0}` describes packets, and belongs before the `:`")]
     MatchBehind(String),
     #[error("`{word}` {why}")]
     NotHere { word: String, why: &'static str, instead: &'static str },
@@ -207,9 +209,9 @@ pub enum Problem {
     Correlation(String),
     #[error("{name} of `{number}` has no `%`")]
     BareShare { name: &'static str, number: String },
-    #[error("`{word}` is not a percentage, which {name} is")]
+    #[error("`{word}` is not a percentage, as {name} has to be")]
     Share { name: &'static str, word: String },
-    #[error("{0} lead out of the same state and are more than 100% together")]
+    #[error("{0} leave the same state, and together they are more than 100%")]
     MoreThanAll(&'static str),
     #[error("a time of `{0}` has no unit")]
     TimeWithoutUnit(String),
@@ -217,7 +219,7 @@ pub enum Problem {
     Time(String),
     #[error("`{0}` is longer than an hour, for which a packet can be kept at most")]
     TooLong(String),
-    #[error("a delay of `{0}` is none")]
+    #[error("a delay of `{0}` is no delay")]
     NoDelay(String),
     #[error("a rate of `{0}` has no unit")]
     RateWithoutUnit(String),
@@ -253,18 +255,28 @@ pub enum Problem {
     UnknownDns { word: String, near: Option<String> },
     #[error("`{0}` is not a name")]
     NoName(String),
-    #[error("`{0}` is in no name that is on the wire")]
+    #[error("a host name cannot contain `{0}`")]
     NameLetter(char),
-    #[error("no name is so long")]
+    #[error("the name is too long")]
     NameTooLong,
     #[error("`{0}` has more than one `*`")]
     NameStars(String),
     #[error("more than {FRONTS} names have something in front of their `*`, and one rule holds no more")]
     NameFronts,
-    #[error("`gap` says which packets may overtake others, and nothing says that any does")]
+    #[error("`gap` says which packets may overtake others, and there is no `reorder`")]
     GapAlone,
 
     // Operations.
     #[error(transparent)]
     Operation(#[from] OperationProblem),
+}
+
+/// Where an address stands; what to write for its port depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressPlace {
+    To,
+    From,
+    Peer,
+    /// Anywhere else.
+    Other,
 }

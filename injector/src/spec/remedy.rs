@@ -1,9 +1,13 @@
 //! What to do about each cause for which a rule's text is refused.
 
-use super::problem::Problem;
+use super::{
+    nearest::Near,
+    problem::{AddressPlace, Problem},
+};
 
 impl Problem {
     /// What to do about it.
+    #[expect(clippy::too_many_lines, reason = "a line for each cause; in one match the compiler misses none")]
     pub fn hint(&self) -> String {
         const INJECT: &str = "write `inject=SET:error=ERRNO`, such as `inject=fsync:error=EIO`";
         const WHEN: &str = "write `when=3` for the third call, `when=3+` from the third on, \
@@ -12,6 +16,7 @@ impl Problem {
             "write `count>4096`, `flags&O_CREAT` or `arg0=3`; the comparisons are = != < <= > >= and &";
         const PROBABILITY: &str = "write a percentage such as `5%` or a fraction such as `0.05`";
         const CHANCE: &str = "give a probability above zero or leave the rule out";
+        const LOSS: &str = "write `loss 10%`, or `partition` where nothing is to pass";
         match self {
             Self::StraceOutput(_) => "use `--log FILE` for a line per injection".into(),
             Self::NoQualifier => INJECT.into(),
@@ -19,7 +24,7 @@ impl Problem {
 
             Self::NoSet => "write `SET:error=ERRNO`, such as `fsync:error=EIO`".into(),
             Self::UnknownCall { near, .. } => {
-                or(near.as_ref(), "see syscalls(2); a leading `?` lets a name be unknown")
+                hint_or(near.as_ref(), "see syscalls(2); write `?NAME` for a name that may be unknown")
             }
             Self::UnknownClass { near, .. } => or(
                 near.as_ref(),
@@ -34,7 +39,7 @@ impl Problem {
                     .into()
             }
             Self::NothingMatches(_) => {
-                "a pattern matches anywhere in a name, as in `/^open`; a leading `?` lets it match nothing"
+                "a pattern matches anywhere in a name, as in `/^open`; write `?/PATTERN` for one that may match nothing"
                     .into()
             }
             Self::NotImplemented(_) => "leave it out: it returns ENOSYS by itself".into(),
@@ -45,8 +50,13 @@ impl Problem {
             Self::UnknownMoment(_) => "write `at=entry` or `at=exit`".into(),
             Self::UnknownOutcome(_) => "write `on=success` or `on=failure`".into(),
             Self::NoArgument | Self::NoRelation(_) | Self::NoOperand | Self::NoBits(_) => PREDICATE.into(),
-            Self::Operand(_) => "write it in decimal, after 0x in hexadecimal, or by its name".into(),
-            Self::UnknownConstant { near, .. } => or(near.as_ref(), "write its number"),
+            Self::DoubledEquals { instead } => format!("write a single `=`, as in `{instead}`"),
+            Self::TwoTests(_) => {
+                "write `:` between tests that all have to hold, as in `fd>2:count<9`, or a rule for each"
+                    .into()
+            }
+            Self::Operand(_) => "write a decimal number, a hexadecimal one after `0x`, or the name of a constant".into(),
+            Self::UnknownConstant { near, .. } => hint_or(near.as_ref(), "write its number"),
             Self::OutsideMask(_) => "leave those bits out, or add them to the mask".into(),
             Self::TooManyTests(_) => "write a rule for each case".into(),
             Self::NoSuchArgument { arguments, .. } if arguments.is_empty() => "it takes none".into(),
@@ -61,11 +71,10 @@ impl Problem {
                 "write up to 15 bytes, such as `comm=redis-server`, or a beginning, such as `comm=redis*`"
                     .into()
             }
-            Self::UnknownWord { near, .. } => or(
+            Self::UnknownWord { near, .. } => hint_or(
                 near.as_ref(),
                 "the words are error=, retval=, signal=, delay_enter=, delay_exit=, distribution=, at=, on=, fd=, comm=, path=, peer=, port=, when=, prob=, times=, scope= and the names of arguments",
             ),
-            Self::NotYet { instead, .. } => (*instead).into(),
             Self::OtherCall => "write `retval=N` for the value that the caller is to see".into(),
             Self::NoValue { example, .. } => format!("write it as in `{example}`"),
             Self::Twice(_) => "leave one of them out, or write two rules".into(),
@@ -84,14 +93,14 @@ impl Problem {
             }
             Self::SignalRange(_) => "give a name such as SIGUSR1, or a number from 1 to 64".into(),
             Self::Delay(_) => {
-                "write a number with `s`, `ms`, `us` or `ns`, without one it is microseconds; or `forever`"
+                "write a number with `s`, `ms`, `us` or `ns`, one without a unit for microseconds, or `forever`"
                     .into()
             }
             Self::NoLength(_) => {
-                "leave the jitter out, or write a length such as `10ms~2ms`: what lasts as long as its rule varies with that".into()
+                "leave the jitter out, or write a time such as `10ms~2ms`: `forever` is as long as the rule lasts".into()
             }
             Self::Scope(_) => "write `scope=thread`, `scope=process` or `scope=rule`".into(),
-            Self::ReturnValue(_) => "write it in decimal or, after 0x, in hexadecimal".into(),
+            Self::ReturnValue(_) => "write a decimal number, or a hexadecimal one after `0x`".into(),
             Self::When(_) | Self::WhenZero | Self::StepZero | Self::WhenOrder { .. } => WHEN.into(),
             Self::WhenRange { .. } => "leave the end open, as in `when=3+`".into(),
             Self::Probability(_) => format!("{PROBABILITY}, from 0 to 1"),
@@ -104,31 +113,25 @@ impl Problem {
             Self::DurationWithoutUnit(number) => {
                 format!("write `{number}s` for seconds, `{number}ms` for milliseconds")
             }
+            Self::NoDuration => "write a time above zero, such as `30s`, or leave the option out".into(),
             Self::Duration(_) => "write a number with its unit, such as `30s`, `250ms` or `1h30m`".into(),
-            _ => self.hint_on_packets(),
-        }
-    }
 
-    fn hint_on_packets(&self) -> String {
-        const LOSS: &str = "write `loss 10%`, or `partition` where nothing is to pass";
-        match self {
+            // Packets.
             Self::NoNetFault => format!("{LOSS}, behind a `:`"),
             Self::NoColon(_) | Self::MatchBehind(_) => {
                 "write `MATCH : NETEM`, such as `tcp port 80 : loss 10%`".into()
             }
-            Self::UnknownMatch { near, .. } => or(
+            Self::UnknownMatch { near, .. } => hint_or(
                 near.as_ref(),
                 "the words are egress, ingress, both, tcp, udp, icmp, from, to, port, sport, dport, length, flags and not",
             ),
-            Self::UnknownNetFault { near, .. } => or(
+            Self::UnknownNetFault { near, .. } => hint_or(
                 near.as_ref(),
                 "the words are loss, duplicate, corrupt, delay, distribution, ordered, reorder, gap, rate, burst, limit, partition, connect=, reject and dns",
             ),
             Self::Surplus(_) => "leave it out; docs/rules.md has the values of each word".into(),
             Self::NotHere { instead, .. } => (*instead).into(),
-            Self::AddressWithPort { address, port } => {
-                format!("write `{address} port {port}`, or `dport` or `sport` for one end; in a rule on calls `peer={address}:port={port}`")
-            }
+            Self::AddressWithPort { address, port, place, .. } => with_port(address, *port, *place),
             Self::Address(_) => "write an address such as `10.0.0.7` or a network such as `fd00::/8`".into(),
             Self::HostName(_) => {
                 "write an address such as `10.0.0.7`, or a name of letters, digits, `-` and `.` such as `db.example`"
@@ -155,16 +158,10 @@ impl Problem {
             Self::FlagsOutside(_) => "write `flags syn/syn,ack` for SYN without ACK".into(),
             Self::NotNothing => "write it in front of the word that it negates, as in `not port 22`".into(),
             Self::NothingLeft(_) => "leave it out, or write what is meant instead".into(),
-            Self::Hole { example, .. } => format!("write it without spaces and gaps, such as `{example}`"),
+            Self::Hole { example, .. } => format!("write the list without blanks and empty members, such as `{example}`"),
             Self::Operation(problem) => problem.hint(),
-            _ => self.hint_on_netem(),
-        }
-    }
-}
 
-impl Problem {
-    fn hint_on_netem(&self) -> String {
-        match self {
+            // What happens to packets.
             Self::NoPercent { name, number } => format!("write `{name} {number}%`"),
             Self::UnknownLoss(_) => "write `loss 10%`, `loss gemodel 1% 10%` or `loss state 1% 20%`".into(),
             Self::BareCorrelation(number) | Self::BareShare { number, .. } => format!("write `{number}%`"),
@@ -184,8 +181,8 @@ impl Problem {
             Self::Rate(_) => "write a number with its unit, such as `1mbit` (bits) or `125kbps` (bytes)".into(),
             Self::NoRate(_) => "write `partition` where nothing is to pass".into(),
             Self::Bytes(_) => {
-                "write a whole number up to 65535, as in `rate 1mbit 18 48 5`: for each packet, of a cell, for \
-                 each cell"
+                "write whole numbers up to 65535, as in `rate 1mbit 18 48 5`: the overhead of a packet, the size of a \
+                 cell, the overhead of a cell"
                     .into()
             }
             Self::SizeWithoutUnit(number) => format!("write `{number}kb` for 1024 bytes each, or `{number}b`"),
@@ -214,7 +211,7 @@ impl Problem {
                 "only `*` stands for other letters, once in a name: list several names with commas".into()
             }
             Self::NameLetter(letter) if letter.is_ascii() => {
-                "names are of letters, digits, `-` and `_`, with a `*` for any others".into()
+                "a name has letters, digits, `-` and `_`; a `*` stands for any others".into()
             }
             Self::NameLetter(_) => "write the name as it is asked for, as in `xn--bcher-kva.example`".into(),
             Self::NameTooLong => "a label has at most 63 letters, a name at most 253".into(),
@@ -223,12 +220,27 @@ impl Problem {
             }
             Self::NameFronts => "write a second `--net` with the rest".into(),
             Self::GapAlone => "write `delay 10ms reorder 100% gap 5`".into(),
-            _ => String::new(),
         }
     }
 }
 
 /// The near miss as a question, or what else can be said.
 fn or(near: Option<&String>, otherwise: &str) -> String {
-    near.map_or_else(|| otherwise.to_owned(), |near| format!("did you mean {near}?"))
+    near.map_or_else(|| otherwise.to_owned(), |near| format!("did you mean `{near}`?"))
+}
+
+/// The same where it may be more than a question.
+fn hint_or(near: Option<&Near>, otherwise: &str) -> String {
+    near.map_or_else(|| otherwise.to_owned(), Near::hint)
+}
+
+/// What to write for an address with a port.
+fn with_port(address: &str, port: u16, place: AddressPlace) -> String {
+    match place {
+        AddressPlace::To => format!("write `to {address} dport {port}`"),
+        AddressPlace::From => format!("write `from {address} sport {port}`"),
+        AddressPlace::Peer if address.contains(':') => format!("write `peer=[{address}]:port={port}`"),
+        AddressPlace::Peer => format!("write `peer={address}:port={port}`"),
+        AddressPlace::Other => format!("write `to {address} dport {port}` or `from {address} sport {port}`"),
+    }
 }

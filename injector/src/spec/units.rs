@@ -84,7 +84,7 @@ impl fmt::Display for Probability {
     }
 }
 
-/// Reads a duration with its unit, such as `30s`, `250ms` or `1h30m`.
+/// Reads a duration above zero with its unit, such as `30s`, `250ms` or `1h30m`.
 pub fn duration(text: &str) -> Result<Duration, SpecError> {
     let word = Word::whole(text);
     let problem = || {
@@ -93,5 +93,10 @@ pub fn duration(text: &str) -> Result<Duration, SpecError> {
         }
         Problem::Duration(text.into())
     };
-    humantime::parse_duration(text).map_err(|_| SpecError::new("duration", text, word.problem(problem())))
+    let refused = |problem| SpecError::new("duration", text, word.problem(problem));
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err(refused(Problem::NoDuration)),
+        Ok(time) => Ok(time),
+        Err(_) => Err(refused(problem())),
+    }
 }

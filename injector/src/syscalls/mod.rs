@@ -6,11 +6,13 @@
 //! not known under the names of the parts (strace takes those apart).
 
 mod abi;
+mod narrow;
 mod parameter;
 mod safety;
 mod table;
 
 pub use abi::{Abi, Call, Machine};
+pub use narrow::{is_narrow, wide};
 pub use parameter::Parameter;
 pub use safety::Safety;
 pub use table::{Entry, all, classes, get, is_parameter};

@@ -157,7 +157,8 @@ fn once_in_each_direction() -> Result<()> {
     for (address, echo) in [(HERE, &far), (LOCAL, &near)] {
         let program = bridge.one.command(victim::DATAGRAMS);
         let mut command = paced(program, address, echo.port, (10, 2));
-        assert_eq!(sent(bridge.target.spawn(&mut command)?)?.received.len(), 10, "{address}");
+        let back = sent(bridge.target.spawn(&mut command)?)?.received;
+        assert_eq!(back.len(), 10, "{address}: only {back:?} came back");
     }
     let finished = injector.interrupt()?.expect(0)?;
     // The echo is no target's: what it sends back goes out unasked, and on lo both come in.

@@ -6,6 +6,7 @@ mod choices;
 mod containers;
 mod death;
 mod delays;
+mod elsewhere;
 mod inbound;
 mod leftovers;
 mod losses;

@@ -11,13 +11,13 @@ fn an_unknown_system_call() -> Result<()> {
         refused(
             &["-e", "inject=fsyn:error=EIO"],
             2,
-            &parts("inject=fsyn:error=EIO", "`fsyn` is not a system call", "did you mean fsync"),
+            &parts("inject=fsyn:error=EIO", "`fsyn` is not a system call", "did you mean `fsync`?"),
         )?;
         // As any of a list, and by the other spelling of the option.
         refused(
             &["--syscall", "read,wirte:error=EIO"],
             2,
-            &parts("read,wirte:error=EIO", "`wirte` is not a system call", "did you mean write"),
+            &parts("read,wirte:error=EIO", "`wirte` is not a system call", "did you mean `write`?"),
         )?;
         refused(
             &["-e", "fault=99999:error=EIO"],
@@ -33,7 +33,7 @@ fn an_unknown_class_pattern_or_abi() -> Result<()> {
         refused(
             &["-e", "inject=%netwrk:error=EIO"],
             2,
-            &parts("inject=%netwrk:error=EIO", "`%netwrk` is not a class", "did you mean %network"),
+            &parts("inject=%netwrk:error=EIO", "`%netwrk` is not a class", "did you mean `%network`?"),
         )?;
         refused(
             &["-e", "inject=/^nosuch:error=EIO"],
@@ -55,7 +55,7 @@ fn an_unknown_errno() -> Result<()> {
         refused(
             &["-e", "inject=read:error=EIOO"],
             2,
-            &parts("inject=read:error=EIOO", "EIOO is not an errno", "did you mean EIO?"),
+            &parts("inject=read:error=EIOO", "EIOO is not an errno", "did you mean `EIO`?"),
         )?;
         refused(
             &["-e", "inject=read:error=4096"],
@@ -162,7 +162,7 @@ fn a_rule_that_says_nothing_or_the_wrong_thing() -> Result<()> {
         refused(
             &["-e", "inject=read"],
             2,
-            &parts("inject=read", "nothing of what is to happen", ":error=ERRNO"),
+            &parts("inject=read", "does not say what is to happen", ":error=ERRNO"),
         )?;
         refused(&["-e", "inject=read:eror=EIO"], 2, &parts("eror=EIO", "`eror` is not a word", "error="))?;
         refused(
@@ -179,7 +179,7 @@ fn a_rule_that_says_nothing_or_the_wrong_thing() -> Result<()> {
         refused(
             &["--net", "tcp port 80"],
             2,
-            &parts("tcp port 80", "nothing of what is to happen", "loss 10%"),
+            &parts("tcp port 80", "does not say what is to happen", "loss 10%"),
         )?;
         refused(&["--net", "tpc : partition"], 2, &parts("tpc : partition", "`tpc`", "tcp"))?;
         refused(&[], 2, &parts("rule", "nothing to inject", "-e inject="))

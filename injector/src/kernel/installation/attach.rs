@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::atomic::Ordering::Relaxed,
 };
 
 use super::{
@@ -152,6 +153,12 @@ impl Installation {
     /// Marks the sockets that the process trees, which have to be marked themselves, have open.
     pub fn mark_sockets(&self, btf: &KernelBtf) -> Result<(), InstallError> {
         if self.processes { sockets::mark(&self.ready, btf) } else { Ok(()) }
+    }
+
+    /// How many descriptors those in the target cgroups, which have to be known, have of sockets of other cgroups.
+    pub fn sockets_elsewhere(&self, btf: &KernelBtf) -> Result<u64, InstallError> {
+        sockets::count_elsewhere(&self.ready, btf)?;
+        Ok(self.shared().elsewhere.load(Relaxed))
     }
 
     /// The program for a side of devices. Where it stays behind after a SIGKILL, it is a gate that

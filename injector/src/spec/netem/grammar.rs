@@ -7,7 +7,7 @@ use super::{
 use crate::spec::{
     error::{Located, Problem},
     familiar,
-    nearest::nearest,
+    nearest::{Near, nearest},
     net::MATCH_WORDS,
     packet::NetFault,
     quantity::{bytes, size},
@@ -154,11 +154,12 @@ fn stranger(word: Word<'_>, text: &str) -> Located {
     }
     let near = match text {
         _ if let Some(ours) = familiar::impairment(text) => Some(ours),
-        "normal" | "pareto" | "paretonormal" => Some(format!("distribution {text}")),
+        "normal" | "pareto" | "paretonormal" => Some(format!("distribution {text}").into()),
         _ => {
             // `fixed` stands behind `corrupt`, but nowhere else.
             let all = WORDS.into_iter().chain(alone::WORDS).chain(["fixed"]);
-            nearest(text.split_inclusive('=').next().unwrap_or(text), all.filter(|word| *word != text))
+            let name = text.split_inclusive('=').next().unwrap_or(text);
+            nearest(name, all.filter(|word| *word != text)).map(Near::from)
         }
     };
     word.problem(Problem::UnknownNetFault { word: text.into(), near })

@@ -57,14 +57,17 @@ fn rule(text: Word<'_>) -> Result<OperationRule, Located> {
 
 fn operations_of(set: Word<'_>) -> Result<Vec<&'static Operation>, Located> {
     let mut found = Vec::new();
-    for word in set.pieces(',') {
+    if set.text.is_empty() {
+        return Err(set.problem(OperationProblem::NoOperation.into()));
+    }
+    for word in set.whole_pieces("read,write")? {
         let operation = operations::get(word.text).ok_or_else(|| word.problem(unknown(word.text).into()))?;
         if found.contains(&operation) {
             return Err(word.problem(Problem::Twice(word.text.into())));
         }
         found.push(operation);
     }
-    if found.is_empty() { Err(set.problem(OperationProblem::NoOperation.into())) } else { Ok(found) }
+    Ok(found)
 }
 
 /// A word that is no operation: perhaps a system call.
@@ -113,7 +116,10 @@ impl<'a> Actions<'a> {
             None => (word, word.until_start()),
         };
         let Some((_, example)) = words().find(|(known, _)| *known == name.text) else {
-            return Err(name.problem(no_word(name.text).into()));
+            return Err(name.problem(match self.chosen.port_of_peer(word) {
+                near @ Some(_) => OperationProblem::UnknownWord { word: word.text.into(), near }.into(),
+                None => no_word(name.text).into(),
+            }));
         };
         let value = given(name, value, example)?;
         match name.text {
@@ -133,11 +139,7 @@ impl<'a> Actions<'a> {
                 self.chosen.read(word, name, value)
             }
             "comm" => once(&mut self.comm, Comm::parse(value)?, word),
-            // As for calls, of several the last one counts.
-            "when" => {
-                self.when = Some(trigger::when(value)?);
-                Ok(())
-            }
+            "when" => once(&mut self.when, trigger::when(value)?, word),
             "prob" => once(&mut self.probability, Probability::parse(value)?, word),
             "times" => once(&mut self.times, trigger::times(value)?, word),
             _ => once(&mut self.scope, trigger::scope(value)?, word),
@@ -168,7 +170,7 @@ fn no_word(word: &str) -> OperationProblem {
     if matches!(word, "retval" | "signal" | "delay_enter" | "delay_exit" | "at" | "on" | "fd") {
         return OperationProblem::NotAtHooks(format!("{word}="));
     }
-    let near = || nearest(word, words().map(|(known, _)| known)).map(|near| format!("{near}="));
+    let near = || nearest(word, words().map(|(known, _)| known)).map(|near| format!("{near}=").into());
     let near = familiar::operation_word(word).or_else(near);
     OperationProblem::UnknownWord { word: word.into(), near }
 }

@@ -3,6 +3,7 @@
 use injector_common::glob::{GlobError, STATES};
 use thiserror::Error;
 
+use super::super::nearest::Near;
 use crate::operations::{Object, TABLE};
 
 /// Why a text is no valid rule on operations.
@@ -19,14 +20,14 @@ pub enum OperationProblem {
     #[error("it does not say what is to happen to `{0}`")]
     NoAction(String),
     #[error("`{word}` is not a word of a rule on operations")]
-    UnknownWord { word: String, near: Option<String> },
+    UnknownWord { word: String, near: Option<Near> },
     #[error("`{0}` cannot be done at a security hook, which can only delay an operation or fail it")]
     NotAtHooks(String),
-    #[error("`{word}` cannot choose among runs of `{operation}`, which {}", about(*.object))]
+    #[error("`{word}` does not apply to `{operation}`, which {}", about(*.object))]
     Unsuited { word: String, operation: &'static str, object: Object },
     #[error("it is not a pattern: {}", cause(*.0))]
     Path(GlobError),
-    #[error("no path is like that: {why}")]
+    #[error("no path can match: {why}")]
     NoPath { why: &'static str, instead: String },
     #[error("the patterns of one rule have more than {} characters altogether", STATES - 1)]
     PathsTooLong,
@@ -58,9 +59,8 @@ impl OperationProblem {
         let names = || TABLE.iter().map(|operation| operation.name).collect::<Vec<_>>().join(", ");
         match self {
             Self::NoOperation => SHAPE.into(),
-            Self::Unknown { near: Some(near), .. } | Self::UnknownWord { near: Some(near), .. } => {
-                format!("did you mean {near}?")
-            }
+            Self::Unknown { near: Some(near), .. } => format!("did you mean `{near}`?"),
+            Self::UnknownWord { near: Some(near), .. } => near.hint(),
             Self::Unknown { .. } => format!("the operations are {}", names()),
             Self::Call(call) => {
                 format!("write `-e inject={call}:…` for the call, or one of the operations: {}", names())
@@ -76,13 +76,13 @@ impl OperationProblem {
             Self::Unsuited { object, .. } => match object {
                 Object::Path => "choose files by `path=`",
                 Object::Connection => "choose sockets by `peer=` and `port=`",
-                Object::Endpoint => "choose it by `port=`, its own",
+                Object::Endpoint => "choose it by `port=`, its own port",
             }
             .into(),
             Self::NoPath { instead, .. } => instead.clone(),
             Self::Path(GlobError::TooLong) | Self::PathsTooLong => "split them over several rules".into(),
             Self::Path(GlobError::OpenClass) => "close it, or write `\\[` for the character itself".into(),
-            Self::Path(_) => "write a pattern such as `/var/lib/**/*.db`; `\\` takes away a meaning".into(),
+            Self::Path(_) => "write a pattern such as `/var/lib/**/*.db`; a `\\` takes the meaning of a character away".into(),
         }
     }
 }

@@ -53,6 +53,10 @@ fn a_duration_names_its_unit() {
         refused("30"),
         ("duration `30`: it has no unit".into(), "write `30s` for seconds, `30ms` for milliseconds".into())
     );
+    for zero in ["0", "0s", "0h 0m"] {
+        let hint = "write a time above zero, such as `30s`, or leave the option out";
+        assert_eq!(refused(zero), (format!("duration `{zero}`: it is zero"), hint.into()));
+    }
     let example = "write a number with its unit, such as `30s`, `250ms` or `1h30m`";
     for text in ["", "soon", "-3s", "3 parsecs", "99999999999999999999s"] {
         assert_eq!(refused(text), (format!("duration `{text}`: it is not a duration"), example.into()));
