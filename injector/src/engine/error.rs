@@ -128,6 +128,7 @@ impl EngineError {
             }
             Self::Install(InstallError::Nap(step)) => refusal::cause(&step.source, Attempt::Mount),
             Self::Install(error) => by(error.system(), Attempt::Trace),
+            Self::Packet(PacketError::Open { source, .. }) => refusal::cause(source, Attempt::Peek),
             Self::Packet(error) => by(error.system(), Attempt::Network),
             Self::Mailbox(error) => refusal::cause(error, Attempt::Trace),
             _ => None,

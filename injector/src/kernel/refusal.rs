@@ -23,6 +23,8 @@ pub enum Attempt {
     Cgroup,
     /// To enter network namespaces, and to change their devices, maybe by programs.
     Network,
+    /// To open the network namespace of somebody else's process.
+    Peek,
     /// To make a file system.
     Mount,
     /// To list what others have in the kernel.
@@ -32,12 +34,13 @@ pub enum Attempt {
 impl Attempt {
     /// Which capabilities it needs, and which calls.
     fn needs(self) -> (&'static [Capability], &'static [Call]) {
-        use Capability::{Bpf, NetAdmin, Perfmon, SysAdmin};
+        use Capability::{Bpf, NetAdmin, Perfmon, SysAdmin, SysPtrace};
         match self {
             Self::Trace => (&[Bpf, Perfmon], &[Call::Bpf]),
             Self::Probe => (&[Bpf, Perfmon], &[Call::Bpf, Call::PerfEventOpen]),
             Self::Cgroup => (&[Bpf, NetAdmin], &[Call::Bpf]),
             Self::Network => (&[Bpf, NetAdmin, SysAdmin], &[Call::Bpf, Call::Unshare]),
+            Self::Peek => (&[SysPtrace], &[]),
             Self::Mount => (&[SysAdmin], &[Call::Fsopen]),
             Self::List => (&[SysAdmin], &[Call::Bpf]),
         }

@@ -63,6 +63,8 @@ pub enum PlanError {
         call: String,
         /// What each backend says.
         causes: Vec<Unsupported>,
+        /// What it can do instead, with the option for it.
+        instead: Option<String>,
     },
     /// All that the set named was left out.
     #[error("the rule `{rule}` can never match: no call of its set can be made to fail ({left_out})")]
@@ -247,8 +249,12 @@ impl PlanError {
                 or fail the call with an errno before it runs"
                     .into()
             }
-            Self::Kernel { causes, .. } => {
-                decisive(causes).map_or_else(String::new, |cause| cause.remedy.clone())
+            Self::Kernel { causes, instead, .. } => {
+                let Some(cause) = decisive(causes) else { return String::new() };
+                match instead.as_ref().filter(|_| cause.fault == Fault::Kernel) {
+                    Some(instead) => format!("{instead}; or {}", cause.remedy),
+                    None => cause.remedy.clone(),
+                }
             }
             Self::Operation { cause, .. } => cause.remedy.clone(),
             Self::NothingLeft { .. } => "see `injector doctor` for what this kernel allows".into(),

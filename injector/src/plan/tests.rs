@@ -87,6 +87,10 @@ impl Backend for Known {
 }
 
 fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> Result<Plan, PlanError> {
+    plan_by(rules, insist, &backends(cannot))
+}
+
+fn plan_by(rules: &[&str], insist: bool, backends: &[Box<dyn Backend>]) -> Result<Plan, PlanError> {
     let options = Options {
         seed: 1,
         monitor: false,
@@ -99,7 +103,7 @@ fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> R
         whole: true,
     };
     let rules = parsed(rules);
-    Plan::new(&rules, &read_files(&rules)?, options, 7, &backends(cannot))
+    Plan::new(&rules, &read_files(&rules)?, options, 7, backends)
 }
 
 fn backends(cannot: &'static [&'static str]) -> Vec<Box<dyn Backend>> {
@@ -491,4 +495,18 @@ fn an_operation_that_cannot_be_had_is_refused() {
         let error = plan(&[&format!("io read:error={errno}")]).unwrap_err();
         assert!(error.to_string().contains("from 1 to 511"), "{error}");
     }
+}
+
+/// As on a kernel that can do no more than its security hooks can.
+#[test]
+fn what_can_be_had_instead_is_a_rule() {
+    let hooks: Vec<Box<dyn Backend>> = vec![Box::new(Known { kind: BackendKind::Hook, cannot: &[] })];
+    let hint = |text| plan_by(&[text], true, &hooks).unwrap_err().hint();
+    let all = hint("fsync:error=EIO:when=2+:path=/data/**");
+    assert!(all.contains("--io 'write:error=EIO:when=2+:path=/data/**'; or another kernel"), "{all}");
+    // `fd=` is none of its words.
+    let error = hint("fdatasync:error=ENOSPC:fd=3");
+    assert!(error.contains("--io 'write:error=ENOSPC'; or"), "{error}");
+    assert_eq!(hint("ppoll:error=EINTR"), "another kernel");
+    assert_eq!(hint("fsync:delay_enter=1ms"), "");
 }
