@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Every victim: its variable, its source, and the compiler's options besides the common ones.
-const VICTIMS: [(&str, &str, &[&str]); 7] = [
+const VICTIMS: [(&str, &str, &[&str]); 8] = [
     ("CALLS", "calls.c", &["-pthread"]),
     ("STEADY", "steady.c", &[]),
     ("TREE", "tree.c", &["-pthread"]),
@@ -17,6 +17,7 @@ const VICTIMS: [(&str, &str, &[&str]); 7] = [
     ("ROADS", "roads.c", &[]),
     ("VISIT", "visit.c", &[]),
     ("SERVE", "serve.c", &[]),
+    ("FORBID", "forbid.c", &[]),
 ];
 
 /// Those of x86-64. What has a 32-bit form does without the C library, so that no 32-bit one is needed.

@@ -29,6 +29,8 @@ pub const SERVE: &str = env!("VICTIM_SERVE");
 pub const ROADS: &str = env!("VICTIM_ROADS");
 /// A client that says what it was told.
 pub const VISIT: &str = env!("VICTIM_VISIT");
+/// Keeps system calls from a command, as a seccomp filter of a container does.
+pub const FORBID: &str = env!("VICTIM_FORBID");
 /// A 64-bit program that uses the 32-bit entry.
 #[cfg(target_arch = "x86_64")]
 pub const INT80: &str = env!("VICTIM_INT80");

@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     kernel::{
-        Mechanism, Unsupported,
+        Fault, Mechanism, Unsupported,
         btf::KernelBtf,
         probe, setting,
+        standing::Standing,
         syscall::{Backend, Site, held_at, hook::Hook, nap_hook::NapHook},
     },
     operations::{Operation, TABLE},
@@ -23,7 +24,7 @@ use crate::{
 /// Say what this kernel allows, why not, and what to do about it.
 ///
 /// Every mechanism is tried by attaching a program that changes nothing. Exit code 3 if nothing at all
-/// can be injected, 4 if that is for want of a right.
+/// can be injected on this kernel, 4 if that is for want of a right, 1 if a limit or a mount is in the way.
 #[derive(Args, Debug)]
 pub(super) struct Doctor {
     /// Print JSON
@@ -108,8 +109,9 @@ impl Doctor {
         };
         let ways = [Mechanism::FmodRet, Mechanism::Kprobe, Mechanism::Hook, Mechanism::CgroupIngress];
         let usable = works(&[Mechanism::Lineage]) && works(&ways);
-        let forbidden =
-            results.iter().any(|(_, result)| result.as_ref().is_err_and(|cause| cause.permission));
+        let blames = |fault| {
+            results.iter().any(|(_, result)| result.as_ref().is_err_and(|cause| cause.fault == fault))
+        };
         let (anywhere, waits) = (works(&[Mechanism::Nap]), works(&[Mechanism::NapHook]));
         let delays = Delays::find(btf.as_ref().ok(), anywhere, waits);
         let findings = Findings { operations: operations(btf.as_ref(), waits), delays, ..findings(&results) };
@@ -118,10 +120,14 @@ impl Doctor {
         } else {
             output::out(&text(&findings))?;
         }
-        Ok(match (usable, forbidden) {
-            (true, _) => Code::OK,
-            (false, true) => Code::PERMISSION,
-            (false, false) => Code::KERNEL,
+        Ok(if usable {
+            Code::OK
+        } else if blames(Fault::Right) {
+            Code::PERMISSION
+        } else if blames(Fault::Machine) {
+            Code::FAILED
+        } else {
+            Code::KERNEL
         })
     }
 }
@@ -144,7 +150,7 @@ fn findings(results: &[(Mechanism, Result<(), Unsupported>)]) -> Findings {
         architecture: std::env::consts::ARCH,
         lockdown: setting::lockdown(),
         fully_preemptible: setting::fully_preemptible(),
-        missing_capabilities: setting::missing_capabilities(),
+        missing_capabilities: Standing::now().missing(),
         mechanisms: results.iter().map(finding).collect(),
         operations: Vec::new(),
         delays: Delays::default(),
@@ -190,8 +196,15 @@ fn text(findings: &Findings) -> String {
     for finding in &findings.mechanisms {
         let mark = if finding.available { "yes" } else { "no " };
         lines.push(format!("{mark}  {:<14} {}", finding.mechanism, finding.purpose));
-        lines.extend(finding.why.iter().map(|why| format!("     why: {}", why.trim())));
-        lines.extend(finding.remedy.iter().map(|remedy| format!("     do:  {remedy}")));
+        // What keeps several from working is told once.
+        let same = |other: &&Finding| other.why == finding.why && other.remedy == finding.remedy;
+        let first = findings.mechanisms.iter().find(same).map_or(finding.mechanism, |first| first.mechanism);
+        if first == finding.mechanism {
+            lines.extend(finding.why.iter().map(|why| format!("     why: {}", why.trim())));
+            lines.extend(finding.remedy.iter().map(|remedy| format!("     do:  {remedy}")));
+        } else if finding.why.is_some() {
+            lines.push(format!("     as {first}"));
+        }
     }
     let named = |available: bool| {
         let those = findings.operations.iter().filter(|possible| possible.available == available);

@@ -28,7 +28,7 @@ use std::{
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::exit::{Code, Failure};
-use crate::printable;
+use crate::{kernel::refusal, printable};
 
 /// Makes a running Linux program meet the failures of real life: system calls that fail or stall, packets that
 /// are lost, late or refused. From the kernel, for one cgroup, command or process tree; gone when it ends, however it ends.
@@ -139,8 +139,8 @@ fn dispatch(verb: Command) -> Result<Code, Failure> {
 
 /// One thread is enough: everything that takes time waits for a descriptor.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::other(format!("cannot start the event loop: {error}"), ""))
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        let hint = refusal::limit(&error).map(|limit| format!("{}; {}", limit.why, limit.remedy));
+        Failure::other(format!("cannot start the event loop: {error}"), hint.unwrap_or_default())
+    })
 }

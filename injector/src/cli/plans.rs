@@ -2,7 +2,9 @@
 
 use super::exit::{Code, Failure};
 use crate::{
+    engine::Blame,
     kernel::{
+        refusal::{self, Attempt, Cause},
         registry::{LivePlan, live_plans},
         unsupported::is_permission,
     },
@@ -11,16 +13,13 @@ use crate::{
 
 /// All live plans, or why they cannot be seen.
 pub(super) fn all() -> Result<Vec<LivePlan>, Failure> {
-    live_plans().map_err(|error| {
-        if is_permission(&error) {
-            let (why, remedy) = crate::kernel::setting::permission();
-            return Failure {
-                message: format!("cannot list the kernel's BPF maps: {error}: {why}"),
-                hint: format!("{remedy}; other people's injections can be seen with CAP_SYS_ADMIN only"),
-                code: Code::PERMISSION,
-            };
-        }
-        Failure::other(format!("cannot list the kernel's BPF maps: {error}"), "")
+    live_plans().map_err(|error| match refusal::cause(&error, Attempt::List) {
+        Some(Cause { why, remedy, fault }) => Failure {
+            message: format!("cannot list the kernel's BPF maps: {error}: {why}"),
+            hint: remedy,
+            code: Blame::from(fault).into(),
+        },
+        None => Failure::other(format!("cannot list the kernel's BPF maps: {error}"), ""),
     })
 }
 

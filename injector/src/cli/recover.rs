@@ -13,7 +13,8 @@ use crate::engine;
 ///
 /// That is cgroups of commands that have ended and, before Linux 6.6, clsact filters. run, attach, ps and stop do so,
 /// too. Nothing that a live injector needs is touched, and a
-/// second time there is nothing left to do. Exit code 6 if something could not be looked at or taken away.
+/// second time there is nothing left to do. Exit code 6 if something could not be looked at or taken away, 4 if that is for want of a
+/// right.
 #[derive(Args, Debug)]
 pub(super) struct Recover {
     /// Print JSON
@@ -32,6 +33,12 @@ impl Recover {
             swept.removed.iter().for_each(|removed| output::note(format_args!("removed {removed}")));
             swept.failed.iter().for_each(|failed| output::note(format_args!("error: {failed}")));
         }
-        Ok(if swept.failed.is_empty() { Code::OK } else { Code::UNCLEAN })
+        Ok(if swept.failed.is_empty() {
+            Code::OK
+        } else if swept.forbidden {
+            Code::PERMISSION
+        } else {
+            Code::UNCLEAN
+        })
     }
 }

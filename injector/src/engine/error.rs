@@ -9,8 +9,9 @@ use crate::{
         Unsupported,
         installation::InstallError,
         packet::{PacketError, Shared},
-        setting,
-        unsupported::is_permission,
+        refusal::{self, Attempt, Cause},
+        syscall::AttachError,
+        unsupported::{Fault, is_permission},
     },
     plan::PlanError,
     resolver::NameError,
@@ -56,19 +57,19 @@ pub enum EngineError {
     },
     /// No randomness.
     #[error("cannot read random bytes: {0}")]
-    Random(io::Error),
+    Random(#[source] io::Error),
     /// The plan cannot be listed, or not be asked for anything.
     #[error("cannot make the maps by which others find the plan: {0}")]
-    Mailbox(io::Error),
+    Mailbox(#[source] io::Error),
     /// A plan that has ended cannot be changed.
     #[error("the plan has ended already")]
     Ended,
     /// The events cannot be waited for.
     #[error("cannot wait for events: {0}")]
-    Events(io::Error),
+    Events(#[source] io::Error),
     /// The thread that looks after the plan cannot be started, or has ended.
     #[error("cannot have the plan looked after by a thread: {0}")]
-    Worker(io::Error),
+    Worker(#[source] io::Error),
 }
 
 /// Whose fault it is, which decides the exit code.
@@ -84,11 +85,20 @@ pub enum Blame {
     Other,
 }
 
+impl From<Fault> for Blame {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Kernel => Self::Kernel,
+            Fault::Right => Self::Permission,
+            Fault::Machine => Self::Other,
+        }
+    }
+}
+
 impl EngineError {
     /// What to do about it.
     pub fn hint(&self) -> String {
-        if self.blame() == Blame::Permission && !matches!(self, Self::Unsupported(_) | Self::Plan(_)) {
-            let (why, remedy) = setting::permission();
+        if let Some(Cause { why, remedy, .. }) = self.refusal() {
             return format!("{why}; {remedy}");
         }
         match self {
@@ -108,20 +118,76 @@ impl EngineError {
         }
     }
 
+    /// The right that is missing, or the limit that was reached, where the message does not say so itself.
+    fn refusal(&self) -> Option<Cause> {
+        let by = |error: Option<&io::Error>, attempt| refusal::cause(error?, attempt);
+        let known = match self {
+            Self::Unsupported(_) | Self::Plan(_) => return None,
+            Self::Install(InstallError::Attach(AttachError::Attach { source, .. })) => {
+                refusal::crowded(source).or_else(|| refusal::cause(source, Attempt::Trace))
+            }
+            Self::Install(InstallError::Nap(step)) => refusal::cause(&step.source, Attempt::Mount),
+            Self::Install(error) => by(error.system(), Attempt::Trace),
+            Self::Packet(PacketError::Open { source, .. }) => refusal::cause(source, Attempt::Peek),
+            Self::Packet(error) => by(error.system(), Attempt::Network),
+            Self::Mailbox(error) => refusal::cause(error, Attempt::Trace),
+            _ => None,
+        };
+        known.or_else(|| self.system().and_then(refusal::limit))
+    }
+
+    /// The error of a system call that is behind it, however far.
+    fn system(&self) -> Option<&io::Error> {
+        let mut error: &(dyn std::error::Error + 'static) = self;
+        loop {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            error = error.source()?;
+        }
+    }
+
     /// Whose fault it is.
     pub fn blame(&self) -> Blame {
+        if let Some(Cause { fault, .. }) = self.refusal() {
+            return fault.into();
+        }
         let by = |error: &io::Error, other| if is_permission(error) { Blame::Permission } else { other };
         match self {
-            Self::Unsupported(cause) if cause.permission => Blame::Permission,
-            Self::Plan(error) if error.is_permission() => Blame::Permission,
-            Self::Plan(error) if !error.is_kernel() => Blame::Usage,
-            Self::Install(error) => error.system().map_or(Blame::Kernel, |error| by(error, Blame::Kernel)),
+            Self::Unsupported(cause) => cause.fault.into(),
+            Self::Plan(error) => error.fault().map_or(Blame::Usage, Blame::from),
             Self::Target(_) | Self::Name(_) | Self::Inbound { .. } => Blame::Usage,
-            Self::Packet(error) if error.is_permission() => Blame::Permission,
-            Self::Unsupported(_) | Self::Plan(_) | Self::Packet(_) => Blame::Kernel,
+            Self::Install(_) | Self::Packet(_) | Self::Mailbox(_) => Blame::Kernel,
             Self::Cgroup { source, .. } => by(source, Blame::Usage),
-            Self::Mailbox(error) => by(error, Blame::Kernel),
             Self::Random(_) | Self::Events(_) | Self::Worker(_) | Self::Ended => Blame::Other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_neither_the_kernels_fault_nor_the_callers() {
+        let reached = |number| EngineError::Mailbox(io::Error::from_raw_os_error(number));
+        assert_eq!(reached(libc::EMFILE).blame(), Blame::Other);
+        assert!(reached(libc::EMFILE).hint().contains("RLIMIT_NOFILE"));
+        assert_eq!(reached(libc::ENOMEM).blame(), Blame::Other);
+        assert_eq!(reached(libc::EPERM).blame(), Blame::Permission);
+        assert_eq!(reached(libc::EINVAL).blame(), Blame::Kernel);
+        // However far behind.
+        let source = io::Error::from_raw_os_error(libc::EMFILE);
+        let read = crate::target::CgroupError::Read { path: "/x".into(), source };
+        assert_eq!(EngineError::from(TargetError::from(read)).blame(), Blame::Other);
+    }
+
+    #[test]
+    fn a_full_function_is_told() {
+        let source = io::Error::from_raw_os_error(libc::E2BIG);
+        let (function, backend) = ("security_file_open".into(), "hook".into());
+        let error = EngineError::Install(AttachError::Attach { function, backend, source }.into());
+        assert_eq!(error.blame(), Blame::Other);
+        assert!(error.hint().contains("as many programs"));
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::{Blame, EngineError};
 use crate::{
     kernel::{packet, registry},
     target::{self, Hierarchy, Procfs},
@@ -14,6 +15,16 @@ pub struct Swept {
     pub removed: Vec<String>,
     /// What could not be looked at, or not be taken away.
     pub failed: Vec<String>,
+    /// Was it for want of a right that something could not be?
+    #[serde(skip)]
+    pub forbidden: bool,
+}
+
+impl Swept {
+    fn fail(&mut self, error: &EngineError, what: &str) {
+        self.forbidden |= error.blame() == Blame::Permission;
+        self.failed.push(format!("{what}{error}; {}", error.hint()));
+    }
 }
 
 /// Takes away what a killed injector could not: cgroups of commands that have ended, and, before 6.6,
@@ -33,9 +44,11 @@ pub fn sweep() -> Swept {
     match packet::sweep(&procfs, living) {
         Ok(filters) => {
             swept.removed.extend(filters.removed.iter().map(|filter| format!("the filter {filter}")));
-            swept.failed.extend(filters.failed.iter().map(|error| format!("{error}; {}", error.hint())));
+            for error in filters.failed {
+                swept.fail(&EngineError::from(error), "");
+            }
         }
-        Err(error) => swept.failed.push(format!("cannot look for abandoned filters: {error}")),
+        Err(error) => swept.fail(&EngineError::from(error), "cannot look for abandoned filters: "),
     }
     swept.removed.iter().for_each(|removed| tracing::info!(removed, "left by an injector that has ended"));
     swept.failed.iter().for_each(|failed| tracing::warn!(failed, "left for the next time"));

@@ -27,7 +27,7 @@ mod kind {
 }
 
 /// Where the kernel offers it.
-const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+pub(super) const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
 /// Type information that cannot be used.
 #[derive(Debug, thiserror::Error)]

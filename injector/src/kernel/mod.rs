@@ -16,13 +16,15 @@ pub mod object;
 pub mod offsets;
 pub mod packet;
 pub mod probe;
+pub mod refusal;
 pub mod registry;
 pub mod setting;
 mod sockets;
+pub mod standing;
 mod sys;
 pub mod syscall;
 mod tables;
 mod tiny;
 pub mod unsupported;
 
-pub use self::unsupported::{Mechanism, Unsupported};
+pub use self::unsupported::{Fault, Mechanism, Unsupported};

@@ -85,6 +85,12 @@ impl ObjectError {
     /// The error of the system call behind it.
     pub fn source_error(&self) -> Option<&io::Error> {
         match self {
+            // The verifier's EACCES is no right that is missing.
+            Self::Program { source, log, .. }
+                if source.raw_os_error() == Some(libc::EACCES) && !log.is_empty() =>
+            {
+                None
+            }
             Self::Types { source, .. } | Self::Map { source, .. } | Self::Program { source, .. } => {
                 Some(source)
             }

@@ -1,18 +1,20 @@
 //! What this kernel allows, found out by doing it: a tiny program is loaded and attached, and is gone
 //! again. Whether a mechanism works never depends on a version number.
 
-use std::{fs, io, os::fd::AsFd};
+use std::{fs, io, os::fd::AsFd, path::Path};
 
 use aya_obj::generated::bpf_insn;
 
 use super::{
-    btf::KernelBtf,
+    btf::{BtfError, KernelBtf, VMLINUX},
     nap,
     object::Kind,
-    packet, setting, sys,
+    packet,
+    refusal::{self, Attempt, Cause},
+    setting, sys,
     syscall::kprobe::{When, link},
     tiny,
-    unsupported::{Mechanism, Unsupported, is_permission},
+    unsupported::{Fault, Mechanism, Unsupported},
 };
 use crate::target::{Hierarchy, Procfs};
 
@@ -31,17 +33,32 @@ const PREFIX: &str = "__arm64_";
 /// The kernel's types, or why there are none.
 pub fn btf() -> Result<KernelBtf, Unsupported> {
     KernelBtf::running().map_err(|error| {
-        Unsupported::missing(
-            Mechanism::Btf,
-            format!("{error}; {}", setting::without("CONFIG_DEBUG_INFO_BTF")),
-            "use a kernel with CONFIG_DEBUG_INFO_BTF=y; the kernels of all large distributions have it",
-        )
+        if let Some(hidden) = setting::hidden(Path::new(VMLINUX)) {
+            return Unsupported {
+                fault: Fault::Machine,
+                ..Unsupported::missing(
+                    Mechanism::Btf,
+                    format!("{error}: {hidden}"),
+                    "unmount what hides it; a container needs the machine's /sys/kernel/btf (docker: -v \
+                     /sys/kernel/btf:/sys/kernel/btf:ro)",
+                )
+            };
+        }
+        let why = format!("{error}; {}", setting::without("CONFIG_DEBUG_INFO_BTF"));
+        let remedy =
+            "use a kernel with CONFIG_DEBUG_INFO_BTF=y; the kernels of all large distributions have it";
+        match &error {
+            BtfError::Read { source, .. } => refused(Mechanism::Btf, Attempt::Trace, source, why, remedy),
+            BtfError::Damaged(_) | BtfError::NoField { .. } => {
+                Unsupported::missing(Mechanism::Btf, why, remedy)
+            }
+        }
     })
 }
 
 /// Tries `mechanism`.
 pub fn probe(mechanism: Mechanism, btf: &KernelBtf) -> Result<(), Unsupported> {
-    if reads_the_kernel(mechanism) && setting::lockdown().is_some_and(|level| level == "confidentiality") {
+    if reads_the_kernel(mechanism) && reading_is_forbidden() {
         return Err(Unsupported::missing(
             mechanism,
             "the kernel is locked down (confidentiality), which forbids programs that read its memory",
@@ -83,12 +100,67 @@ fn reads_the_kernel(mechanism: Mechanism) -> bool {
     matches!(mechanism, Lineage | FmodRet | Kprobe | Kretprobe | Hook | Lsm | Nap | NapHook)
 }
 
-fn refused(mechanism: Mechanism, error: &io::Error, why: String, remedy: &str) -> Unsupported {
-    if is_permission(error) {
-        let (why, remedy) = setting::permission();
-        return Unsupported::forbidden(mechanism, format!("{error}: {why}"), remedy);
+/// By the level of lockdown, and where that is not told, by trying: the verifier knows no such helper then.
+fn reading_is_forbidden() -> bool {
+    if setting::tells_lockdown() {
+        return setting::lockdown().is_some_and(|level| level == "confidentiality");
     }
-    Unsupported::missing(mechanism, why, remedy)
+    let read = tiny::load(&tiny::reading(), Kind::RawTracepoint);
+    read.is_err_and(|(_, log)| names_helper(&log, tiny::PROBE_READ_KERNEL.unsigned_abs()))
+}
+
+/// What the kernel refused: by the right that is missing, the limit that was reached, or else by `why` and `remedy`.
+fn refused(
+    mechanism: Mechanism,
+    attempt: Attempt,
+    error: &io::Error,
+    why: String,
+    remedy: &str,
+) -> Unsupported {
+    match refusal::cause(error, attempt) {
+        Some(Cause { why, remedy, fault }) => {
+            Unsupported { mechanism, why: format!("{error}: {why}"), remedy, fault }
+        }
+        None => Unsupported::missing(mechanism, why, remedy),
+    }
+}
+
+/// The same for a program that was to be loaded. `known` reads the verifier's log, whose words are no promise: what it
+/// does not know is not guessed at.
+fn refused_program(
+    (mechanism, attempt): (Mechanism, Attempt),
+    (error, log): (&io::Error, &str),
+    known: impl FnOnce(&io::Error, &str) -> Option<String>,
+    remedy: &str,
+) -> Unsupported {
+    let why = known(error, log).unwrap_or_else(|| unknown(error, log));
+    // The verifier, too, says EACCES of what a program may not do; but it says more than that. Who lacks a right never
+    // gets to it (kernel/bpf/syscall.c, `bpf_prog_load`).
+    if error.raw_os_error() == Some(libc::EACCES) && !log.trim().is_empty() {
+        return Unsupported::missing(mechanism, why, remedy);
+    }
+    refused(mechanism, attempt, error, why, remedy)
+}
+
+/// What is said where nothing is known.
+fn unknown(error: &io::Error, log: &str) -> String {
+    match log.lines().find(|line| !line.trim().is_empty()) {
+        Some(line) => format!("{error}, and why is not known; the verifier says: {}", line.trim()),
+        None => format!("{error}, and why is not known"),
+    }
+}
+
+/// For a program that is attached by a BPF trampoline.
+fn without_trampolines(error: &io::Error) -> Option<String> {
+    // ENOTSUPP of register_fentry (kernel/bpf/trampoline.c): no direct calls.
+    (error.raw_os_error() == Some(524)).then(|| setting::without("CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS"))
+}
+
+/// Does the verifier speak of this helper? It writes its number behind the name.
+fn names_helper(log: &str, number: u32) -> bool {
+    let number = format!("#{number}");
+    log.match_indices(&number)
+        .any(|(at, _)| !log[at + number.len()..].starts_with(|next: char| next.is_ascii_digit()))
 }
 
 fn lineage(btf: &KernelBtf) -> Result<(), Unsupported> {
@@ -97,11 +169,12 @@ fn lineage(btf: &KernelBtf) -> Result<(), Unsupported> {
     let id = btf.tracepoint("task_newtask").ok_or_else(|| {
         Unsupported::missing(MECHANISM, "the kernel has no typed tracepoint task_newtask", REMEDY)
     })?;
-    let program = tiny::load(&tiny::constant(0), Kind::Tracepoint(id))
-        .map_err(|(error, log)| refused(MECHANISM, &error, format!("{error} {log}"), REMEDY))?;
-    sys::link_tracepoint(program.as_fd())
-        .map(drop)
-        .map_err(|error| refused(MECHANISM, &error, format!("attaching to task_newtask: {error}"), REMEDY))
+    let program = tiny::load(&tiny::constant(0), Kind::Tracepoint(id)).map_err(|(error, log)| {
+        refused_program((MECHANISM, Attempt::Trace), (&error, &log), |_, _| None, REMEDY)
+    })?;
+    sys::link_tracepoint(program.as_fd()).map(drop).map_err(|error| {
+        refused(MECHANISM, Attempt::Trace, &error, format!("attaching to task_newtask: {error}"), REMEDY)
+    })
 }
 
 fn fmod_ret(btf: &KernelBtf) -> Result<(), Unsupported> {
@@ -115,16 +188,12 @@ fn fmod_ret(btf: &KernelBtf) -> Result<(), Unsupported> {
             REMEDY,
         )
     })?;
+    let known = |error: &io::Error, log: &str| {
+        let option = || setting::without("CONFIG_FUNCTION_ERROR_INJECTION");
+        log.contains("is not modifiable").then(option).or_else(|| without_trampolines(error))
+    };
     tiny::attached(Kind::ModifyReturn(id)).map(drop).map_err(|(error, log)| {
-        let why = if log.contains("is not modifiable") {
-            setting::without("CONFIG_FUNCTION_ERROR_INJECTION")
-        } else if error.raw_os_error() == Some(524) {
-            // ENOTSUPP of register_fentry (kernel/bpf/trampoline.c): no direct calls.
-            setting::without("CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS")
-        } else {
-            format!("{error} {}", log.lines().next().unwrap_or_default())
-        };
-        refused(Mechanism::FmodRet, &error, why, REMEDY)
+        refused_program((Mechanism::FmodRet, Attempt::Trace), (&error, &log), known, REMEDY)
     })
 }
 
@@ -133,15 +202,15 @@ fn kprobe(mechanism: Mechanism, when: When) -> Result<(), Unsupported> {
     const REMEDY: &str =
         "use a kernel with CONFIG_BPF_KPROBE_OVERRIDE=y and CONFIG_FUNCTION_ERROR_INJECTION=y";
     let program = tiny::load(&tiny::overriding(), Kind::Kprobe).map_err(|(error, log)| {
-        let why = if log.contains("#58") {
-            setting::without("CONFIG_BPF_KPROBE_OVERRIDE")
-        } else {
-            format!("{error} {log}")
+        let known = |_: &io::Error, log: &str| {
+            let option = || setting::without("CONFIG_BPF_KPROBE_OVERRIDE");
+            names_helper(log, tiny::OVERRIDE_RETURN.unsigned_abs()).then(option)
         };
-        refused(mechanism, &error, why, REMEDY)
+        refused_program((mechanism, Attempt::Trace), (&error, &log), known, REMEDY)
     })?;
     link(program.as_fd(), &format!("{PREFIX}{TRIAL_CALL}"), when).map(drop).map_err(|error| {
-        refused(mechanism, &error, format!("attaching a {}: {error}", mechanism.name()), REMEDY)
+        let why = format!("attaching a {}: {error}", mechanism.name());
+        refused(mechanism, Attempt::Probe, &error, why, REMEDY)
     })
 }
 
@@ -151,30 +220,39 @@ fn hook(btf: &KernelBtf) -> Result<(), Unsupported> {
     let id = btf
         .function(TRIAL_HOOK)
         .ok_or_else(|| Unsupported::missing(Mechanism::Hook, setting::without("CONFIG_SECURITY"), REMEDY))?;
-    tiny::attached(Kind::ModifyReturn(id)).map(drop).map_err(|(error, log)| {
-        let why = if error.raw_os_error() == Some(524) {
-            setting::without("CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS")
-        } else {
-            format!("{error} {}", log.lines().next().unwrap_or_default())
-        };
-        refused(Mechanism::Hook, &error, why, REMEDY)
+    trampoline(Mechanism::Hook, Kind::ModifyReturn(id), REMEDY)
+}
+
+/// A program that a BPF trampoline runs.
+fn trampoline(mechanism: Mechanism, kind: Kind, remedy: &str) -> Result<(), Unsupported> {
+    tiny::attached(kind).map(drop).map_err(|(error, log)| {
+        let known = |error: &io::Error, _: &str| without_trampolines(error);
+        refused_program((mechanism, Attempt::Trace), (&error, &log), known, remedy)
     })
 }
 
+/// Where a module is not active, a program can be attached to its hooks all the same, but they are never called. So one
+/// is called.
 fn lsm(btf: &KernelBtf) -> Result<(), Unsupported> {
-    const REMEDY: &str =
-        "needed on fully preemptible kernels only: boot with `bpf` in lsm= (and CONFIG_BPF_LSM=y)";
-    let missing = |why: String| Unsupported::missing(Mechanism::Lsm, why, REMEDY);
-    // A module that is not in the list can be attached to, but its hooks are never called.
-    let active = fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default();
-    if !active.trim().split(',').any(|name| name == "bpf") {
-        return Err(missing(format!("`bpf` is not among the active security modules ({})", active.trim())));
+    const MECHANISM: Mechanism = Mechanism::Lsm;
+    const REMEDY: &str = "boot with `bpf` in lsm= (and CONFIG_BPF_LSM=y)";
+    let id = btf
+        .function(TRIAL_LSM)
+        .ok_or_else(|| Unsupported::missing(MECHANISM, setting::without("CONFIG_BPF_LSM"), REMEDY))?;
+    let program = tiny::load(&tiny::answering(), Kind::Lsm(id));
+    let linked = program.and_then(|program| tiny::link(program, Kind::Lsm(id)));
+    let _attached = linked.map_err(|(error, log)| {
+        let known = |error: &io::Error, _: &str| without_trampolines(error);
+        refused_program((MECHANISM, Attempt::Trace), (&error, &log), known, REMEDY)
+    })?;
+    if tiny::is_answered() {
+        return Ok(());
     }
-    let id = btf.function(TRIAL_LSM).ok_or_else(|| missing(setting::without("CONFIG_BPF_LSM")))?;
-    tiny::attached(Kind::Lsm(id)).map(drop).map_err(|(error, log)| {
-        let why = format!("{error} {}", log.lines().next().unwrap_or_default());
-        refused(Mechanism::Lsm, &error, why, REMEDY)
-    })
+    let why = match setting::security_modules() {
+        Some(active) => format!("`bpf` is not among the active security modules ({active})"),
+        None => "`bpf` is no active security module: a program at one of its hooks is never run".into(),
+    };
+    Err(Unsupported::missing(MECHANISM, why, REMEDY))
 }
 
 /// Programs that sleep at both ends of a call, and what wakes who sleeps: all of it, but for a call that does.
@@ -182,9 +260,11 @@ fn nap(btf: &KernelBtf) -> Result<(), Unsupported> {
     const MECHANISM: Mechanism = Mechanism::Nap;
     const REMEDY: &str = "use a kernel of 6.12 or later with CONFIG_FUNCTION_ERROR_INJECTION=y and CONFIG_FUSE_FS; \
                           `strace -e inject=` can delay calls anywhere, at the price of tracing";
-    fmod_ret(btf).map_err(|cause| Unsupported { mechanism: MECHANISM, remedy: REMEDY.into(), ..cause })?;
+    fmod_ret(btf).map_err(|cause| cause.keeps_from(MECHANISM, REMEDY))?;
     let id = btf.function(&format!("{PREFIX}{TRIAL_CALL}")).unwrap_or(0);
-    sleeping(MECHANISM, &[Kind::ModifyReturnSleepable(id), Kind::ExitSleepable(id)], REMEDY)?;
+    for kind in [Kind::ModifyReturnSleepable(id), Kind::ExitSleepable(id)] {
+        trampoline(MECHANISM, kind, REMEDY)?;
+    }
     waking(MECHANISM, btf, REMEDY)
 }
 
@@ -193,24 +273,14 @@ fn nap_hook(btf: &KernelBtf) -> Result<(), Unsupported> {
     const MECHANISM: Mechanism = Mechanism::NapHook;
     const REMEDY: &str =
         "use a kernel of 6.12 or later with CONFIG_BPF_LSM=y and CONFIG_FUSE_FS, and `bpf` in lsm=";
-    lsm(btf).map_err(|cause| Unsupported { mechanism: MECHANISM, remedy: REMEDY.into(), ..cause })?;
-    sleeping(MECHANISM, &[Kind::LsmSleepable(btf.function(TRIAL_LSM).unwrap_or(0))], REMEDY)?;
+    waking_functions(MECHANISM, btf, REMEDY)?;
+    lsm(btf).map_err(|cause| Unsupported { mechanism: MECHANISM, ..cause })?;
+    trampoline(MECHANISM, Kind::LsmSleepable(btf.function(TRIAL_LSM).unwrap_or(0)), REMEDY)?;
     waking(MECHANISM, btf, REMEDY)
 }
 
-/// Programs of these kinds, which may sleep.
-fn sleeping(mechanism: Mechanism, kinds: &[Kind], remedy: &str) -> Result<(), Unsupported> {
-    for &kind in kinds {
-        tiny::attached(kind).map_err(|(error, log)| {
-            let why = format!("{error} {}", log.lines().next().unwrap_or_default());
-            refused(mechanism, &error, why, remedy)
-        })?;
-    }
-    Ok(())
-}
-
-/// What programs need to find the sleeper, and a file system whose pages come late.
-fn waking(mechanism: Mechanism, btf: &KernelBtf, remedy: &str) -> Result<(), Unsupported> {
+/// What programs need to find the sleeper, and to be taken off under him.
+fn waking_functions(mechanism: Mechanism, btf: &KernelBtf, remedy: &str) -> Result<(), Unsupported> {
     for (_, function) in injector_common::kfunc::ALL {
         if btf.function(function).is_none() {
             let why = format!("the kernel has no function {function}, which came with 6.2");
@@ -225,16 +295,33 @@ fn waking(mechanism: Mechanism, btf: &KernelBtf, remedy: &str) -> Result<(), Uns
         );
         return Err(Unsupported::missing(mechanism, why, remedy));
     }
+    Ok(())
+}
+
+/// The same, and a file system whose pages come late.
+fn waking(mechanism: Mechanism, btf: &KernelBtf, remedy: &str) -> Result<(), Unsupported> {
+    waking_functions(mechanism, btf, remedy)?;
     nap::check_waiting(btf).map_err(|error| {
         let why = format!(
             "cannot have the kernel wait for all tasks: {error}; without that, programs can be freed under threads that \
              sleep in front of them"
         );
-        refused(mechanism, &error, why, remedy)
+        refused(mechanism, Attempt::Trace, &error, why, remedy)
     })?;
     nap::Session::new().map(drop).map_err(|step| {
-        let why = format!("cannot make a FUSE file system: {step}; {}", setting::without("CONFIG_FUSE_FS"));
-        refused(mechanism, &step.source, why, "load the module fuse; a container needs the device /dev/fuse")
+        let without = format!("cannot make a FUSE file system: {step}");
+        if step.is_at_device() {
+            return Unsupported {
+                fault: Fault::Machine,
+                ..Unsupported::missing(
+                    mechanism,
+                    without,
+                    "a container needs the device /dev/fuse, and the right to open it (docker: --device /dev/fuse)",
+                )
+            };
+        }
+        let why = format!("{without}; {}", setting::without("CONFIG_FUSE_FS"));
+        refused(mechanism, Attempt::Mount, &step.source, why, "load the module fuse")
     })
 }
 
@@ -245,24 +332,25 @@ fn at_cgroup(
     (kind, program): (Kind, Vec<bpf_insn>),
     remedy: &str,
 ) -> Result<(), Unsupported> {
-    let cannot = |error: io::Error, log: &str| {
-        // The helper with which a program says the error came to these hooks with 6.1.
-        let why = if log.contains("#187") {
-            format!("{error}: programs at connect hooks cannot say the error here")
-        } else {
-            format!("{error}; {}", setting::without("CONFIG_CGROUP_BPF"))
+    let attempt = Attempt::Cgroup;
+    let program = tiny::load(&program, kind).map_err(|(error, log)| {
+        let known = |error: &io::Error, log: &str| {
+            // The helper with which a program says the error came to these hooks with 6.1.
+            let helper = names_helper(log, tiny::SET_RETVAL.unsigned_abs());
+            helper.then(|| format!("{error}: programs at connect hooks cannot say the error here"))
         };
-        refused(mechanism, &error, why, remedy)
-    };
-    let program = tiny::load(&program, kind).map_err(|(error, log)| cannot(error, &log))?;
+        refused_program((mechanism, attempt), (&error, &log), known, remedy)
+    })?;
     let procfs = Procfs::default();
     // Without such a cgroup there is no target either, which is what `cgroup v2` says.
     let Ok(hierarchy) = Hierarchy::discover(&procfs) else { return Ok(()) };
     let own = procfs.own_cgroup().ok().flatten().unwrap_or_default();
     let own = hierarchy.mount_point().join(own.strip_prefix("/").unwrap_or(&own));
     let Ok(directory) = fs::File::open(own) else { return Ok(()) };
-    let linked = sys::link_to(program.as_fd(), directory.as_fd(), kind.numbers().1);
-    linked.map(drop).map_err(|error| cannot(error, ""))
+    sys::link_to(program.as_fd(), directory.as_fd(), kind.numbers().1).map(drop).map_err(|error| {
+        let why = format!("{error}; {}", setting::without("CONFIG_CGROUP_BPF"));
+        refused(mechanism, attempt, &error, why, remedy)
+    })
 }
 
 /// Both ways to the egress of a device, each tried in a network namespace of its own.
@@ -277,17 +365,13 @@ fn egress(mechanism: Mechanism, way: packet::Mechanism) -> Result<(), Unsupporte
     let error = match way.works() {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(error)) => error,
-        Err(error) if error.is_permission() => {
-            let (why, remedy) = setting::permission();
-            return Err(Unsupported::forbidden(mechanism, format!("{error}: {why}"), remedy));
-        }
-        Err(error) => return Err(Unsupported::missing(mechanism, error.to_string(), error.hint())),
+        Err(error) => return Err(network(mechanism, &error)),
     };
     let why = match way {
         packet::Mechanism::Tcx => format!("the kernel has no tcx links, which came with 6.6 ({error})"),
         packet::Mechanism::Clsact => format!("{error}; {}", setting::without("CONFIG_NET_SCH_INGRESS")),
     };
-    Err(refused(mechanism, &error, why, remedy))
+    Err(refused(mechanism, Attempt::Network, &error, why, remedy))
 }
 
 /// Behind the hook that every new socket passes; the walk over those that are open needs no more.
@@ -298,14 +382,7 @@ fn sockets(btf: &KernelBtf) -> Result<(), Unsupported> {
     let id = btf.function(super::sockets::HOOK).ok_or_else(|| {
         Unsupported::missing(MECHANISM, setting::without("CONFIG_SECURITY_NETWORK"), REMEDY)
     })?;
-    tiny::attached(Kind::Exit(id)).map(drop).map_err(|(error, log)| {
-        let why = if error.raw_os_error() == Some(524) {
-            setting::without("CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS")
-        } else {
-            format!("{error} {}", log.lines().next().unwrap_or_default())
-        };
-        refused(MECHANISM, &error, why, REMEDY)
-    })
+    trampoline(MECHANISM, Kind::Exit(id), REMEDY)
 }
 
 /// Makes one in a network namespace of its own, without programs: those are tried for tcx and clsact.
@@ -314,12 +391,18 @@ fn delay_line() -> Result<(), Unsupported> {
     const REMEDY: &str = "use a kernel with CONFIG_VETH and CONFIG_NET_SCH_FQ (modules veth and sch_fq)";
     match packet::line_works() {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(refused(MECHANISM, &error, error.to_string(), REMEDY)),
-        Err(error) if error.is_permission() => {
-            let (why, remedy) = setting::permission();
-            Err(Unsupported::forbidden(MECHANISM, format!("{error}: {why}"), remedy))
+        Ok(Err(error)) => Err(refused(MECHANISM, Attempt::Network, &error, error.to_string(), REMEDY)),
+        Err(error) => Err(network(MECHANISM, &error)),
+    }
+}
+
+/// Not even a network namespace to try it in.
+fn network(mechanism: Mechanism, error: &packet::PacketError) -> Unsupported {
+    match error.system().and_then(|source| refusal::cause(source, Attempt::Network)) {
+        Some(Cause { why, remedy, fault }) => {
+            Unsupported { mechanism, why: format!("{error}: {why}"), remedy, fault }
         }
-        Err(error) => Err(Unsupported::missing(MECHANISM, error.to_string(), error.hint())),
+        None => Unsupported::missing(mechanism, error.to_string(), error.hint()),
     }
 }
 
@@ -327,4 +410,32 @@ fn cgroup_v2() -> Result<(), Unsupported> {
     Hierarchy::discover(&Procfs::default())
         .map(drop)
         .map_err(|error| Unsupported::missing(Mechanism::CgroupV2, error.to_string(), error.hint()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_helper_is_known_by_its_number() {
+        assert!(names_helper("0: (85) call\nunknown func bpf_override_return#58\nprocessed 0 insns", 58));
+        assert!(names_helper("program of this type cannot use helper bpf_override_return#58\n", 58));
+        assert!(!names_helper("unknown func bpf_x#581\n", 58));
+        assert!(!names_helper("", 58));
+    }
+
+    #[test]
+    fn what_the_verifier_says_in_other_words_is_not_known() {
+        let said = |error: i32, log: &str| {
+            let error = io::Error::from_raw_os_error(error);
+            refused_program((Mechanism::Hook, Attempt::Trace), (&error, log), |_, _| None, "another kernel")
+        };
+        let why = said(libc::EINVAL, "\nR0 has a shape of its own\n");
+        assert!(why.why.ends_with("why is not known; the verifier says: R0 has a shape of its own"), "{why}");
+        assert_eq!(why.fault, Fault::Kernel);
+        assert!(said(libc::EINVAL, "").why.ends_with("why is not known"));
+        // The verifier's EACCES is no right that is missing.
+        assert_eq!(said(libc::EACCES, "invalid mem access 'scalar'").fault, Fault::Kernel);
+        assert_eq!(said(libc::EACCES, "").fault, Fault::Right);
+    }
 }

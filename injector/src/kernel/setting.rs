@@ -1,7 +1,9 @@
-//! The kernel's own word on how it was built and locked: options, lockdown, and what we may do. Only to
+//! The kernel's own word on how it was built and locked, and what hides it: options, lockdown, mounts. Only to
 //! explain what a probe found; never to decide.
 
 use std::{fs, io::Read, path::Path, process::Command};
+
+use crate::target::{MountLine, Procfs};
 
 /// Where a kernel's options may be found, in order.
 fn config_text() -> Option<String> {
@@ -50,9 +52,18 @@ pub fn without(name: &str) -> String {
     }
 }
 
-/// The lockdown level in force, if any: `integrity` or `confidentiality`.
+/// Where the kernel tells it.
+const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
+
+/// Can it be known whether the kernel is locked down?
+pub fn tells_lockdown() -> bool {
+    Path::new(LOCKDOWN).exists()
+}
+
+/// The lockdown level in force, if any: `integrity` or `confidentiality`. None is told either where securityfs is not
+/// mounted, as in containers.
 pub fn lockdown() -> Option<String> {
-    let text = fs::read_to_string("/sys/kernel/security/lockdown").ok()?;
+    let text = fs::read_to_string(LOCKDOWN).ok()?;
     let level = text.split('[').nth(1)?.split(']').next()?;
     (level != "none").then(|| level.to_owned())
 }
@@ -78,55 +89,54 @@ pub fn fully_preemptible() -> bool {
     ["CONFIG_PREEMPT", "CONFIG_PREEMPT_LAZY"].iter().any(|name| option(name) == OptionState::On)
 }
 
-/// Capabilities by their bit (include/uapi/linux/capability.h).
-const CAPABILITIES: [(u32, &str); 6] = [
-    (12, "CAP_NET_ADMIN"),
-    (19, "CAP_SYS_PTRACE"),
-    (21, "CAP_SYS_ADMIN"),
-    (24, "CAP_SYS_RESOURCE"),
-    (38, "CAP_PERFMON"),
-    (39, "CAP_BPF"),
-];
-
-/// Of the capabilities that injecting needs, those that this process has not got.
-pub fn missing_capabilities() -> Vec<&'static str> {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let bits = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let bits = bits.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
-    let has = |bit: u32| bits & (1 << bit) != 0;
-    let admin = has(21);
-    let needed = [12, 38, 39];
-    CAPABILITIES
-        .iter()
-        .filter(|(bit, _)| needed.contains(bit) && !has(*bit) && !(admin && *bit != 12))
-        .map(|&(_, name)| name)
-        .collect()
+/// What is in the way of a file that the kernel shows below /sys, if something is.
+pub fn hidden(path: &Path) -> Option<String> {
+    let mounts = Procfs::default().mounts().ok()?;
+    over(path, &mounts)
 }
 
-/// Why the kernel says "not permitted", and what to do.
-pub fn permission() -> (String, String) {
-    let missing = missing_capabilities();
-    if !missing.is_empty() {
-        return (
-            format!("this process lacks {}", missing.join(", ")),
-            "run it as root (sudo), or give it those capabilities".into(),
-        );
+/// The mount that `path` is in, unless it is the kernel's own. Later ones are on top.
+fn over(path: &Path, mounts: &[MountLine]) -> Option<String> {
+    let above = mounts.iter().filter(|mount| path.starts_with(&mount.point));
+    let mount = above.max_by_key(|mount| mount.point.components().count())?;
+    if mount.kind == "sysfs" {
+        None
+    } else if mount.point.starts_with("/sys") {
+        Some(format!("a file system ({}) is mounted over it at {}", mount.kind, mount.point.display()))
+    } else {
+        Some("no sysfs is mounted at /sys".into())
     }
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    if status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() != "0")) {
-        return (
-            "the capabilities are there, but a seccomp filter is in force and seems to block bpf(2) or perf_event_open(2)".into(),
-            "run the container with a seccomp profile that allows them (docker: --security-opt seccomp=unconfined)".into(),
-        );
+}
+
+/// The active security modules as the kernel lists them, where it does.
+pub fn security_modules() -> Option<String> {
+    Some(fs::read_to_string("/sys/kernel/security/lsm").ok()?.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hides_a_file_of_the_kernels() {
+        let mount = |point: &str, kind: &str| MountLine {
+            id: 0,
+            parent: 0,
+            root: "/".into(),
+            point: point.into(),
+            kind: kind.into(),
+        };
+        let file = Path::new("/sys/kernel/btf/vmlinux");
+        let (root, sys) = (mount("/", "ext4"), mount("/sys", "sysfs"));
+        let over = |mounts: &[MountLine]| over(file, mounts).unwrap_or_default();
+        assert_eq!(over(&[root.clone(), sys.clone(), mount("/sys/kernel/security", "securityfs")]), "");
+        assert!(over(std::slice::from_ref(&root)).contains("no sysfs"));
+        let masked = [root, sys, mount("/sys/kernel/btf", "tmpfs")];
+        assert!(over(&masked).contains("(tmpfs) is mounted over it at /sys/kernel/btf"));
+        // By a device, as container engines mask files.
+        assert!(over(&[mount("/sys/kernel/btf/vmlinux", "devtmpfs")]).contains("devtmpfs"));
+        // The kernel's own once more, on top.
+        let again = [mount("/sys/kernel/btf", "tmpfs"), mount("/sys/kernel/btf", "sysfs")];
+        assert_eq!(over(&again), "");
     }
-    if let Some(level) = lockdown() {
-        return (
-            format!("the kernel is locked down ({level})"),
-            "boot with lockdown=integrity or none; `confidentiality` forbids kprobes and reading kernel memory".into(),
-        );
-    }
-    (
-        "the capabilities are there, but the kernel refuses, perhaps because this is a user namespace".into(),
-        "run it in the initial user namespace".into(),
-    )
 }

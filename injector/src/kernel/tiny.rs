@@ -16,7 +16,10 @@ const LICENSE: &CStr = c"Dual MIT/GPL";
 /// Opcodes (Documentation/bpf/standardization/instruction-set.rst).
 const MOV64_IMM: u8 = 0xb7;
 const MOV64_REG: u8 = 0xbf;
+const ADD64_IMM: u8 = 0x07;
 const JEQ_IMM: u8 = 0x15;
+const JEQ32_IMM: u8 = 0x16;
+const LOAD64: u8 = 0x79;
 const JA: u8 = 0x05;
 const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
@@ -24,8 +27,9 @@ const EXIT: u8 = 0x95;
 /// Helper numbers (include/uapi/linux/bpf.h).
 const KTIME_GET_NS: i32 = 5;
 const GET_CURRENT_PID_TGID: i32 = 14;
-const OVERRIDE_RETURN: i32 = 58;
-const SET_RETVAL: i32 = 187;
+pub(super) const OVERRIDE_RETURN: i32 = 58;
+pub(super) const PROBE_READ_KERNEL: i32 = 113;
+pub(super) const SET_RETVAL: i32 = 187;
 
 fn instruction(code: u8, registers: (u8, u8), off: i16, imm: i32) -> bpf_insn {
     let mut instruction =
@@ -77,6 +81,42 @@ pub(super) fn refusing() -> Vec<bpf_insn> {
     ]
 }
 
+/// An option of prctl(2) that there is not, and the error that [`answering`] gives it: neither is otherwise seen.
+const QUESTION: i32 = 0x696e_6a3f;
+const ANSWER: i32 = libc::EXFULL;
+
+/// As a security module at prctl(2): answers a question of ours, see [`is_answered`].
+pub(super) fn answering() -> Vec<bpf_insn> {
+    vec![
+        instruction(LOAD64, (1, 1), 0, 0),
+        instruction(MOV64_IMM, (0, 0), 0, 0),
+        instruction(JEQ32_IMM, (1, 0), 1, QUESTION),
+        instruction(JA, (0, 0), 1, 0),
+        instruction(MOV64_IMM, (0, 0), 0, -ANSWER),
+        instruction(EXIT, (0, 0), 0, 0),
+    ]
+}
+
+/// Asks it. Without such a program the kernel knows no such option.
+pub(super) fn is_answered() -> bool {
+    // SAFETY: five numbers, of which the kernel looks at the first only.
+    let result = unsafe { libc::prctl(QUESTION, 0, 0, 0, 0) };
+    result < 0 && io::Error::last_os_error().raw_os_error() == Some(ANSWER)
+}
+
+/// Would read the kernel's memory, at address 0 where there is none.
+pub(super) fn reading() -> Vec<bpf_insn> {
+    vec![
+        instruction(MOV64_REG, (1, 10), 0, 0),
+        instruction(ADD64_IMM, (1, 0), 0, -8),
+        instruction(MOV64_IMM, (2, 0), 0, 8),
+        instruction(MOV64_IMM, (3, 0), 0, 0),
+        instruction(CALL, (0, 0), 0, PROBE_READ_KERNEL),
+        instruction(MOV64_IMM, (0, 0), 0, 0),
+        instruction(EXIT, (0, 0), 0, 0),
+    ]
+}
+
 /// Loads such a program. The verifier's log goes with the error.
 pub(super) fn load(instructions: &[bpf_insn], kind: Kind) -> Result<OwnedFd, (io::Error, String)> {
     let (program, attach_type, attach_btf_id) = kind.numbers();
@@ -94,7 +134,11 @@ pub(super) fn load(instructions: &[bpf_insn], kind: Kind) -> Result<OwnedFd, (io
 
 /// Loads and attaches a program that returns 0, as `kind`: a `fmod_ret` or a security module's program.
 pub(super) fn attached(kind: Kind) -> Result<(OwnedFd, OwnedFd), (io::Error, String)> {
-    let program = load(&constant(0), kind)?;
+    link(load(&constant(0), kind)?, kind)
+}
+
+/// Attaches a program of such a kind.
+pub(super) fn link(program: OwnedFd, kind: Kind) -> Result<(OwnedFd, OwnedFd), (io::Error, String)> {
     let link = sys::link_tracing(program.as_fd(), kind.numbers().1, 0).map_err(|e| (e, String::new()))?;
     Ok((program, link))
 }

@@ -95,9 +95,20 @@ impl fmt::Display for Mechanism {
     }
 }
 
-/// A mechanism that is not there: why, and what would bring it.
+/// Whose fault it is that something cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The kernel has not got it.
+    Kernel,
+    /// The caller has not got the right.
+    Right,
+    /// A limit was reached, or something is not mounted.
+    Machine,
+}
+
+/// A mechanism that cannot be had: why, and what would bring it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{mechanism} is not {}: {why}", if *.permission { "permitted" } else { "available" })]
+#[error("{mechanism} is {}: {why}", outcome(*.fault))]
 pub struct Unsupported {
     /// The mechanism.
     pub mechanism: Mechanism,
@@ -105,23 +116,85 @@ pub struct Unsupported {
     pub why: String,
     /// What to do about it.
     pub remedy: String,
-    /// Whether it is the caller that lacks a right, not the kernel that lacks a feature.
-    pub permission: bool,
+    /// Whose fault it is.
+    pub fault: Fault,
 }
 
 impl Unsupported {
     /// The kernel has not got it.
     pub fn missing(mechanism: Mechanism, why: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { mechanism, why: why.into(), remedy: remedy.into(), permission: false }
+        Self { mechanism, why: why.into(), remedy: remedy.into(), fault: Fault::Kernel }
     }
 
-    /// The caller may not use it.
-    pub fn forbidden(mechanism: Mechanism, why: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { mechanism, why: why.into(), remedy: remedy.into(), permission: true }
+    /// The same cause keeps us from `mechanism`, which needs this one. What would bring the kernel's part is
+    /// `remedy`; any other cause has its own.
+    #[must_use]
+    pub fn keeps_from(self, mechanism: Mechanism, remedy: &str) -> Self {
+        match self.fault {
+            Fault::Kernel => Self { mechanism, remedy: remedy.into(), ..self },
+            Fault::Right | Fault::Machine => Self { mechanism, ..self },
+        }
+    }
+
+    /// Is it the same cause, of another mechanism?
+    pub fn is_as(&self, other: &Self) -> bool {
+        (&self.why, self.fault) == (&other.why, other.fault)
+    }
+
+    /// Several, each cause once.
+    pub fn list(all: &[Self]) -> Vec<String> {
+        let first = |nth: usize| !all[..nth].iter().any(|before| before.is_as(&all[nth]));
+        let line = |cause: &Self| {
+            let those = all.iter().filter(|other| other.is_as(cause)).map(|other| other.mechanism.name());
+            let those: Vec<_> = those.collect();
+            let verb = if those.len() == 1 { "is" } else { "are" };
+            format!("{} {verb} {}: {}", those.join(", "), outcome(cause.fault), cause.why)
+        };
+        all.iter().enumerate().filter(|&(nth, _)| first(nth)).map(|(_, cause)| line(cause)).collect()
+    }
+}
+
+/// What becomes of a mechanism, of one or of several.
+fn outcome(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Kernel => "not available",
+        Fault::Right => "not permitted",
+        Fault::Machine => "out of reach",
     }
 }
 
 /// Is this the kernel's "you may not"?
 pub fn is_permission(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let missing = |mechanism, why: &str| Unsupported::missing(mechanism, why, "another kernel");
+        let all = [
+            missing(Mechanism::FmodRet, "no option"),
+            missing(Mechanism::Hook, "no hook"),
+            missing(Mechanism::Nap, "no option"),
+        ];
+        assert_eq!(
+            Unsupported::list(&all),
+            ["fmod_ret, nap are not available: no option", "hook is not available: no hook"]
+        );
+    }
+
+    #[test]
+    fn what_is_specific_stays() {
+        let lacks = Unsupported {
+            fault: Fault::Right,
+            ..Unsupported::missing(Mechanism::FmodRet, "this process lacks CAP_BPF", "run it as root")
+        };
+        let kept = lacks.clone().keeps_from(Mechanism::Nap, "use Linux 6.12");
+        assert_eq!((kept.mechanism, kept.remedy.as_str()), (Mechanism::Nap, "run it as root"));
+        let missing = Unsupported { fault: Fault::Kernel, ..lacks };
+        assert_eq!(missing.keeps_from(Mechanism::Nap, "use Linux 6.12").remedy, "use Linux 6.12");
+    }
 }

@@ -7,6 +7,7 @@ use injector_common::{argument::ArgTest, call::entry};
 use super::{
     delays,
     error::PlanError,
+    instead::instead,
     operations,
     places::{Places, place},
 };
@@ -115,7 +116,7 @@ pub(super) fn resolve(
         }
     }
     let places = place(&wanted, backends, live);
-    let calls_of_rule = check(rules, &wanted, &places, &mut notes)?;
+    let calls_of_rule = check(rules, &wanted, &places, backends, &mut notes)?;
 
     let mut resolved = Resolved { sites: BTreeSet::new(), calls: BTreeMap::new(), calls_of_rule, notes };
     for (call, wanted) in &wanted {
@@ -277,6 +278,7 @@ fn check(
     rules: &[Rule],
     wanted: &AllWanted,
     places: &Places,
+    backends: &[Box<dyn Backend + '_>],
     notes: &mut Vec<String>,
 ) -> Result<Vec<usize>, PlanError> {
     let mut counts = Vec::new();
@@ -307,8 +309,9 @@ fn check(
         }
         for (name, (call, causes)) in &missing {
             if spec.named.contains(call) && !numbers.contains(&call.number) {
+                let instead = instead(rule, name, backends);
                 let (rule, causes) = (rule.text.clone(), (*causes).clone());
-                return Err(PlanError::Kernel { rule, call: (*name).into(), causes });
+                return Err(PlanError::Kernel { rule, call: (*name).into(), causes, instead });
             }
         }
         if caught.is_empty() {
@@ -334,6 +337,7 @@ fn nothing_left(rule: &Rule, missing: &BTreeMap<&str, (&Call, &Vec<Unsupported>)
             rule: rule.text.clone(),
             call: "any call of that set".into(),
             causes: (*causes).clone(),
+            instead: None,
         },
         None => PlanError::NothingLeft { rule: rule.text.clone(), left_out: left_out(rule).into() },
     }

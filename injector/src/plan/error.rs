@@ -8,7 +8,7 @@ use injector_common::{
 
 use super::distributions::MOST;
 use crate::distribution::DistributionError;
-use crate::kernel::{Unsupported, syscall::BackendKind};
+use crate::kernel::{Fault, Unsupported, syscall::BackendKind};
 
 /// Refused before anything is attached.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +63,8 @@ pub enum PlanError {
         call: String,
         /// What each backend says.
         causes: Vec<Unsupported>,
+        /// What it can do instead, with the option for it.
+        instead: Option<String>,
     },
     /// All that the set named was left out.
     #[error("the rule `{rule}` can never match: no call of its set can be made to fail ({left_out})")]
@@ -231,7 +233,7 @@ pub enum PlanError {
 }
 
 fn reasons(causes: &[Unsupported]) -> String {
-    causes.iter().fold(String::new(), |text, cause| text + "\n  " + &cause.to_string())
+    Unsupported::list(causes).iter().fold(String::new(), |text, cause| text + "\n  " + cause)
 }
 
 impl PlanError {
@@ -247,8 +249,12 @@ impl PlanError {
                 or fail the call with an errno before it runs"
                     .into()
             }
-            Self::Kernel { causes, .. } => {
-                causes.first().map_or_else(String::new, |cause| cause.remedy.clone())
+            Self::Kernel { causes, instead, .. } => {
+                let Some(cause) = decisive(causes) else { return String::new() };
+                match instead.as_ref().filter(|_| cause.fault == Fault::Kernel) {
+                    Some(instead) => format!("{instead}; or {}", cause.remedy),
+                    None => cause.remedy.clone(),
+                }
             }
             Self::Operation { cause, .. } => cause.remedy.clone(),
             Self::NothingLeft { .. } => "see `injector doctor` for what this kernel allows".into(),
@@ -290,17 +296,18 @@ impl PlanError {
         }
     }
 
-    /// Does the caller lack a right, rather than the kernel a feature?
-    pub fn is_permission(&self) -> bool {
+    /// Whose fault it is, if it is not that of the rules.
+    pub fn fault(&self) -> Option<Fault> {
         match self {
-            Self::Kernel { causes, .. } => causes.iter().any(|cause| cause.permission),
-            Self::Operation { cause, .. } => cause.permission,
-            _ => false,
+            Self::Kernel { causes, .. } => Some(decisive(causes).map_or(Fault::Kernel, |cause| cause.fault)),
+            Self::Operation { cause, .. } => Some(cause.fault),
+            _ => None,
         }
     }
+}
 
-    /// Is it this kernel that cannot?
-    pub fn is_kernel(&self) -> bool {
-        matches!(self, Self::Kernel { .. } | Self::Operation { .. })
-    }
+/// Of several causes the one that can be helped most easily: a right, then a limit, then the kernel.
+fn decisive(causes: &[Unsupported]) -> Option<&Unsupported> {
+    let by = |fault| causes.iter().find(move |cause| cause.fault == fault);
+    by(Fault::Right).or_else(|| by(Fault::Machine)).or(causes.first())
 }

@@ -8,6 +8,7 @@ mod delays;
 mod distributions;
 mod error;
 mod features;
+mod instead;
 pub(crate) mod line;
 mod members;
 mod names;

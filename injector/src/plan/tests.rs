@@ -87,6 +87,10 @@ impl Backend for Known {
 }
 
 fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> Result<Plan, PlanError> {
+    plan_by(rules, insist, &backends(cannot))
+}
+
+fn plan_by(rules: &[&str], insist: bool, backends: &[Box<dyn Backend>]) -> Result<Plan, PlanError> {
     let options = Options {
         seed: 1,
         monitor: false,
@@ -99,7 +103,7 @@ fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> R
         whole: true,
     };
     let rules = parsed(rules);
-    Plan::new(&rules, &read_files(&rules)?, options, 7, &backends(cannot))
+    Plan::new(&rules, &read_files(&rules)?, options, 7, backends)
 }
 
 fn backends(cannot: &'static [&'static str]) -> Vec<Box<dyn Backend>> {
@@ -200,7 +204,7 @@ fn calls_that_share_a_function_share_its_program() {
 #[test]
 fn a_call_that_was_named_must_be_caught() {
     let error = plan_with(&["fsync:error=EIO"], false, &["fsync"]).unwrap_err();
-    assert!(error.is_kernel());
+    assert!(error.fault().is_some());
     assert_eq!(error.hint(), "another kernel");
     assert!(error.to_string().contains("fsync"), "{error}");
 }
@@ -210,8 +214,8 @@ fn a_number_is_enough_under_one_abi() {
     // 51 is getsockname, and acct for i386.
     let plan = plan_with(&["51:error=EIO"], false, &["acct"]).unwrap();
     assert!(plan.notes.iter().any(|note| note.contains("cannot make fail (1): acct")), "{:?}", plan.notes);
-    assert!(plan_with(&["51@32:error=EIO"], false, &["acct"]).unwrap_err().is_kernel());
-    assert!(plan_with(&["acct:error=EIO"], false, &["acct"]).unwrap_err().is_kernel());
+    assert!(plan_with(&["51@32:error=EIO"], false, &["acct"]).unwrap_err().fault().is_some());
+    assert!(plan_with(&["acct:error=EIO"], false, &["acct"]).unwrap_err().fault().is_some());
 }
 
 #[test]
@@ -484,7 +488,7 @@ fn files_of_calls_are_known_by_descriptor_or_at_the_hook() {
         "unlink:retval=0:path=/a",
     ] {
         let error = plan(&[rule]).unwrap_err();
-        assert!(matches!(error, PlanError::AtHookOnly { .. }) && !error.is_kernel(), "{error}");
+        assert!(matches!(error, PlanError::AtHookOnly { .. }) && error.fault().is_none(), "{error}");
         assert!(error.hint().contains("leave out `path=`"));
     }
     // Calls of a class that are about no file are left out.
@@ -497,10 +501,24 @@ fn files_of_calls_are_known_by_descriptor_or_at_the_hook() {
 #[test]
 fn an_operation_that_cannot_be_had_is_refused() {
     let error = plan(&["io stat:error=EIO"]).unwrap_err();
-    assert!(error.is_kernel() && error.to_string().contains("stat"), "{error}");
+    assert!(error.fault().is_some() && error.to_string().contains("stat"), "{error}");
     assert_eq!(error.hint(), "another kernel");
     for errno in ["ECHILD", "ESTALE", "ERESTARTSYS", "4095"] {
         let error = plan(&[&format!("io read:error={errno}")]).unwrap_err();
         assert!(error.to_string().contains("from 1 to 511"), "{error}");
     }
+}
+
+/// As on a kernel that can do no more than its security hooks can.
+#[test]
+fn what_can_be_had_instead_is_a_rule() {
+    let hooks: Vec<Box<dyn Backend>> = vec![Box::new(Known { kind: BackendKind::Hook, cannot: &[] })];
+    let hint = |text| plan_by(&[text], true, &hooks).unwrap_err().hint();
+    let all = hint("fsync:error=EIO:when=2+:path=/data/**");
+    assert!(all.contains("--io 'write:error=EIO:when=2+:path=/data/**'; or another kernel"), "{all}");
+    // `fd=` is none of its words.
+    let error = hint("fdatasync:error=ENOSPC:fd=3");
+    assert!(error.contains("--io 'write:error=ENOSPC'; or"), "{error}");
+    assert_eq!(hint("ppoll:error=EINTR"), "another kernel");
+    assert_eq!(hint("fsync:delay_enter=1ms"), "");
 }

@@ -1,6 +1,9 @@
 //! Why something cannot be a target: what failed on which object and the cause; `hint` says what to do.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Why something cannot be a target.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +112,9 @@ impl CgroupError {
             Self::Remove { .. } => "remove it with rmdir when `cgroup.procs` in it is empty",
             Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "run as root, or with CAP_DAC_READ_SEARCH"
+            }
+            Self::Read { path, .. } if path.starts_with("/proc") && !Path::new("/proc/self").exists() => {
+                "mount procfs: mount -t proc proc /proc"
             }
             Self::Read { .. } => "check that the cgroup and its mount are still there",
         }

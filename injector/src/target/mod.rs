@@ -11,6 +11,7 @@ pub mod procfs;
 pub mod session;
 pub mod signals;
 
+pub(crate) use self::procfs::MountLine;
 pub use self::{
     cgroup::{Cgroup, Descendant},
     command::Command,

@@ -31,6 +31,8 @@ fn a_missing_capability_is_named() -> Result<()> {
         ensure!(code == 4 && said.contains("CAP_"), "{code}: {said}");
         let (code, said) = nobody(&["doctor"])?;
         ensure!(code == 4, "{code}: {said}");
+        let (code, said) = nobody(&["recover"])?;
+        ensure!(code == 4 && said.contains("CAP_SYS_PTRACE"), "{code}: {said}");
         Ok(())
     })
 }
@@ -58,6 +60,16 @@ fn a_kernel_without_the_mechanism() -> Result<()> {
         for (rule, object, option) in cases {
             refused(&["-e", rule], 3, &Parts { object, cause: option, remedy: OPTION }).context(rule)?;
         }
+        // What it can do instead is there to be typed.
+        for (rule, option, instead) in [
+            ("inject=fsync:error=EIO:path=/data/**", "--io", "write:error=EIO:path=/data/**"),
+            ("inject=openat:retval=0", "-e", "inject=openat:error=EIO"),
+        ] {
+            let said = Injector::new(["run", "-e", rule])?.command(&["true"]).expect(125)?.stderr;
+            let typed = [format!("{option} {instead}"), format!("{option} '{instead}'")];
+            ensure!(typed.iter().any(|words| said.contains(words)), "{rule}: {said}");
+            Injector::new(["run", "--dry-run", option, instead])?.command(&["true"]).expect(0)?;
+        }
         // One such rule spoils the whole plan: nothing is half applied.
         refused(
             &["-e", "inject=read:error=EIO", "-e", "inject=fsync:error=EIO"],
@@ -79,6 +91,43 @@ fn a_machine_without_version_2_cgroups() -> Result<()> {
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.code() == Some(125), "{output:?}");
         ensure!(said.contains("no version 2 hierarchy") && said.contains("mount -t cgroup2"), "{said}");
+        Ok(())
+    })
+}
+
+/// A limit is named as one: it is neither this kernel's fault nor the rules'.
+#[test]
+fn a_limit_that_was_reached() -> Result<()> {
+    nothing_left(|| {
+        let injector = guest::injector()?;
+        let attach = format!(
+            "exec {} attach --pid {} -e inject=openat:error=EIO --for 1s",
+            injector.display(),
+            std::process::id()
+        );
+        let said = |script: &str| -> Result<(i32, String)> {
+            let output = Command::new("unshare").args(["--mount", "sh", "-c", script]).output()?;
+            Ok((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned()))
+        };
+        for files in [16, 24, 32] {
+            let (code, said) = said(&format!("ulimit -n {files}; {attach}"))?;
+            ensure!(code == 1 && said.contains("RLIMIT_NOFILE"), "{files}: {code}: {said}");
+            ensure!(said.contains(&format!("{files} files")) && said.contains("ulimit -n 4096"), "{said}");
+        }
+        let root = std::path::Path::new("/sys/fs/cgroup");
+        std::fs::write(root.join("cgroup.subtree_control"), "+memory")?;
+        let small = Scratch::new()?;
+        std::fs::write(small.path().join("memory.max"), "16M")?;
+        let script = format!("echo $$ > {}/cgroup.procs; {attach}", small.path().display());
+        let (code, said_of_memory) = said(&script)?;
+        ensure!(code == 1 && said_of_memory.contains("memory.max"), "{code}: {said_of_memory}");
+        ensure!(said_of_memory.contains("16777216 bytes"), "{said_of_memory}");
+        let script = format!(
+            "mount -t tmpfs none /proc; exec {} run -e inject=read:error=EIO -- true",
+            injector.display()
+        );
+        let (code, said) = said(&script)?;
+        ensure!(code == 125 && said.contains("mount -t proc"), "{code}: {said}");
         Ok(())
     })
 }

@@ -60,6 +60,17 @@ pub struct Step {
     pub source: io::Error,
 }
 
+/// The step at which a container that lacks the device fails.
+const OPEN_DEVICE: &str = "open the device /dev/fuse";
+
+impl Step {
+    /// Is it that there is no device, or that it may not be opened?
+    pub(super) fn is_at_device(&self) -> bool {
+        let absent = [libc::ENOENT, libc::ENXIO, libc::ENODEV, libc::EPERM, libc::EACCES];
+        self.what == OPEN_DEVICE && self.source.raw_os_error().is_some_and(|error| absent.contains(&error))
+    }
+}
+
 fn at<E: Into<io::Error>>(what: &'static str) -> impl Fn(E) -> Step {
     move |source| Step { what, source: source.into() }
 }

@@ -14,7 +14,7 @@ use rustix::{
     },
 };
 
-use super::{Step, at};
+use super::{OPEN_DEVICE, Step, at};
 
 /// The file in it.
 const FILE: &str = "bed";
@@ -33,8 +33,7 @@ impl Session {
         // First: it loads the module, which makes the device.
         let context = fsopen("fuse", flags).map_err(at("open the file system type fuse"))?;
         let modes = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let device =
-            rustix::fs::open("/dev/fuse", modes, Mode::empty()).map_err(at("open the device /dev/fuse"))?;
+        let device = rustix::fs::open("/dev/fuse", modes, Mode::empty()).map_err(at(OPEN_DEVICE))?;
         let number = device.as_raw_fd().to_string();
         for (key, value) in [
             ("source", "injector"),

@@ -132,8 +132,8 @@ impl PacketError {
         }
     }
 
-    /// Whether the cause is a missing permission.
-    pub fn is_permission(&self) -> bool {
+    /// The error of the system call behind it, if there is one.
+    pub fn system(&self) -> Option<&io::Error> {
         match self {
             Self::Open { source, .. }
             | Self::Enter { source, .. }
@@ -141,8 +141,8 @@ impl PacketError {
             | Self::Attach { source, .. }
             | Self::Line { source, .. }
             | Self::Remove { source, .. }
-            | Self::Unsupported { source } => source.kind() == io::ErrorKind::PermissionDenied,
-            Self::Occupied { .. } | Self::Shared(_) => false,
+            | Self::Unsupported { source } => Some(source),
+            Self::Occupied { .. } | Self::Shared(_) => None,
         }
     }
 }

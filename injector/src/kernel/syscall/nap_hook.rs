@@ -115,7 +115,7 @@ impl Backend for NapHook<'_> {
                 "there is no security hook behind a call, so delay_exit= cannot be had".into(),
             ));
         }
-        let told = |cause: Unsupported| missing(cause.why);
+        let told = |cause: Unsupported| cause.keeps_from(Mechanism::NapHook, REMEDY);
         let mut found = self.hook.sites(call, verdicts).map_err(told)?;
         for site in &mut found.sites {
             if let Some(held) = held_at(&site.function) {
