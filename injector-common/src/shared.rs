@@ -30,6 +30,8 @@ pub struct Shared {
     pub length: AtomicU64,
     /// Roots seen so far, see [`crate::thread::root_place`].
     pub roots: AtomicU64,
+    /// Threads whose state waits until the kernel can keep it.
+    pub waiting: AtomicU64,
     /// Processes of process-tree targets that are alive.
     pub live: AtomicU64,
     /// Events that did not fit the ring buffer.

@@ -29,6 +29,8 @@ pub fn identity(passage: &Passage, rule: &Rule, slot: &Slot, before: u64) -> Opt
     match if uses(USES_SCOPES) { rule.scope } else { SCOPE_THREAD } {
         SCOPE_RULE => Some(Match::of_rule(before + 1)),
         SCOPE_PROCESS => {
+            // Its state is only where its threads count together. It is made if this thread is a target, even if the
+            // first thread sits in another cgroup and is none itself.
             let Subject::Target(state) = subject::identify(task::leader(passage.task)) else { return None };
             let number = count_together(cell(state, slot)?, slot.rule)?;
             // SAFETY: not null, and valid while the program runs.

@@ -77,16 +77,26 @@ fn born(child: Task, clone_flags: u64) {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tp_btf/sched_process_exit")]
 pub extern "C" fn sched_process_exit(ctx: *const u64) -> i64 {
-    if !subject::suspected() {
-        return 0;
+    // One that was moved out of its target is not suspected, but what waits for it must not be the next one's that the
+    // kernel makes in its place.
+    if subject::suspected() || atomic::get(&SHARED.waiting) != 0 {
+        // SAFETY: the tracepoint's argument.
+        ended(unsafe { *ctx as Task });
     }
-    // SAFETY: the tracepoint's argument.
-    let task = unsafe { *ctx as Task };
+    0
+}
+
+/// Not inlined, as above. What waits for the first thread of a process tells who it was until the last has ended.
+#[inline(never)]
+fn ended(task: Task) {
+    let leader = task::leader(task);
     if task::process_has_ended(task) {
         uncount(task);
+        subject::forget(leader);
     }
-    subject::forget(task);
-    0
+    if task != leader {
+        subject::forget(task);
+    }
 }
 
 /// The process of `task` is gone: takes it out of the living ones, if it is counted among them.

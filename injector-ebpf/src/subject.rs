@@ -15,6 +15,9 @@ use crate::{
     task,
 };
 
+/// The entry is to be a new one (`BPF_NOEXIST`, include/uapi/linux/bpf.h).
+const BPF_NOEXIST: u64 = 1;
+
 /// Can the running task be a target at all?
 ///
 /// Everybody on the machine pays for this, so the instructions are counted (docs/performance.md). Where
@@ -101,7 +104,9 @@ pub fn adopt(task: Task, thread: Thread) -> Subject {
     let state = THREADS.get_or_create(task);
     if state.is_null() {
         // Full: the thread is taken for one that was there before us.
-        let _ = WAITING.insert(task as u64, thread, 0);
+        if WAITING.insert(task as u64, thread, BPF_NOEXIST).is_ok() {
+            atomic::add(&SHARED.waiting, 1);
+        }
         return Subject::Stateless;
     }
     // SAFETY: not null, and valid while the program runs.
@@ -118,7 +123,9 @@ pub fn waiting(task: Task) -> *mut Thread {
 /// `task` has its state, or needs none any more.
 #[inline(always)]
 pub fn forget(task: Task) {
-    let _ = WAITING.remove(task as u64);
+    if WAITING.remove(task as u64).is_ok() {
+        atomic::decrement(&SHARED.waiting);
+    }
 }
 
 /// The target that the running task's cgroup belongs to.

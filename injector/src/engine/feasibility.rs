@@ -11,7 +11,7 @@ use super::{EngineError, Injector, apply::has_tree, guard::listed};
 use crate::{
     kernel::{
         packet::{self, Side},
-        probe,
+        probe, setting,
         syscall::{Backend, backends},
         unsupported::{Mechanism, Unsupported},
     },
@@ -45,6 +45,12 @@ impl Injector {
 
     /// Can the rules on packets be had with these targets?
     pub(super) fn check_packets(&self, plan: &Plan, targets: &[Target]) -> Result<(), EngineError> {
+        if (plan.needs_egress() || plan.needs_ingress()) && !plan.options.insist && setting::real_time() {
+            let why = "this is a real-time kernel (CONFIG_PREEMPT_RT): programs on packets may interrupt each other";
+            let remedy = "use a kernel without PREEMPT_RT, or insist with --unsafe: a packet may then meet what \
+                          another one was to meet";
+            return Err(Unsupported::missing(Mechanism::Tcx, why, remedy).into());
+        }
         let tree = has_tree(targets);
         if plan.needs_packets() && tree {
             probe::probe(Mechanism::Sockets, &self.btf)?;

@@ -89,6 +89,13 @@ pub fn fully_preemptible() -> bool {
     ["CONFIG_PREEMPT", "CONFIG_PREEMPT_LAZY"].iter().any(|name| option(name) == OptionState::On)
 }
 
+/// Is it a real-time kernel (`CONFIG_PREEMPT_RT`)? There softirqs are threads like others.
+pub fn real_time() -> bool {
+    // kernel/ksysfs.c, `realtime_show`, until 6.12; the version's text has it always (scripts/mkcompile_h).
+    let version = fs::read_to_string("/proc/version").unwrap_or_default();
+    version.contains(" PREEMPT_RT ")
+}
+
 /// What is in the way of a file that the kernel shows below /sys, if something is.
 pub fn hidden(path: &Path) -> Option<String> {
     let mounts = Procfs::default().mounts().ok()?;
