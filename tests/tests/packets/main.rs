@@ -12,6 +12,7 @@ mod losses;
 mod models;
 mod names;
 mod netem;
+mod padding;
 mod refusals;
 mod rejects;
 mod session;
