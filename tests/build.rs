@@ -9,9 +9,10 @@ use std::{
 };
 
 /// Every victim: its variable, its source, and the compiler's options besides the common ones.
-const VICTIMS: [(&str, &str, &[&str]); 7] = [
+const VICTIMS: [(&str, &str, &[&str]); 8] = [
     ("CALLS", "calls.c", &["-pthread"]),
     ("STEADY", "steady.c", &[]),
+    ("EXITS", "exits.c", &["-pthread"]),
     ("TREE", "tree.c", &["-pthread"]),
     ("DATAGRAMS", "datagrams.c", &[]),
     ("ROADS", "roads.c", &[]),
