@@ -15,6 +15,7 @@ mod netem;
 mod padding;
 mod refusals;
 mod rejects;
+mod returns;
 mod session;
 mod trees;
 mod tunnel;
