@@ -12,6 +12,7 @@ use std::{
 const VICTIMS: [(&str, &str, &[&str]); 8] = [
     ("CALLS", "calls.c", &["-pthread"]),
     ("STEADY", "steady.c", &[]),
+    ("EXITS", "exits.c", &["-pthread"]),
     ("TREE", "tree.c", &["-pthread"]),
     ("DATAGRAMS", "datagrams.c", &[]),
     ("ROADS", "roads.c", &[]),

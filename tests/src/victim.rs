@@ -19,6 +19,8 @@ use crate::{
 pub const CALLS: &str = env!("VICTIM_CALLS");
 /// One that makes calls until told to stop.
 pub const STEADY: &str = env!("VICTIM_STEADY");
+/// One with children whose threads all end at the same time.
+pub const EXITS: &str = env!("VICTIM_EXITS");
 /// Everybody who can descend from a process.
 pub const TREE: &str = env!("VICTIM_TREE");
 /// A sender of datagrams.

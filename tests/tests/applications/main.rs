@@ -11,6 +11,7 @@ mod damage;
 mod lateness;
 mod names;
 mod refusals;
+mod restarts;
 mod services;
 mod sessions;
 mod silence;

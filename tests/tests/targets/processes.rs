@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use injector_tests::{
     board::Board,
     cgroup::{Scratch, move_into},
+    guest,
     injector::Injector,
     network::sh,
     patience,
@@ -126,7 +127,7 @@ fn an_injector_in_a_pid_namespace_of_its_own() -> Result<()> {
         "{} {} 0 1 6 <&3 & p=$!; {} attach -e inject={}:error=EIO --pid $p & i=$!; wait $p; wait $i",
         victim::CALLS,
         operation.name,
-        injector_tests::guest::injector()?.display(),
+        guest::injector()?.display(),
         operation.name
     );
     // The victim waits until the injector has begun.
@@ -163,6 +164,30 @@ fn a_moved_process_keeps_its_target_of_its_own() -> Result<()> {
     injector.interrupt()?.expect(0)?;
     victim.board.wait_relief(SLACK)?;
     move_into(victim.cgroup.path(), victim.pid())?;
+    Ok(())
+}
+
+/// Several threads of a process can each be told that they are its last; the count of those who live is exact
+/// nevertheless: too few or too many, and the plan would not end with its target.
+#[test]
+fn processes_whose_threads_end_at_once_are_counted_once() -> Result<()> {
+    const ROUNDS: &str = "50";
+    const THREADS: &str = "64";
+    let (operation, folder) = (operation()?, victim::folder()?);
+    let board = Board::held(1, 0)?;
+    let words = [operation.name, ROUNDS, THREADS];
+    let mut root = victim::command(victim::EXITS, &words, &board, folder.path())?.spawn()?;
+    board.wait_ready(1)?;
+    let rule = format!("inject={}:error=EIO", operation.name);
+    let mut injector = Injector::new(["attach", "-e", &rule, "--pid", &root.id().to_string()])?.start()?;
+    injector.begun()?;
+    board.release()?;
+    assert_eq!(board.next(10)?.succeeded, 0);
+    ensure!(!injector.has_ended()?, "{}", injector.stderr());
+    board.stop()?;
+    ensure!(root.wait()?.success(), "the root failed");
+    patience::until("the plan's end", SLACK, || injector.has_ended())?;
+    injector.finish()?.expect(0)?;
     Ok(())
 }
 

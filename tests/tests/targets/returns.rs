@@ -15,7 +15,7 @@ use injector_tests::{
     injector::Injector,
     patience::{LONG, until},
     residue::{Census, Exceptions},
-    victim::{self, STEADY, VISIT},
+    victim::{self, STEADY, Steady, VISIT},
 };
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -153,6 +153,33 @@ fn what_sits_at_the_cgroup_is_put_at_the_new_one() -> Result<()> {
     let report = injector.interrupt()?.expect(0)?.report()?;
     // One program at the cgroup, not one more with each return.
     assert_eq!(report.rules[0].fired, 3);
+    Ok(())
+}
+
+/// One that returns is nothing to the other, which fails all the while.
+#[test]
+fn of_two_targets_one_returns() -> Result<()> {
+    let (census, mut service) = (Census::take()?, Service::new()?);
+    let steady = Steady::start(operation()?)?;
+    let mut injector = attach(&service.path())?.word("--cgroup").word(steady.cgroup.path()).json().start()?;
+    injector.begun()?;
+    service.start()?.wait_faults(LONG)?;
+    steady.board.wait_faults(LONG)?;
+    let before = steady.board.tally()?.succeeded;
+    for round in 0..3 {
+        service.stop()?;
+        assert_eq!(steady.board.next(50)?.succeeded, 0, "round {round}: while the other is away");
+        service.start()?.wait_faults(SLACK).with_context(|| format!("round {round}"))?;
+    }
+    assert_eq!(steady.board.tally()?.succeeded, before);
+    let report: Value = serde_json::from_str(&injector.interrupt()?.expect(0)?.stdout)?;
+    let returns = report["returns"].as_object().context("no returns")?;
+    let names: Vec<_> =
+        returns.iter().map(|(name, count)| (name.contains("app/web"), count.as_u64())).collect();
+    assert_eq!(names, [(true, Some(3))], "{returns:?}");
+    steady.board.wait_relief(SLACK)?;
+    drop((service, steady));
+    census.gone(Exceptions::None)?;
     Ok(())
 }
 
