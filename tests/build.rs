@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Every victim: its variable, its source, and the compiler's options besides the common ones.
-const VICTIMS: [(&str, &str, &[&str]); 8] = [
+const VICTIMS: [(&str, &str, &[&str]); 9] = [
     ("CALLS", "calls.c", &["-pthread"]),
     ("STEADY", "steady.c", &[]),
     ("EXITS", "exits.c", &["-pthread"]),
