@@ -260,17 +260,6 @@ fn beyond_hooks(behind: bool, values: &[i64]) -> Option<&'static str> {
     (!possible).then_some("a hook can only return an errno from 1 to 511 other than ECHILD and ESTALE")
 }
 
-/// Why no call of the rule's set is among those that can be caught.
-fn left_out(rule: &Rule) -> &'static str {
-    let RuleKind::Syscall(spec) = &rule.kind else { return "" };
-    let mut calls = spec.calls.iter().filter_map(|&call| syscalls::get(call));
-    if calls.all(|entry| spec.filter.objects.road(entry) == Road::None) {
-        "none of them is about one file or socket"
-    } else {
-        "failing any of them is not safe"
-    }
-}
-
 /// Counts the calls of each rule. A call that was named must be caught by its native entry or, if the
 /// rule means others only, by one of those; what a set brought along may be missing, and is noted. So may a call that
 /// has the number which was meant under another ABI.
@@ -339,6 +328,9 @@ fn nothing_left(rule: &Rule, missing: &BTreeMap<&str, (&Call, &Vec<Unsupported>)
             causes: (*causes).clone(),
             instead: None,
         },
-        None => PlanError::NothingLeft { rule: rule.text.clone(), left_out: left_out(rule).into() },
+        None => PlanError::NothingLeft {
+            rule: rule.text.clone(),
+            left_out: "failing any of them is not safe".into(),
+        },
     }
 }

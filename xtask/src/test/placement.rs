@@ -55,23 +55,23 @@ mod tests {
     #[test]
     fn a_suite_runs_whole_or_in_part_or_elsewhere() {
         let all = Name::ALL;
-        assert_eq!(left_out("commands", Name::Debian612, &all), Some(vec![]));
-        assert_eq!(left_out("commands", Name::Debian61, &all), None);
-        assert_eq!(left_out("refusals", Name::Debian61, &all), Some(vec!["rules::"]));
-        assert_eq!(left_out("packets", Name::FaultInjection, &all), None);
-        assert_eq!(left_out("packets", Name::FaultInjection, &[Name::FaultInjection]), Some(vec![]));
-        assert_eq!(left_out("packets", Name::Debian61, &all), Some(vec!["losses::", "rejects::"]));
-        assert_eq!(left_out("calls", Name::Debian61, &all), Some(vec![]));
-        assert_eq!(left_out("commands", Name::Debian61, &[Name::Debian61]), Some(vec![]));
+        assert_eq!(left_out("commands", Debian612, &all), Some(vec![]));
+        assert_eq!(left_out("commands", Debian61, &all), None);
+        assert_eq!(left_out("refusals", Debian61, &all), Some(vec!["rules::"]));
+        assert_eq!(left_out("packets", FaultInjection, &all), None);
+        assert_eq!(left_out("packets", FaultInjection, &[FaultInjection]), Some(vec![]));
+        assert_eq!(left_out("packets", Debian61, &all), Some(vec!["losses::", "rejects::"]));
+        assert_eq!(left_out("calls", Debian61, &all), Some(vec![]));
+        assert_eq!(left_out("commands", Debian61, &[Debian61]), Some(vec![]));
     }
 
     #[test]
     fn arm64_runs_all_only_when_it_is_asked_for() {
         let arm = Name::Debian612Arm64;
-        let all = [Name::Debian612, arm];
+        let all = [Debian612, arm];
         assert_eq!(left_out("calls", arm, &all), None);
         assert_eq!(left_out("smoke", arm, &all), Some(vec![]));
-        assert_eq!(left_out("smoke", Name::Debian612, &all), None);
+        assert_eq!(left_out("smoke", Debian612, &all), None);
         assert_eq!(left_out("calls", arm, &[arm]), Some(vec![]));
         assert_eq!(left_out("smoke", arm, &[arm]), Some(vec![]));
     }
