@@ -14,12 +14,13 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
+use self::binaries::Binary;
 use self::guests::{Guests, Run};
 use self::report::{Case, Counts, Verdict};
-use crate::kernel::{self, Name};
+use crate::kernel::{self, Kernel, Name};
 use crate::setup::Group;
 use crate::{build, checkout, child, fuzz, setup, toolchain};
 
@@ -53,6 +54,13 @@ fn guests() -> usize {
     thread::available_parallelism().map_or(2, NonZero::get).min(7) + 1
 }
 
+/// What runs in the guests.
+struct Made {
+    names: Vec<Name>,
+    kernels: Vec<Kernel>,
+    binaries: Vec<Binary>,
+}
+
 /// What has come of all so far.
 #[derive(Default)]
 struct Progress {
@@ -69,11 +77,19 @@ impl Test {
         progress.step("format", || child::run(child::cargo().args(["fmt", "--all", "--check"])));
         progress.step("lints", lints);
         self.host_tests(&mut progress);
-        if self.filter.is_none() {
-            progress.step("grammar fuzzer", || fuzz::run(FUZZ_SECONDS));
-        }
-        if !self.host_only {
-            self.end_to_end(&mut progress)?;
+        // The fuzzer keeps one processor busy, and so does much of what is to be made for the guests.
+        let made = thread::scope(|scope| {
+            let fuzzer = self.filter.is_none().then(|| scope.spawn(|| timed(|| fuzz::run(FUZZ_SECONDS))));
+            let made = if self.host_only { None } else { self.make(&mut progress) };
+            if let Some(fuzzer) = fuzzer {
+                let (outcome, took) =
+                    fuzzer.join().unwrap_or_else(|_| (Err(anyhow!("it panicked")), Duration::ZERO));
+                progress.note("grammar fuzzer", &outcome, took);
+            }
+            made
+        });
+        if let Some(made) = made {
+            self.end_to_end(&made, &mut progress)?;
         }
         progress.finish(start.elapsed())
     }
@@ -102,34 +118,43 @@ impl Test {
         progress.counts.add(counts);
     }
 
-    fn end_to_end(&self, progress: &mut Progress) -> Result<()> {
+    /// All that the end-to-end tests need; none if some of it cannot be had.
+    fn make(&self, progress: &mut Progress) -> Option<Made> {
         let names = if self.kernel.is_empty() { Name::ALL.to_vec() } else { self.kernel.clone() };
         let architectures: BTreeSet<_> = names.iter().map(|name| name.architecture()).collect();
-        let (mut kernels, mut binaries) = (Vec::new(), Vec::new());
+        let mut made = Made { names, kernels: Vec::new(), binaries: Vec::new() };
         let mut groups = vec![Group::Bpf, Group::Test];
         groups.extend(architectures.iter().map(|&architecture| Group::of_vm(architecture)));
         let ready = progress.step("setup", || groups.into_iter().try_for_each(setup::ready))
             && progress.step("build", || build::all_for(&architectures, true))
             && progress.step("build of end-to-end tests", || {
-                binaries = binaries::build(self.filter.as_deref(), &architectures)?;
+                made.binaries = binaries::build(self.filter.as_deref(), &architectures)?;
                 Ok(())
             })
             && progress.step("kernels", || {
-                kernels = names.iter().map(|name| kernel::ready(*name)).collect::<Result<_>>()?;
+                made.kernels = made.names.iter().map(|name| kernel::ready(*name)).collect::<Result<_>>()?;
                 Ok(())
             });
-        if ready {
-            let runs = Guests {
-                kernels: &kernels,
-                binaries: &binaries,
-                filter: self.filter.as_deref(),
-                append: &self.append,
-            }
-            .run(self.jobs, announce)?;
-            progress.take(&names, &runs);
+        ready.then_some(made)
+    }
+
+    fn end_to_end(&self, made: &Made, progress: &mut Progress) -> Result<()> {
+        let runs = Guests {
+            kernels: &made.kernels,
+            binaries: &made.binaries,
+            filter: self.filter.as_deref(),
+            append: &self.append,
         }
+        .run(self.jobs, announce)?;
+        progress.take(&made.names, &runs);
         Ok(())
     }
+}
+
+/// What came of `work`, and how long it took.
+fn timed(work: impl FnOnce() -> Result<()>) -> (Result<()>, Duration) {
+    let start = Instant::now();
+    (work(), start.elapsed())
 }
 
 /// Clippy on all but the BPF programs, then on them with the compiler that can.
@@ -190,16 +215,20 @@ fn slowest(runs: &[Run]) {
 impl Progress {
     /// Runs a step and prints a line with its duration; true if it was good.
     fn step(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> bool {
-        let start = Instant::now();
-        let outcome = work();
+        let (outcome, took) = timed(work);
+        self.note(name, &outcome, took);
+        outcome.is_ok()
+    }
+
+    /// A step has ended.
+    fn note(&mut self, name: &str, outcome: &Result<()>, took: Duration) {
         let verdict = if outcome.is_ok() { "ok    " } else { "FAILED" };
-        println!("{verdict} {name} ({:.1} s)", start.elapsed().as_secs_f64());
-        if let Err(error) = &outcome {
+        println!("{verdict} {name} ({:.1} s)", took.as_secs_f64());
+        if let Err(error) = outcome {
             eprintln!("---- {name}: {error:#}");
             self.failed.push(name.to_owned());
             self.counts.failed += 1;
         }
-        outcome.is_ok()
     }
 
     /// Adds the guests' results, and prints them as a table of binaries and kernels.
