@@ -2,10 +2,15 @@
  *
  * Sends numbered UDP datagrams to an echo server and collects the echoes; then prints one line:
  * `sent N refused N received N: NUMBER…`, the numbers of the echoes that came, in order.
- * With `held` it has its socket before it waits for its standard input to end, and only then sends. */
+ * With `held` it has its socket before it waits for its standard input to end, and only then sends.
+ *
+ * It stays on one processor: each has its own queue of what comes in by lo or a veth (net/core/dev.c,
+ * `enqueue_to_backlog`), so the packets of a sender that moves can change places. */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +65,13 @@ int main(int argc, char **argv)
 
 	if (count > LIMIT)
 		return 95;
+	cpu_set_t here;
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	if (sched_setaffinity(0, sizeof here, &here)) {
+		perror("sched_setaffinity");
+		return 94;
+	}
 	if (inet_pton(AF_INET, argv[1], &v4.sin_addr) != 1) {
 		if (inet_pton(AF_INET6, argv[1], &v6.sin6_addr) != 1)
 			return 95;

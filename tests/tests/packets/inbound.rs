@@ -21,6 +21,7 @@ use injector_tests::{
     injector::{Finished, Injector},
     model::Flow,
     network::{Echo, Space, sh},
+    patience::{LONG, until},
     residue::{Census, Exceptions},
     victim,
 };
@@ -68,6 +69,10 @@ impl Bridge {
         }
         // Until they have entered.
         thread::sleep(Duration::from_millis(300));
+        // A device that has just come sends nothing before a kernel thread has seen to it (net/core/link_watch.c).
+        for address in [ONE, TWO] {
+            until("an answer over the bridge", LONG, || answers(address))?;
+        }
         Ok(Self { one, two, target, _neighbour: neighbour })
     }
 }
@@ -78,6 +83,13 @@ impl Drop for Bridge {
             eprintln!("{error}");
         }
     }
+}
+
+/// Is a ping from here answered?
+fn answers(address: IpAddr) -> Result<bool> {
+    let mut ping = Command::new("ping");
+    ping.args(["-c1", "-W1", &address.to_string()]).stdout(Stdio::null());
+    Ok(ping.status()?.success())
 }
 
 /// Sends datagrams from here.
@@ -174,10 +186,7 @@ fn once_in_each_direction() -> Result<()> {
 fn what_is_only_lost_is_met_at_the_device() -> Result<()> {
     let bridge = Bridge::start()?;
     let echo = bridge.one.enter(|| Echo::start(ONE))?;
-    let pings = || -> Result<bool> {
-        Ok(Command::new("ping").args(["-c1", "-W1", "10.7.0.2"]).stdout(Stdio::null()).status()?.success())
-    };
-    ensure!(pings()?, "before");
+    let pings = || answers(ONE);
     for rule in
         ["both : loss 100%", "both : partition", "ingress icmp : loss 100%", "both : delay 1ms loss 100%"]
     {
@@ -204,9 +213,7 @@ fn what_is_only_lost_is_met_at_the_device() -> Result<()> {
 #[test]
 fn a_change_has_packets_lost_at_the_device() -> Result<()> {
     let bridge = Bridge::start()?;
-    let pings = || -> Result<bool> {
-        Ok(Command::new("ping").args(["-c1", "-W1", "10.7.0.2"]).stdout(Stdio::null()).status()?.success())
-    };
+    let pings = || answers(ONE);
     let injector = Injector::new(["attach", "--net", "udp : loss 1%", "--cgroup"])?;
     let mut injector = injector.word(bridge.target.path()).start()?;
     let id = injector.begun()?;
