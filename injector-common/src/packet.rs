@@ -7,6 +7,17 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::member::{self, BARRED, Member, Sets, set};
 
+/// How many plans can tell their packets from each other's, see [`packet_mark`].
+pub const PACKET_MARKS: u32 = 11;
+
+/// Which bit of a packet that comes in says that the rules of `plan` were asked about it. Plans that live at the same
+/// time are given numbers whose bits differ, as long as there are no more than [`PACKET_MARKS`].
+#[inline(always)]
+#[must_use]
+pub const fn packet_mark(plan: u32) -> u32 {
+    plan % PACKET_MARKS
+}
+
 /// Leaves the target.
 pub const EGRESS: u32 = 1;
 /// Comes to the target.

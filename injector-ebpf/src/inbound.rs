@@ -17,7 +17,7 @@ use aya_ebpf::{
 use injector_common::{
     event::BACKEND_TC,
     netem::{CARRIED_IN, LOST},
-    packet::INGRESS,
+    packet::{INGRESS, packet_mark},
 };
 
 use crate::{
@@ -33,9 +33,6 @@ use crate::{
 const CARRIED: u32 = 0xa000;
 const ASKED: u32 = 0xb000;
 const COMMON: u32 = 0xf001;
-/// How many bits there are for plans. Two plans at one namespace that share a bit are one case in eleven; the cgroup's
-/// hook of the one that was asked first is then silent, where its rules have been asked all the same.
-const PLANS: u32 = 11;
 
 /// `PACKET_OTHERHOST` (include/uapi/linux/if_packet.h): a frame that passes by, to be bridged or watched.
 const OTHERHOST: u32 = 3;
@@ -117,5 +114,5 @@ fn asked(index: u32) -> bool {
 /// This plan's, between what [`COMMON`] holds.
 #[inline(always)]
 fn own_bit() -> u32 {
-    2 << (config!(plan) as u32 % PLANS)
+    2 << packet_mark(config!(plan) as u32)
 }

@@ -28,7 +28,9 @@ pub use self::{
     report::{DelayReport, DelayStep, PacketsReport, Report, RuleReport},
     sweep::{Swept, sweep},
 };
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
+
+use injector_common::packet::{PACKET_MARKS, packet_mark};
 
 use crate::{
     kernel::{btf::KernelBtf, probe, registry, setting, unsupported::Mechanism},
@@ -119,13 +121,18 @@ impl Injector {
     }
 }
 
-/// A plan's number: random, so that two injectors need not talk; short enough to type.
+/// A plan's number: random, so that two injectors need not talk; short enough to type. Its packets can be told from
+/// those of the plans that live.
 fn fresh_id() -> Result<u32, EngineError> {
     let taken: Vec<_> = registry::live_plans().unwrap_or_default();
+    let numbers = || taken.iter().filter_map(|plan| u32::try_from(plan.header.plan).ok());
+    let marks: BTreeSet<u32> = numbers().map(packet_mark).collect();
+    let all_in_use = marks.len() >= PACKET_MARKS as usize;
     loop {
         let [_, _, _, _, a, b, c, d] = random_u64()?.to_ne_bytes();
         let id = u32::from_ne_bytes([a, b, c, d]);
-        if id != 0 && taken.iter().all(|plan| plan.header.plan != u64::from(id)) {
+        let told = all_in_use || !marks.contains(&packet_mark(id));
+        if id != 0 && told && numbers().all(|number| number != id) {
             return Ok(id);
         }
     }
