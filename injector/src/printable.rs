@@ -62,8 +62,8 @@ pub fn without_middle(text: &str, longest: usize, around: usize) -> String {
     format!("{head}…{tail}")
 }
 
-/// Several lines of ours with foreign text among them, each [`abridged`]. Those behind the first are indented, so that a line end in a
-/// name cannot begin a message of ours.
+/// Several lines of ours with foreign text among them, each [`abridged`]. Those behind the first are indented, so that
+/// a line end in a name cannot begin a message of ours.
 pub fn lines(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for (number, line) in abridged(text.trim_end_matches('\n')).split('\n').enumerate() {

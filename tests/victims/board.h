@@ -18,7 +18,7 @@ struct board {
 	uint32_t stop;	    /* endless ones end when it is not 0 */
 	uint32_t ready;	    /* workers that came to the start */
 	uint32_t done;	    /* workers that finished */
-	uint64_t succeeded; /* of `steady`: calls so far */
+	uint64_t succeeded; /* calls so far, see board_count */
 	uint64_t failed;
 	int64_t error; /* the latest failure */
 	uint64_t reserved[3];
@@ -69,6 +69,17 @@ static inline void board_note(unsigned long worker, unsigned long call, int64_t 
 {
 	records[worker * per_worker + call] = value;
 	workers[worker].made = call + 1;
+}
+
+/* For those who keep no record of each call. */
+static inline void board_count(int64_t result)
+{
+	if (result < 0) {
+		board->error = result;
+		board->failed++;
+	} else {
+		board->succeeded++;
+	}
 }
 
 static inline void board_finish(void)

@@ -52,13 +52,7 @@ int main(int argc, char **argv)
 			return 93;
 	}
 	while (!board->stop) {
-		int64_t result = operation_call(&op);
-		if (result < 0) {
-			board->error = result;
-			board->failed++;
-		} else {
-			board->succeeded++;
-		}
+		board_count(operation_call(&op));
 		nap();
 	}
 	board_finish();

@@ -17,13 +17,7 @@ int main(int argc, char **argv)
 	operation_prepare(&op, argv[1], getpid());
 	board_start(0);
 	for (unsigned long made = 0; !board->stop && !(calls && made == calls); made++) {
-		int64_t result = operation_call(&op);
-		if (result < 0) {
-			board->error = result;
-			board->failed++;
-		} else {
-			board->succeeded++;
-		}
+		board_count(operation_call(&op));
 		for (unsigned long i = 0; i < gap; i++)
 			nap();
 	}

@@ -101,18 +101,16 @@ impl Injector {
         let hosts = resolver::look_up(&rules);
         resolver::resolve(&mut rules, &hosts, None)?;
         let mut plan = Plan::new(&rules, &files, options, fresh_id()?, &backends)?;
-        plan.notes.extend(folders::notes(&rules, self.roots()));
+        plan.notes.extend(folders::notes(&rules, self.root_directories()));
         self.spare_session(&mut plan);
         self.check_packets(&plan, &self.targets)?;
         self.check_line(&mut plan)?;
         self.check_inbound(&plan, &self.targets)?;
         Ok(plan)
     }
-}
 
-impl Injector {
-    /// The root directories of the targets: paths begin there.
-    fn roots(&self) -> Vec<PathBuf> {
+    /// Those of the targets: paths begin there.
+    fn root_directories(&self) -> Vec<PathBuf> {
         let first = |target: &Target| target.pids().ok()?.first().copied();
         let root = |pid| self.procfs.path(format!("{pid}/root"));
         let roots: Vec<_> = self.targets.iter().filter_map(first).map(root).collect();
@@ -131,8 +129,8 @@ fn fresh_id() -> Result<u32, EngineError> {
     loop {
         let [_, _, _, _, a, b, c, d] = random_u64()?.to_ne_bytes();
         let id = u32::from_ne_bytes([a, b, c, d]);
-        let told = all_in_use || !marks.contains(&packet_mark(id));
-        if id != 0 && told && numbers().all(|number| number != id) {
+        let distinct = all_in_use || !marks.contains(&packet_mark(id));
+        if id != 0 && distinct && numbers().all(|number| number != id) {
             return Ok(id);
         }
     }

@@ -84,16 +84,17 @@ pub fn fully_preemptible() -> bool {
     }
     let version = fs::read_to_string("/proc/version").unwrap_or_default();
     if !version.contains(" PREEMPT_DYNAMIC") {
-        return version.contains(" PREEMPT ") || version.contains(" PREEMPT_RT ");
+        return version.contains(" PREEMPT ") || version.contains(REAL_TIME);
     }
     ["CONFIG_PREEMPT", "CONFIG_PREEMPT_LAZY"].iter().any(|name| option(name) == OptionState::On)
 }
 
-/// Is it a real-time kernel (`CONFIG_PREEMPT_RT`)? There softirqs are threads like others.
+/// What the version of a real-time kernel (`CONFIG_PREEMPT_RT`) has in it.
+const REAL_TIME: &str = " PREEMPT_RT ";
+
+/// Is it a real-time kernel? There softirqs are threads like others.
 pub fn real_time() -> bool {
-    // kernel/ksysfs.c, `realtime_show`, until 6.12; the version's text has it always (scripts/mkcompile_h).
-    let version = fs::read_to_string("/proc/version").unwrap_or_default();
-    version.contains(" PREEMPT_RT ")
+    fs::read_to_string("/proc/version").is_ok_and(|version| version.contains(REAL_TIME))
 }
 
 /// What is in the way of a file that the kernel shows below /sys, if something is.
