@@ -27,7 +27,7 @@ pub extern "C" fn task_newtask(ctx: *const u64) -> i64 {
     // SAFETY: the tracepoint's arguments.
     let (child, flags) = unsafe { (*ctx as Task, *ctx.add(1)) };
     // The injector's own threads carry its exemption on, and it may be in no target's filter.
-    if subject::suspected() || (flags & CLONE_THREAD != 0 && !THREADS.get(current()).is_null()) {
+    if subject::suspected_at_event() || (flags & CLONE_THREAD != 0 && !THREADS.get(current()).is_null()) {
         born(child, flags);
     }
     0
@@ -79,7 +79,7 @@ fn born(child: Task, clone_flags: u64) {
 pub extern "C" fn sched_process_exit(ctx: *const u64) -> i64 {
     // One that was moved out of its target is not suspected, but what waits for it must not be the next one's that the
     // kernel makes in its place.
-    if subject::suspected() || atomic::get(&SHARED.waiting) != 0 {
+    if subject::suspected_at_event() || atomic::get(&SHARED.waiting) != 0 {
         // SAFETY: the tracepoint's argument.
         ended(unsafe { *ctx as Task });
     }
@@ -126,7 +126,7 @@ fn uncount(task: Task) {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tp_btf/sched_process_exec")]
 pub extern "C" fn sched_process_exec(_: *const c_void) -> i64 {
-    if atomic::get(&SHARED.arm_at_exec) == 0 || !subject::suspected() {
+    if atomic::get(&SHARED.arm_at_exec) == 0 || !subject::suspected_at_event() {
         return 0;
     }
     let Some(target) = subject::cgroup_target() else { return 0 };

@@ -25,7 +25,7 @@ const SIG_IGN: u64 = 1;
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tp_btf/signal_deliver")]
 pub extern "C" fn signal_deliver(ctx: *const u64) -> i64 {
-    if subject::suspected() {
+    if subject::suspected_at_event() {
         // SAFETY: the tracepoint's third argument.
         interrupted(unsafe { *ctx.add(2) } as *const c_void);
     }

@@ -24,16 +24,22 @@ const BPF_NOEXIST: u64 = 1;
 /// no target is a process tree, only one word of the configuration is read.
 #[inline(always)]
 pub fn suspected() -> bool {
-    let task = current();
-    if config!(processes) == 0 {
-        return in_suspected_cgroup(task);
-    }
-    config!(cgroups) != 0 && in_suspected_cgroup(task) || in_suspected_process(task)
+    suspected_in(|| task::cgroup_number(current()))
+}
+
+/// The same for what is rare, such as a fork: some 16 instructions more there, and a program that loads sooner.
+#[inline(always)]
+pub fn suspected_at_event() -> bool {
+    suspected_in(current_cgroup)
 }
 
 #[inline(always)]
-fn in_suspected_cgroup(task: Task) -> bool {
-    atomic::get(&SHARED.cgroups[cgroup_entry(task::cgroup_number(task))]) != 0
+fn suspected_in(cgroup: impl Fn() -> u64) -> bool {
+    let suspected_cgroup = || atomic::get(&SHARED.cgroups[cgroup_entry(cgroup())]) != 0;
+    if config!(processes) == 0 {
+        return suspected_cgroup();
+    }
+    config!(cgroups) != 0 && suspected_cgroup() || in_suspected_process(current())
 }
 
 #[inline(always)]
@@ -134,8 +140,16 @@ pub fn cgroup_target() -> Option<u32> {
     if config!(cgroups) == 0 {
         return None;
     }
-    // By the helper: for the verifier each of the typed loads of `task::cgroup_number` is a search by name through all
-    // the kernel's types (kernel/bpf/verifier.c, `btf_nested_type_is_trusted`), 12 million instructions a program.
-    // SAFETY: no arguments; the value is copied out at once.
-    unsafe { CGROUPS.get(bpf_get_current_cgroup_id()) }.copied()
+    // SAFETY: the value is copied out at once.
+    unsafe { CGROUPS.get(current_cgroup()) }.copied()
+}
+
+/// The number of the running task's cgroup, by the helper.
+///
+/// For the verifier each of the typed loads of [`task::cgroup_number`] is a search by name through all the kernel's types
+/// (kernel/bpf/verifier.c, `btf_nested_type_is_trusted`), 12 million instructions a program.
+#[inline(always)]
+fn current_cgroup() -> u64 {
+    // SAFETY: no arguments.
+    unsafe { bpf_get_current_cgroup_id() }
 }

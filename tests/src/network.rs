@@ -6,6 +6,7 @@ use std::{
     io::{ErrorKind, Read, Write},
     net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     os::fd::AsRawFd,
+    path::Path,
     process::Command,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -20,6 +21,8 @@ use nix::{
     sched::{CloneFlags, setns},
     time::{ClockId, clock_gettime},
 };
+
+use crate::patience::{LONG, until};
 
 /// Runs a command that has to succeed, such as `ip` or `nft`; words are split at blanks.
 pub fn sh(words: &str) -> Result<String> {
@@ -52,6 +55,8 @@ impl Space {
     /// with the second, and the default route). `network` is as in `10.1.1`, of 24 bits.
     pub fn join(&self, device: &str, network: &str) -> Result<()> {
         let name = &self.name;
+        // The kernel takes a namespace's devices away some time after the namespace is gone.
+        until("a device's name that is free", LONG, || Ok(!Path::new("/sys/class/net").join(device).exists()))?;
         sh(&format!("ip link add {device} type veth peer name eth0 netns {name}"))?;
         sh(&format!("ip addr add {network}.1/24 dev {device}"))?;
         sh(&format!("ip link set {device} up"))?;

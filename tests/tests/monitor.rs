@@ -79,7 +79,6 @@ fn calls_go_on() -> Result<()> {
         of_files(&[
             ("-e", "inject=openat:error=EIO"),
             ("-e", "inject=mkdir:retval=0"),
-            ("-e", "inject=%file:error=EIO"),
             ("-e", "inject=all:error=EIO"),
             ("-e", "inject=read:error=EIO:at=exit"),
             ("-e", "inject=%file:error=EIO:at=exit"),

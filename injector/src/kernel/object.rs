@@ -4,10 +4,11 @@
 //! for another kernel function, and as `fmod_ret`, a kind that aya does not have.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     ffi::CString,
-    io,
+    io, mem,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use aya_obj::{
@@ -231,15 +232,72 @@ impl Kind {
     }
 }
 
+/// The programs as the object has them, and those that were linked with the functions that they call.
+///
+/// A plan loads a few of some sixty: to link them all took a third of what a start takes in user space.
+#[derive(Debug)]
+struct Programs {
+    object: Object,
+    /// The sections with those functions.
+    text: HashSet<usize>,
+    linked: HashMap<String, Arc<Code>>,
+}
+
+/// What the running kernel has in places that the programs leave open.
+#[derive(Debug)]
+struct Places {
+    offsets: Offsets,
+    /// Functions of the kernel: the number that stands for each, and its BTF id.
+    functions: Vec<(i32, i32)>,
+}
+
 /// The object of one plan: its maps exist, its programs can be loaded.
 #[derive(Debug)]
 pub struct Ready {
     maps: Maps,
-    programs: HashMap<String, Code>,
+    programs: Mutex<Programs>,
+    places: Places,
     /// As in [`Config::features`].
     features: u32,
     btf: OwnedFd,
     license: CString,
+}
+
+fn damaged(error: impl std::fmt::Display) -> ObjectError {
+    ObjectError::Damaged(error.to_string())
+}
+
+impl Programs {
+    fn linked(&mut self, name: &str, places: &Places) -> Result<Arc<Code>, ObjectError> {
+        if let Some(code) = self.linked.get(name) {
+            return Ok(Arc::clone(code));
+        }
+        let missing = || ObjectError::Damaged(format!("it has no program named {name}"));
+        let program = self.object.programs.get(name).ok_or_else(missing)?.clone();
+        let key = program.function_key();
+        // It links all programs that it sees.
+        let all = mem::replace(&mut self.object.programs, [(name.to_owned(), program)].into());
+        let linked = self.object.relocate_calls(&self.text);
+        self.object.programs = all;
+        linked.map_err(damaged)?;
+        let function = self.object.functions.get(&key).ok_or_else(missing)?;
+        let mut instructions = function.instructions.clone();
+        place_fields(&mut instructions, &places.offsets);
+        place_functions(&mut instructions, &places.functions);
+        let functions = (
+            function.func_info.func_info_bytes(),
+            count(function.func_info.len()),
+            count(function.func_info_rec_size),
+        );
+        let lines = (
+            function.line_info.line_info_bytes(),
+            count(function.line_info.len()),
+            count(function.line_info_rec_size),
+        );
+        let code = Arc::new(Code { instructions, functions, lines });
+        self.linked.insert(name.to_owned(), Arc::clone(&code));
+        Ok(code)
+    }
 }
 
 impl Ready {
@@ -251,13 +309,12 @@ impl Ready {
         if BYTES.is_empty() {
             return Err(ObjectError::Empty);
         }
-        let damaged = |error: &dyn std::fmt::Display| ObjectError::Damaged(error.to_string());
-        let mut object = Object::parse(BYTES).map_err(|error| damaged(&error))?;
+        let mut object = Object::parse(BYTES).map_err(damaged)?;
         let globals = HashMap::from([("CONFIG", (bytemuck::bytes_of(config), true))]);
-        object.patch_map_data(globals).map_err(|error| damaged(&error))?;
+        object.patch_map_data(globals).map_err(damaged)?;
         // Everything that a kernel of 5.19 or later knows; older ones fail later and with a reason.
         let features = BtfFeatures::new(true, true, true, true, true, true, true, true);
-        let types = object.fixup_and_sanitize_btf(&features).map_err(|error| damaged(&error))?;
+        let types = object.fixup_and_sanitize_btf(&features).map_err(damaged)?;
         let types = types.ok_or_else(|| ObjectError::Damaged("it has no type information".into()))?;
         let btf = sys::load_btf(&types.to_bytes()).map_err(refused_types)?;
 
@@ -268,31 +325,19 @@ impl Ready {
         let text = object.functions.keys().map(|&(section, _)| section).collect();
         let fds = object.maps.clone();
         let fds = fds.iter().map(|(name, map)| (name.as_str(), maps[name].as_raw_fd(), map));
-        object.relocate_maps(fds, &text).map_err(|error| damaged(&error))?;
-        object.relocate_calls(&text).map_err(|error| damaged(&error))?;
+        object.relocate_maps(fds, &text).map_err(damaged)?;
 
-        let programs = object.programs.iter().map(|(name, program)| {
-            let function = &object.functions[&program.function_key()];
-            let mut instructions = function.instructions.clone();
-            place_fields(&mut instructions, &config.offsets);
-            place_functions(&mut instructions, kernel);
-            let code = Code {
-                instructions,
-                functions: (
-                    function.func_info.func_info_bytes(),
-                    count(function.func_info.len()),
-                    count(function.func_info_rec_size),
-                ),
-                lines: (
-                    function.line_info.line_info_bytes(),
-                    count(function.line_info.len()),
-                    count(function.line_info_rec_size),
-                ),
-            };
-            (name.clone(), code)
-        });
-        let programs = programs.collect();
-        Ok(Self { maps: Maps(maps), programs, features: config.features, btf, license: object.license })
+        let functions = injector_common::kfunc::ALL.iter();
+        let functions =
+            functions.filter_map(|&(number, name)| Some((number, kernel.function(name)?.try_into().ok()?)));
+        Ok(Self {
+            maps: Maps(maps),
+            places: Places { offsets: config.offsets, functions: functions.collect() },
+            features: config.features,
+            btf,
+            license: object.license.clone(),
+            programs: Mutex::new(Programs { object, text, linked: HashMap::new() }),
+        })
     }
 
     /// The plan's maps.
@@ -320,10 +365,7 @@ impl Ready {
     /// # Errors
     /// [`ObjectError::Program`], with the verifier's words.
     pub fn load(&self, name: &str, what: &str, kind: Kind) -> Result<OwnedFd, ObjectError> {
-        let code = self
-            .programs
-            .get(name)
-            .ok_or_else(|| ObjectError::Damaged(format!("it has no program named {name}")))?;
+        let code = self.programs.lock().unwrap_or_else(PoisonError::into_inner).linked(name, &self.places)?;
         let (program, attach_type, attach_btf_id) = kind.numbers();
         let program = sys::Program {
             name: &format!("injector_{what}"),
@@ -365,14 +407,13 @@ fn count(number: usize) -> u32 {
 
 /// Has calls of kernel functions call those of this kernel. A program with one that it has not got is refused
 /// by the verifier; there is a probe for those that need any.
-fn place_functions(instructions: &mut [bpf_insn], kernel: &KernelBtf) {
+fn place_functions(instructions: &mut [bpf_insn], functions: &[(i32, i32)]) {
     const CALL: u8 = 0x85;
     /// `BPF_PSEUDO_KFUNC_CALL` (include/uapi/linux/bpf.h).
     const OF_THE_KERNEL: u8 = 2;
     for instruction in instructions.iter_mut().filter(|instruction| instruction.code == CALL) {
-        let known = injector_common::kfunc::ALL.iter().find(|(number, _)| *number == instruction.imm);
-        let id = known.and_then(|(_, name)| i32::try_from(kernel.function(name)?).ok());
-        if let Some(id) = id
+        let known = functions.iter().find(|(number, _)| *number == instruction.imm);
+        if let Some(&(_, id)) = known
             && instruction.src_reg() == 0
         {
             instruction.set_src_reg(OF_THE_KERNEL);

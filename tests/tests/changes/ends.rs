@@ -130,7 +130,9 @@ fn a_plan_can_be_ended_in_the_middle_of_a_change() -> Result<()> {
             slowest.max(victim.board.wait_relief(SLACK).with_context(|| format!("round {round} of {seed}"))?);
         injector.finish()?.expect(0)?;
         let change = change.finish()?;
-        ensure!([0, 1].contains(&change.code), "{}: {}", change.code, change.stderr);
+        // 2 where the plan had ended before the change looked for it.
+        let too_late = change.code == 2 && change.stderr.contains("no injection on this machine has the id");
+        ensure!(too_late || [0, 1].contains(&change.code), "{}: {}", change.code, change.stderr);
         cut_off += u32::from(change.code == 1);
         drop(victim);
         census.gone(Exceptions::None)?;

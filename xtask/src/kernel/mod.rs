@@ -49,8 +49,9 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    /// Those that a whole run boots, the kernel with every mechanism first. The others are for those who ask.
-    pub(crate) const ALL: [Self; 3] = [Self::FaultInjection, Self::Debian612, Self::Debian61];
+    /// The matrix, the kernel with every mechanism first.
+    pub(crate) const ALL: [Self; 4] =
+        [Self::FaultInjection, Self::Debian612, Self::Debian61, Self::Debian612Arm64];
 
     /// What it runs on.
     pub(crate) const fn architecture(self) -> Architecture {

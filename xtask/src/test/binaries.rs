@@ -28,13 +28,17 @@ pub(super) fn folder() -> PathBuf {
     checkout::root().join("tests")
 }
 
-/// Builds them for `architectures`; gives those that hold a test that matches `filter`, the one with most tests first:
-/// what takes long is not to begin when all else is done.
-pub(super) fn build(filter: Option<&str>, architectures: &BTreeSet<Architecture>) -> Result<Vec<Binary>> {
+/// Builds them for this machine, and for `others` those named `foreign`, or all; gives those that hold a test that
+/// matches `filter`, the one with most tests first: what takes long is not to begin when all else is done.
+pub(super) fn build(
+    filter: Option<&str>,
+    others: &BTreeSet<Architecture>,
+    foreign: Option<&str>,
+) -> Result<Vec<Binary>> {
     // Here they are only listed, whatever they are for.
     let host = Architecture::host();
     let mut binaries = Vec::new();
-    for (name, path) in built(host)? {
+    for (name, path) in built(host, None)? {
         let mut list = Command::new(&path);
         list.args(["--list", "--format", "terse"]).args(filter).current_dir(folder());
         let tests = child::output(&mut list)?;
@@ -43,8 +47,8 @@ pub(super) fn build(filter: Option<&str>, architectures: &BTreeSet<Architecture>
             binaries.push(Binary { name, paths: BTreeMap::from([(host, path)]), tests });
         }
     }
-    for &other in architectures.iter().filter(|&&other| other != host) {
-        let mut paths = built(other)?;
+    for &other in others.iter().filter(|&&other| other != host) {
+        let mut paths = built(other, foreign)?;
         for binary in &mut binaries {
             binary.paths.extend(paths.remove(&binary.name).map(|path| (other, path)));
         }
@@ -53,11 +57,16 @@ pub(super) fn build(filter: Option<&str>, architectures: &BTreeSet<Architecture>
     Ok(binaries)
 }
 
-/// Builds all of them for one kind of machine; by name.
-fn built(architecture: Architecture) -> Result<BTreeMap<String, PathBuf>> {
+/// Builds one of them, or all, for one kind of machine; by name.
+fn built(architecture: Architecture, only: Option<&str>) -> Result<BTreeMap<String, PathBuf>> {
     let mut cargo = child::cargo();
     cargo.args(["test", "--quiet", "--package", PACKAGE, "--no-run"]);
     cargo.arg("--message-format=json-render-diagnostics");
+    cargo.args(only.iter().flat_map(|name| ["--test", name]));
+    if !architecture.is_host() {
+        // The library and what it needs are there as the product's build left them.
+        cargo.arg("--release");
+    }
     build::compile_for(&mut cargo, architecture)?;
     cargo.stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = cargo.output().context("cannot start cargo")?;

@@ -35,6 +35,14 @@ impl Run {
     }
 }
 
+/// Which tests of a binary to run.
+pub(super) enum Selection {
+    /// Those that the filter names, without these modules.
+    AllBut(Vec<&'static str>),
+    /// Those with these names.
+    Only(Vec<String>),
+}
+
 /// What to run, and where.
 pub(super) struct Guests<'a> {
     pub(super) kernels: &'a [Kernel],
@@ -57,13 +65,15 @@ impl Guests<'_> {
                 }
             }
         }
+        // Foreign machines take longest to start.
+        all.sort_by_key(|(kernel, ..)| kernel.name.architecture().is_host());
         let queue: Mutex<VecDeque<_>> = Mutex::new(all.into());
         let finished = Mutex::new(Vec::new());
         let work = || {
             loop {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some((kernel, binary, left_out)) = next else { break };
-                let run = self.one(kernel, binary, &left_out);
+                let run = self.one(kernel, binary, &Selection::AllBut(left_out));
                 if let Ok(run) = &run {
                     done(run);
                 }
@@ -78,7 +88,7 @@ impl Guests<'_> {
         finished.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect()
     }
 
-    fn one(&self, kernel: &Kernel, binary: &Binary, left_out: &[&str]) -> Result<Run> {
+    pub(super) fn one(&self, kernel: &Kernel, binary: &Binary, selection: &Selection) -> Result<Run> {
         let mut guest = Guest::new(kernel.clone());
         guest.name = format!("{}-{}", kernel.name, binary.name);
         guest.directory = binaries::folder();
@@ -103,8 +113,16 @@ impl Guests<'_> {
         command.extend(
             ["--test-threads=1", "--nocapture", "-Zunstable-options", "--report-time"].map(str::to_owned),
         );
-        command.extend(left_out.iter().flat_map(|module| ["--skip".to_owned(), (*module).to_owned()]));
-        command.extend(self.filter.map(str::to_owned));
+        match selection {
+            Selection::AllBut(modules) => {
+                command.extend(modules.iter().flat_map(|module| ["--skip".to_owned(), (*module).to_owned()]));
+                command.extend(self.filter.map(str::to_owned));
+            }
+            Selection::Only(names) => {
+                command.push("--exact".to_owned());
+                command.extend(names.iter().cloned());
+            }
+        }
         let outcome = guest.run(&command)?;
         let cases = cases(&String::from_utf8_lossy(&outcome.stdout));
         let mut counts = Counts::of_cases(&cases);

@@ -6,6 +6,7 @@ mod binaries;
 mod guests;
 mod placement;
 mod report;
+mod retry;
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -41,6 +42,9 @@ pub(crate) struct Test {
     /// Guests at a time; emulated, each keeps a processor busy for most of its time
     #[arg(long, value_name = "N", default_value_t = guests())]
     jobs: usize,
+    /// How often to run end-to-end tests again that failed; those that then pass are named as flaky
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retries: u32,
 }
 
 /// How many of the slowest tests are named at the end.
@@ -68,6 +72,8 @@ struct Progress {
     /// Names of steps that failed.
     failed: Vec<String>,
     skips: Vec<String>,
+    /// Tests that failed and then passed.
+    flaky: Vec<String>,
 }
 
 impl Test {
@@ -128,7 +134,8 @@ impl Test {
         let ready = progress.step("setup", || groups.into_iter().try_for_each(setup::ready))
             && progress.step("build", || build::all_for(&architectures, true))
             && progress.step("build of end-to-end tests", || {
-                made.binaries = binaries::build(self.filter.as_deref(), &architectures)?;
+                let foreign = (!placement::only_short(&made.names)).then_some(placement::SMOKE);
+                made.binaries = binaries::build(self.filter.as_deref(), &architectures, foreign)?;
                 Ok(())
             })
             && progress.step("kernels", || {
@@ -139,13 +146,14 @@ impl Test {
     }
 
     fn end_to_end(&self, made: &Made, progress: &mut Progress) -> Result<()> {
-        let runs = Guests {
+        let guests = Guests {
             kernels: &made.kernels,
             binaries: &made.binaries,
             filter: self.filter.as_deref(),
             append: &self.append,
-        }
-        .run(self.jobs, announce)?;
+        };
+        let mut runs = guests.run(self.jobs, announce)?;
+        retry::failed(&guests, &mut runs, self.retries)?;
         progress.take(&made.names, &runs);
         Ok(())
     }
@@ -256,8 +264,11 @@ impl Progress {
         for run in runs {
             self.counts.add(run.counts);
             for case in &run.cases {
-                if let Verdict::Skipped(why) = &case.verdict {
-                    self.skips.push(format!("{} on {}: {why}", case.name, run.kernel.name));
+                let what = format!("{} on {}", case.name, run.kernel.name);
+                match &case.verdict {
+                    Verdict::Skipped(why) => self.skips.push(format!("{what}: {why}")),
+                    Verdict::Flaky => self.flaky.push(what),
+                    Verdict::Passed | Verdict::Failed | Verdict::Unfinished => {}
                 }
             }
         }
@@ -265,10 +276,10 @@ impl Progress {
 
     /// The last lines; an error if anything failed.
     fn finish(self, took: Duration) -> Result<()> {
-        if !self.skips.is_empty() {
-            println!("\nskipped:");
-            for skip in &self.skips {
-                println!("  {skip}");
+        for (title, tests) in [("skipped", &self.skips), ("flaky, passed when run again", &self.flaky)] {
+            if !tests.is_empty() {
+                println!("\n{title}:");
+                tests.iter().for_each(|test| println!("  {test}"));
             }
         }
         let Counts { passed, failed, skipped } = self.counts;

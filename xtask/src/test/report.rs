@@ -19,6 +19,8 @@ pub(super) struct Case {
 #[derive(Debug, PartialEq, Eq, Clone)]
 pub(super) enum Verdict {
     Passed,
+    /// Failed, and passed when it was run again.
+    Flaky,
     Failed,
     /// The test found that it cannot run here, and said why in a line that starts with `SKIP `; or
     /// libtest left it out.
@@ -106,7 +108,7 @@ impl Counts {
         let mut sum = Self::default();
         for case in cases {
             match case.verdict {
-                Verdict::Passed => sum.passed += 1,
+                Verdict::Passed | Verdict::Flaky => sum.passed += 1,
                 Verdict::Skipped(_) => sum.skipped += 1,
                 Verdict::Failed | Verdict::Unfinished => sum.failed += 1,
             }

@@ -120,6 +120,8 @@ fn kernel_parameters(guest: &Guest) -> String {
         "oops=panic",
         "mitigations=off",
         "nokaslr",
+        // Programs at the same addresses each time: QEMU finds what it has translated of them sooner.
+        "norandmaps",
         "random.trust_cpu=on",
         "cgroup_no_v1=all",
         // A timer whose ticks a busy host delivers late is not broken (arch/x86/kernel/apic/io_apic.c, `check_timer`),
