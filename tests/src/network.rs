@@ -56,7 +56,9 @@ impl Space {
     pub fn join(&self, device: &str, network: &str) -> Result<()> {
         let name = &self.name;
         // The kernel takes a namespace's devices away some time after the namespace is gone.
-        until("a device's name that is free", LONG, || Ok(!Path::new("/sys/class/net").join(device).exists()))?;
+        until("a device's name that is free", LONG, || {
+            Ok(!Path::new("/sys/class/net").join(device).exists())
+        })?;
         sh(&format!("ip link add {device} type veth peer name eth0 netns {name}"))?;
         sh(&format!("ip addr add {network}.1/24 dev {device}"))?;
         sh(&format!("ip link set {device} up"))?;

@@ -119,21 +119,25 @@ impl Injector {
     }
 }
 
-/// A plan's number: random, so that two injectors need not talk; short enough to type. Its packets can be told from
-/// those of the plans that live.
+/// A plan's number: random, so that two injectors need not talk; short enough to type.
 fn fresh_id() -> Result<u32, EngineError> {
-    let taken: Vec<_> = registry::live_plans().unwrap_or_default();
-    let numbers = || taken.iter().filter_map(|plan| u32::try_from(plan.header.plan).ok());
-    let marks: BTreeSet<u32> = numbers().map(packet_mark).collect();
-    let all_in_use = marks.len() >= PACKET_MARKS as usize;
+    let live = registry::live_plans().unwrap_or_default();
+    let live = live.iter().filter_map(|plan| u32::try_from(plan.header.plan).ok()).collect();
     loop {
         let [_, _, _, _, a, b, c, d] = random_u64()?.to_ne_bytes();
         let id = u32::from_ne_bytes([a, b, c, d]);
-        let distinct = all_in_use || !marks.contains(&packet_mark(id));
-        if id != 0 && distinct && numbers().all(|number| number != id) {
+        if is_free(id, &live) {
             return Ok(id);
         }
     }
+}
+
+/// May a new plan be called `id` beside the `live` ones? Its packets have to be told from theirs, as long as there are
+/// marks for all.
+fn is_free(id: u32, live: &BTreeSet<u32>) -> bool {
+    let marks: BTreeSet<u32> = live.iter().copied().map(packet_mark).collect();
+    let marked = marks.len() >= PACKET_MARKS as usize || !marks.contains(&packet_mark(id));
+    id != 0 && marked && !live.contains(&id)
 }
 
 /// Eight bytes of the kernel's randomness.
@@ -149,5 +153,28 @@ pub fn random_u64() -> Result<u64, EngineError> {
 impl From<PlanError> for EngineError {
     fn from(error: PlanError) -> Self {
         Self::Plan(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_have_marks_of_their_own_until_all_are_taken() {
+        let mut live = BTreeSet::new();
+        let mut candidate = 1_u32;
+        while live.len() < 3 * PACKET_MARKS as usize {
+            // A generator of full period (Numerical Recipes): every number comes.
+            candidate = candidate.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if !is_free(candidate, &live) {
+                continue;
+            }
+            live.insert(candidate);
+            let marks: BTreeSet<u32> = live.iter().copied().map(packet_mark).collect();
+            assert_eq!(marks.len(), live.len().min(PACKET_MARKS as usize), "{live:?}");
+        }
+        assert!(!is_free(0, &BTreeSet::new()));
+        assert!(!is_free(candidate, &live));
     }
 }

@@ -279,7 +279,9 @@ impl Progress {
         for (title, tests) in [("skipped", &self.skips), ("flaky, passed when run again", &self.flaky)] {
             if !tests.is_empty() {
                 println!("\n{title}:");
-                tests.iter().for_each(|test| println!("  {test}"));
+                for test in tests {
+                    println!("  {test}");
+                }
             }
         }
         let Counts { passed, failed, skipped } = self.counts;
