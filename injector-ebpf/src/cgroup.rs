@@ -7,7 +7,8 @@ use injector_common::shared::cgroup_entry;
 
 use crate::{
     atomic,
-    maps::{CGROUPS, SHARED, offset},
+    config::offset,
+    maps::{CGROUPS, SHARED},
     task::probe,
 };
 

@@ -18,63 +18,25 @@
 #[cfg(target_arch = "bpf")]
 mod atomic;
 #[cfg(target_arch = "bpf")]
+mod calls;
+#[cfg(target_arch = "bpf")]
 mod cgroup;
 #[cfg(target_arch = "bpf")]
-mod connect;
-#[cfg(target_arch = "bpf")]
-mod content;
-#[cfg(target_arch = "bpf")]
-mod count;
-#[cfg(target_arch = "bpf")]
-mod dns;
-#[cfg(target_arch = "bpf")]
-mod fate;
-#[cfg(target_arch = "bpf")]
-mod flow;
-#[cfg(target_arch = "bpf")]
-mod header;
-#[cfg(target_arch = "bpf")]
-mod hook;
-#[cfg(target_arch = "bpf")]
-mod inbound;
-#[cfg(target_arch = "bpf")]
-mod line;
-#[cfg(target_arch = "bpf")]
-mod lineage;
+mod config;
 #[cfg(target_arch = "bpf")]
 mod maps;
 #[cfg(target_arch = "bpf")]
-mod nap;
+mod objects;
 #[cfg(target_arch = "bpf")]
-mod object;
+mod packets;
 #[cfg(target_arch = "bpf")]
-mod ownership;
-#[cfg(target_arch = "bpf")]
-mod packet;
-#[cfg(target_arch = "bpf")]
-mod passage;
-#[cfg(target_arch = "bpf")]
-mod path;
-#[cfg(target_arch = "bpf")]
-mod reject;
+mod process_tree;
 #[cfg(target_arch = "bpf")]
 mod report;
 #[cfg(target_arch = "bpf")]
-mod rules;
-#[cfg(target_arch = "bpf")]
-mod signal;
-#[cfg(target_arch = "bpf")]
-mod sleep;
-#[cfg(target_arch = "bpf")]
-mod socket;
-#[cfg(target_arch = "bpf")]
-mod subject;
-#[cfg(target_arch = "bpf")]
-mod syscall;
+mod target;
 #[cfg(target_arch = "bpf")]
 mod task;
-#[cfg(target_arch = "bpf")]
-mod transit;
 #[cfg(target_arch = "bpf")]
 mod zeroes;
 

@@ -2,22 +2,14 @@
 //!
 //! Sizes that depend on the plan (slots, threads' state) are set by the loader before it creates them.
 
-use core::{cell::UnsafeCell, ffi::c_void, marker::PhantomData};
-
 use aya_ebpf::{
-    bindings::{bpf_map_def, bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE},
-    helpers::{
-        bpf_get_current_task_btf,
-        generated::{bpf_task_storage_delete, bpf_task_storage_get},
-    },
     macros::map,
     maps::{Array, HashMap, LpmTrie, LruHashMap, ProgramArray, RingBuf},
 };
 use injector_common::{
     MAX_CGROUPS, RULE_NUMBERS,
-    call::{CALL_ENTRIES, CallRules, Slot},
-    config::Config,
-    counters::{Counters, Traffic},
+    call::{CALL_ENTRIES, CallRules, Run, Slot},
+    counters::{Counters, Reason, Traffic},
     decide::Standing,
     delay::Table,
     flow::{Flow, FlowClass, FlowKey},
@@ -31,48 +23,13 @@ use injector_common::{
     thread::Thread,
 };
 
-use crate::{atomic, object::Object};
+use crate::{atomic, config::config, task::TaskStorage};
 
 /// What every call of everybody touches; user space has it mapped.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".bss.shared")]
 // SAFETY: Shared is made of atomics, for which all zeroes is a value.
 pub static SHARED: Shared = unsafe { core::mem::zeroed() };
-
-/// Fixed when the plan is loaded. Read by [`fixed`], never directly: the compiler knows only the
-/// zeroes that stand here.
-#[unsafe(no_mangle)]
-#[unsafe(link_section = ".rodata.config")]
-// SAFETY: Config is plain data.
-pub static CONFIG: Config = unsafe { core::mem::zeroed() };
-
-/// Reads a field of [`CONFIG`] as the loader wrote it. The map is frozen, so the verifier takes the value
-/// for a constant and drops the branches that it excludes.
-#[inline(always)]
-pub fn fixed<T: Copy>(field: &T) -> T {
-    // SAFETY: a reference; volatile, since the value is not the one in the source.
-    unsafe { core::ptr::read_volatile(field) }
-}
-
-/// A field of the configuration.
-macro_rules! config {
-    ($($field:tt)+) => { $crate::maps::fixed(&$crate::maps::CONFIG.$($field)+) };
-}
-pub(crate) use config;
-
-/// A field behind a pointer to one of the structures of [`injector_common::config::ObjectOffsets`].
-macro_rules! field {
-    ($base:expr, $field:ident) => {
-        $crate::task::probe($base as *const core::ffi::c_void, $crate::maps::config!(objects.$field) as usize)
-    };
-}
-pub(crate) use field;
-
-/// An offset of a kernel structure's field, see [`injector_common::config::Offsets`].
-macro_rules! offset {
-    ($($field:tt)+) => { $crate::maps::config!(offsets.$($field)+) as usize };
-}
-pub(crate) use offset;
 
 /// The rules, by number.
 #[map]
@@ -129,7 +86,7 @@ pub static MEMBERS: LpmTrie<[u8; size_of::<Member>() - 4], u8> =
 pub static CGROUPS: HashMap<u64, u32> = HashMap::with_max_entries(MAX_CGROUPS, 1);
 
 /// Threads that are known and for which the kernel could make no state yet, by their task_struct: see
-/// [`crate::subject::adopt`].
+/// [`crate::target::adopt`].
 #[map]
 pub static WAITING: HashMap<u64, Thread> = HashMap::with_max_entries(4096, 1);
 
@@ -141,11 +98,13 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map]
 pub static PLACES: Array<Place> = Array::with_max_entries(nap::PLACES, 0);
 
-/// The packet programs that [`crate::packet::egress_gate`] and [`crate::inbound::inbound_gate`] jump to.
+/// The packet programs that [`crate::packets::egress::egress_gate`] and [`crate::packets::inbound::inbound_gate`] jump to.
 #[map]
 pub static GATE: ProgramArray = ProgramArray::with_max_entries(2, 0);
+
 /// Places in [`GATE`].
 pub const GATE_EGRESS: u32 = 0;
+
 /// See [`GATE_EGRESS`].
 pub const GATE_INBOUND: u32 = 1;
 
@@ -153,20 +112,6 @@ pub const GATE_INBOUND: u32 = 1;
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "maps")]
 pub static THREADS: TaskStorage<Thread> = TaskStorage::new();
-
-/// What the call or the operation is about that a thread is in the middle of: too large for the stack, and a thread
-/// can be interrupted in a program, so it is the thread's own.
-#[unsafe(no_mangle)]
-#[unsafe(link_section = "maps")]
-pub static OBJECTS: TaskStorage<Object> = TaskStorage::new();
-
-/// A `BPF_MAP_TYPE_TASK_STORAGE` map, which aya has not got. The cell puts it into the same, writable,
-/// section as aya's own maps.
-#[repr(transparent)]
-pub struct TaskStorage<T>(UnsafeCell<bpf_map_def>, PhantomData<T>);
-
-// SAFETY: the kernel does the locking; the definition itself is never written.
-unsafe impl<T> Sync for TaskStorage<T> {}
 
 /// May a fault happen at `now`, in nanoseconds of `CLOCK_BOOTTIME`?
 #[inline(always)]
@@ -180,53 +125,18 @@ pub fn standing(alive: bool) -> Standing {
     Standing { alive, monitor: config!(monitor) != 0 }
 }
 
-/// A task_struct, as the kernel's helpers hand it out.
-pub type Task = *mut aya_ebpf::bindings::task_struct;
-
-impl<T> TaskStorage<T> {
-    const fn new() -> Self {
-        let definition = bpf_map_def {
-            type_: BPF_MAP_TYPE_TASK_STORAGE,
-            key_size: 4,
-            value_size: size_of::<T>() as u32,
-            max_entries: 0,
-            map_flags: 1, // BPF_F_NO_PREALLOC, which the kernel insists on
-            id: 0,
-            pinning: 0,
-        };
-        Self(UnsafeCell::new(definition), PhantomData)
-    }
-
-    fn as_ptr(&self) -> *mut c_void {
-        self.0.get().cast()
-    }
-
-    /// The state of `task`, null if it has none.
-    #[inline(always)]
-    pub fn get(&self, task: Task) -> *mut T {
-        // SAFETY: a map and a task that the verifier has checked.
-        unsafe { bpf_task_storage_get(self.as_ptr(), task.cast(), core::ptr::null_mut(), 0).cast() }
-    }
-
-    /// The state of `task`, made all zero if it has none; null if the kernel cannot make it now.
-    #[inline(always)]
-    pub fn get_or_create(&self, task: Task) -> *mut T {
-        const CREATE: u64 = 1; // BPF_LOCAL_STORAGE_GET_F_CREATE
-        // SAFETY: as above; a null value means zeroes (kernel/bpf/bpf_local_storage.c, bpf_selem_alloc).
-        unsafe { bpf_task_storage_get(self.as_ptr(), task.cast(), core::ptr::null_mut(), CREATE).cast() }
-    }
-
-    /// Forgets the state of `task`.
-    #[inline(always)]
-    pub fn delete(&self, task: Task) {
-        // SAFETY: as above.
-        unsafe { bpf_task_storage_delete(self.as_ptr(), task.cast()) };
-    }
+/// A run of the call table, read by one instruction, as user space writes it.
+#[inline(always)]
+pub fn read(word: &u64) -> Run {
+    // SAFETY: a reference; volatile, since the plan can change meanwhile.
+    Run::of(unsafe { (&raw const *word).read_volatile() })
 }
 
-/// The running task.
+/// Counts a match that did not fire.
 #[inline(always)]
-pub fn current() -> Task {
-    // SAFETY: no arguments; always a valid task.
-    unsafe { bpf_get_current_task_btf() }
+pub fn suppress(counters: &Counters, reason: Reason) {
+    // Not by index: where the compiler cannot see the bound, it would call a panic.
+    if let Some(cell) = counters.suppressed.get(reason as usize) {
+        atomic::add(cell, 1);
+    }
 }

@@ -18,12 +18,13 @@ use injector_common::{
 
 use crate::{
     atomic,
-    maps::{EVENTS, SHARED, config, current},
-    nap,
-    object::{Object, TEXT},
-    passage::Passage,
-    rules::uses,
-    task, transit, zeroes,
+    calls::{call_ctx::CallCtx, pending},
+    config::{config, uses},
+    maps::{EVENTS, SHARED},
+    objects::object::{Object, TEXT},
+    packets::packet_ctx,
+    task::{self, current},
+    zeroes,
 };
 
 /// Is anybody told?
@@ -48,27 +49,22 @@ fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
 
 /// A call that got another result.
 #[inline(always)]
-pub fn call(passage: &Passage, number: u32, rule: &Rule, decision: u64) {
+pub fn call(ctx: &CallCtx, number: u32, rule: &Rule, decision: u64) {
     let Some(mut entry) = reserve::<Event>() else { return };
     // SAFETY: room for one event, ours until it is submitted.
-    unsafe { tell(entry.as_mut_ptr(), passage, number, rule, decision) };
+    unsafe { tell(entry.as_mut_ptr(), ctx, number, rule, decision) };
     entry.submit(0);
 }
 
 /// A call that got another result, or an operation that failed (its number is `operation`, else 0), about
 /// `object`.
 #[inline(always)]
-pub fn about(
-    passage: &Passage,
-    (number, rule, decision): (u32, &Rule, u64),
-    operation: u32,
-    object: &Object,
-) {
+pub fn about(ctx: &CallCtx, (number, rule, decision): (u32, &Rule, u64), operation: u32, object: &Object) {
     let Some(mut entry) = reserve::<ObjectEvent>() else { return };
     // SAFETY: room for one event, ours until it is submitted; every field is written.
     unsafe {
         let event = entry.as_mut_ptr();
-        tell(&raw mut (*event).event, passage, number, rule, decision);
+        tell(&raw mut (*event).event, ctx, number, rule, decision);
         (*event).event.operation = operation;
         (*event).socket = object.socket;
         (*event).path_length = object.length();
@@ -85,41 +81,41 @@ pub fn about(
 /// # Safety
 /// There has to be room for an event; every field of it is written.
 #[inline(always)]
-unsafe fn tell(event: *mut Event, passage: &Passage, number: u32, rule: &Rule, decision: u64) {
+unsafe fn tell(event: *mut Event, ctx: &CallCtx, number: u32, rule: &Rule, decision: u64) {
     let pid_tgid = bpf_get_current_pid_tgid();
     // SAFETY: the caller's.
     unsafe {
         (*event).schema = SCHEMA;
         (*event).rule = number;
-        (*event).time = passage.now;
+        (*event).time = ctx.now;
         (*event).plan = config!(plan);
         (*event).pid = (pid_tgid >> 32) as u32;
         (*event).tid = pid_tgid as u32;
-        (*event).ns_pid = task::number_in_namespace(task::leader(passage.task).cast());
-        (*event).ns_tid = task::number_in_namespace(passage.task.cast());
+        (*event).ns_pid = task::number_in_namespace(task::leader(ctx.task).cast());
+        (*event).ns_tid = task::number_in_namespace(ctx.task.cast());
         bpf_get_current_comm((&raw mut (*event).comm).cast(), 16);
         (*event).cgroup = bpf_get_current_cgroup_id();
-        (*event).backend = passage.backend;
-        (*event).abi = passage.call.abi;
-        (*event).call = passage.call.number;
+        (*event).backend = ctx.backend;
+        (*event).abi = ctx.call.abi;
+        (*event).call = ctx.call.number;
         (*event).signal = rule.signal;
         (*event).decision = decision;
-        (*event).place = passage.place;
-        (*event).value = passage.value;
-        (*event).outcome = passage.outcome.unwrap_or_default();
-        [(*event).delay_enter, (*event).delay_exit] = nap::drawn(passage.state);
+        (*event).place = ctx.place;
+        (*event).value = ctx.value;
+        (*event).outcome = ctx.outcome.unwrap_or_default();
+        [(*event).delay_enter, (*event).delay_exit] = pending::drawn(ctx.state);
         (*event).fault = rule.fault;
         (*event).moment = rule.moment;
         (*event).operation = 0;
         (*event)._pad = 0;
-        passage.call.args(&mut (*event).args);
+        ctx.call.args(&mut (*event).args);
         zeroes::fill(&raw mut (*event).packet);
     }
 }
 
 /// A packet that met something.
 #[inline(always)]
-pub fn packet(passage: &transit::Passage, (number, rule): (u32, &Rule), decision: u64, fate: Fate) {
+pub fn packet(ctx: &packet_ctx::PacketCtx, (number, rule): (u32, &Rule), decision: u64, fate: Fate) {
     let Some(mut entry) = reserve::<Event>() else { return };
     // SAFETY: as in `call`.
     unsafe {
@@ -128,18 +124,18 @@ pub fn packet(passage: &transit::Passage, (number, rule): (u32, &Rule), decision
         zeroes::fill(event);
         (*event).schema = SCHEMA;
         (*event).rule = number;
-        (*event).time = passage.now;
+        (*event).time = ctx.now;
         (*event).plan = config!(plan);
-        (*event).cgroup = passage.cgroup;
-        (*event).backend = passage.backend;
+        (*event).cgroup = ctx.cgroup;
+        (*event).backend = ctx.backend;
         (*event).decision = decision;
         (*event).fault = rule.fault;
         (*event).value = i64::from(fate.effects);
-        (*event).place = passage.place;
+        (*event).place = ctx.place;
         (*event).args[0] = fate.number;
-        (*event).args[1] = passage.late;
-        (*event).args[2] = if fate.effects & LOST != 0 { u64::from(passage.answer) } else { 0 };
-        (*event).packet = passage.packet;
+        (*event).args[1] = ctx.late;
+        (*event).args[2] = if fate.effects & LOST != 0 { u64::from(ctx.answer) } else { 0 };
+        (*event).packet = ctx.packet;
     }
     entry.submit(0);
 }

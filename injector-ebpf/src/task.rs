@@ -3,21 +3,85 @@
 //! Pointers to kernel structures are read directly where the verifier knows their type (cheap, on the
 //! path of every call of a target), and through `bpf_probe_read_kernel` where it does not.
 
-use core::{arch::asm, ffi::c_void, mem::offset_of};
+use core::{arch::asm, cell::UnsafeCell, ffi::c_void, marker::PhantomData, mem::offset_of};
 
-use aya_ebpf::helpers::{
-    bpf_probe_read_kernel,
-    generated::{bpf_get_current_comm, bpf_task_pt_regs},
+use aya_ebpf::{
+    bindings::{bpf_map_def, bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE},
+    helpers::{
+        bpf_get_current_task_btf, bpf_probe_read_kernel,
+        generated::{bpf_get_current_comm, bpf_task_pt_regs, bpf_task_storage_delete, bpf_task_storage_get},
+    },
 };
 use injector_common::{
     call::{ABI_COMPAT, ABI_NATIVE},
     config::{FIELD_MARK, Offsets},
 };
 
-use crate::maps::{Task, offset};
+use crate::config::offset;
+
+/// A `BPF_MAP_TYPE_TASK_STORAGE` map, which aya has not got. The cell puts it into the same, writable,
+/// section as aya's own maps.
+#[repr(transparent)]
+pub struct TaskStorage<T>(UnsafeCell<bpf_map_def>, PhantomData<T>);
+
+// SAFETY: the kernel does the locking; the definition itself is never written.
+
+unsafe impl<T> Sync for TaskStorage<T> {}
+
+/// A task_struct, as the kernel's helpers hand it out.
+pub type Task = *mut aya_ebpf::bindings::task_struct;
+
+impl<T> TaskStorage<T> {
+    pub const fn new() -> Self {
+        let definition = bpf_map_def {
+            type_: BPF_MAP_TYPE_TASK_STORAGE,
+            key_size: 4,
+            value_size: size_of::<T>() as u32,
+            max_entries: 0,
+            map_flags: 1, // BPF_F_NO_PREALLOC, which the kernel insists on
+            id: 0,
+            pinning: 0,
+        };
+        Self(UnsafeCell::new(definition), PhantomData)
+    }
+
+    fn as_ptr(&self) -> *mut c_void {
+        self.0.get().cast()
+    }
+
+    /// The state of `task`, null if it has none.
+    #[inline(always)]
+    pub fn get(&self, task: Task) -> *mut T {
+        // SAFETY: a map and a task that the verifier has checked.
+        unsafe { bpf_task_storage_get(self.as_ptr(), task.cast(), core::ptr::null_mut(), 0).cast() }
+    }
+
+    /// The state of `task`, made all zero if it has none; null if the kernel cannot make it now.
+    #[inline(always)]
+    pub fn get_or_create(&self, task: Task) -> *mut T {
+        const CREATE: u64 = 1; // BPF_LOCAL_STORAGE_GET_F_CREATE
+        // SAFETY: as above; a null value means zeroes (kernel/bpf/bpf_local_storage.c, bpf_selem_alloc).
+        unsafe { bpf_task_storage_get(self.as_ptr(), task.cast(), core::ptr::null_mut(), CREATE).cast() }
+    }
+
+    /// Forgets the state of `task`.
+    #[inline(always)]
+    pub fn delete(&self, task: Task) {
+        // SAFETY: as above.
+        unsafe { bpf_task_storage_delete(self.as_ptr(), task.cast()) };
+    }
+}
+
+/// The running task.
+#[inline(always)]
+pub fn current() -> Task {
+    // SAFETY: no arguments; always a valid task.
+    unsafe { bpf_get_current_task_btf() }
+}
 
 /// `PF_IO_WORKER` (include/linux/sched.h): a thread of a process, made by the kernel for io_uring.
 pub const PF_IO_WORKER: u32 = 0x0000_0010;
+
 /// `PF_KTHREAD` (include/linux/sched.h).
 pub const PF_KTHREAD: u32 = 0x0020_0000;
 

@@ -18,44 +18,48 @@ use injector_common::{
 };
 
 use crate::{
-    atomic, dns, flow, line,
-    maps::{COUNTERS, RULES, SLOTS, TRAFFIC, config, standing},
+    atomic,
+    config::{config, uses},
+    maps::{COUNTERS, RULES, SLOTS, TRAFFIC, standing, suppress},
+    packets::{
+        dns, flow,
+        packet_ctx::{PacketCtx, packet_ctx},
+        queue,
+    },
     report,
-    rules::{suppress, uses},
-    transit::{Passage, passage},
 };
 
 /// Asks every packet rule, in order, what is to happen to the packet that was gathered.
 #[inline(always)]
-pub fn ask() -> Option<&'static mut Passage> {
-    let count = passage()?.count;
+pub fn ask() -> Option<&'static mut PacketCtx> {
+    let count = packet_ctx()?.count;
     // SAFETY: the callback has the shape that the helper wants.
     unsafe { bpf_loop(count, consider as *mut c_void, core::ptr::null_mut(), 0) };
-    let passage = passage()?;
+    let packet_ctx = packet_ctx()?;
     if config!(monitor) != 0 {
         // The one place where a packet's fate leaves the rules: under `--monitor` nothing comes of it.
-        passage.effects = 0;
+        packet_ctx.effects = 0;
     }
-    Some(passage)
+    Some(packet_ctx)
 }
 
 /// One rule of the loop.
 unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
-    let Some(passage) = passage() else { return 1 };
-    let Some(number) = SLOTS.get(passage.base + index as u32).map(|slot| slot.rule) else { return 1 };
+    let Some(packet_ctx) = packet_ctx() else { return 1 };
+    let Some(number) = SLOTS.get(packet_ctx.base + index as u32).map(|slot| slot.rule) else { return 1 };
     let (Some(rule), Some(counters)) = (RULES.get(number), COUNTERS.get(number)) else { return 1 };
     let Some(traffic) = TRAFFIC.get(number) else { return 1 };
-    if !means(number, rule, passage) {
+    if !matches(number, rule, packet_ctx) {
         return 0;
     }
-    passage.meant = 1;
+    packet_ctx.meant = 1;
     let nth = atomic::fetch_add(&counters.matched, 1) + 1;
-    atomic::add(&traffic.bytes, u64::from(passage.packet.length));
-    let (at, standing) = (Match::of_rule(nth), standing(passage.alive != 0));
+    atomic::add(&traffic.bytes, u64::from(packet_ctx.packet.length));
+    let (at, standing) = (Match::of_rule(nth), standing(packet_ctx.alive != 0));
     let ticket = || atomic::fetch_add(&counters.tickets, 1);
-    match decide(rule, at, standing, || effect(passage, (number, rule)), ticket) {
+    match decide(rule, at, standing, || effect(packet_ctx, (number, rule)), ticket) {
         Decision::Fires(fate) => {
-            note(passage, (number, rule), fate);
+            note(packet_ctx, (number, rule), fate);
             atomic::add(&counters.fired, 1);
             for (effect, counter) in [
                 (LOST, &traffic.dropped),
@@ -69,10 +73,10 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
                     atomic::add(counter, 1);
                 }
             }
-            report::packet(passage, (number, rule), nth, fate);
+            report::packet(packet_ctx, (number, rule), nth, fate);
         }
         Decision::Monitored(fate) => {
-            passage.effects |= fate.effects;
+            packet_ctx.effects |= fate.effects;
             suppress(counters, Reason::Monitored);
         }
         Decision::Suppressed(reason) => suppress(counters, reason),
@@ -82,36 +86,37 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
 
 /// Does the rule mean the packet at hand?
 #[inline(always)]
-pub fn means(number: u32, rule: &Rule, passage: &mut Passage) -> bool {
-    rule.packets.holds(number, &passage.packet, &mut passage.wanted) && dns::rule_means(number, rule, passage)
+pub fn matches(number: u32, rule: &Rule, packet_ctx: &mut PacketCtx) -> bool {
+    rule.packets.holds(number, &packet_ctx.packet, &mut packet_ctx.wanted)
+        && dns::rule_means(number, rule, packet_ctx)
 }
 
 /// What the rule does to the packet beside what earlier ones do: at least one thing.
 #[inline(always)]
-fn effect(passage: &mut Passage, (number, rule): (u32, &Rule)) -> Result<Fate, Reason> {
-    if rule.netem.road & passage.barred != 0 {
+fn effect(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule)) -> Result<Fate, Reason> {
+    if rule.netem.road & packet_ctx.barred != 0 {
         return Err(Reason::NoLine);
     }
     let mut fate = Fate { effects: LOST, number: 0, drawn: 0 };
-    if uses(USES_ANSWERS) && answered(passage, rule) == IMPOSSIBLE {
+    if uses(USES_ANSWERS) && answered(packet_ctx, rule) == IMPOSSIBLE {
         return Err(Reason::Unanswerable);
     }
     if rule.fault == FAULT_NETEM {
-        passage.key.rule = number;
-        let content = passage.damageable(rule) != 0;
-        (passage.place, fate) =
-            flow::next(&passage.key, &mut passage.class, rule, content).ok_or(Reason::NoState)?;
+        packet_ctx.key.rule = number;
+        let content = packet_ctx.damageable(rule) != 0;
+        (packet_ctx.place, fate) =
+            flow::next(&packet_ctx.key, &mut packet_ctx.class, rule, content).ok_or(Reason::NoState)?;
         if fate.effects == 0 {
             return Err(Reason::Probability);
         }
     }
-    fate = fate.beside(passage.effects);
-    if config!(line) != 0 && passage.backend != BACKEND_LINE {
+    fate = fate.beside(packet_ctx.effects);
+    if config!(line) != 0 && packet_ctx.backend != BACKEND_LINE {
         // A packet that waits is asked about in the delay line. One that is asked about here is answered.
         fate.effects &= !(DELAYED | OVERTOOK);
     } else if config!(line) != 0
         && fate.effects & DELAYED != 0
-        && !line::has_room(number, rule, &passage.packet)
+        && !queue::has_room(number, rule, &packet_ctx.packet)
     {
         fate.effects = LOST | OVERFLOWED;
     }
@@ -120,39 +125,39 @@ fn effect(passage: &mut Passage, (number, rule): (u32, &Rule)) -> Result<Fate, R
 
 /// Notes what is to be done when all rules were asked.
 #[inline(always)]
-fn note(passage: &mut Passage, (number, rule): (u32, &Rule), fate: Fate) {
-    passage.effects |= fate.effects;
-    passage.late = 0;
+fn note(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule), fate: Fate) {
+    packet_ctx.effects |= fate.effects;
+    packet_ctx.late = 0;
     if config!(line) != 0 && fate.effects & DELAYED != 0 {
-        line::schedule(passage, (number, rule), fate);
+        queue::schedule(packet_ctx, (number, rule), fate);
     }
-    let length = passage.damageable(rule);
+    let length = packet_ctx.damageable(rule);
     let unfixed = (rule.netem.road & UNFIXED) as u32;
     if fate.effects & CORRUPTED != 0 {
-        passage.unfixed = unfixed;
-        passage.bit = Netem::bit(rule.seed, passage.place, fate.number, false, length);
+        packet_ctx.unfixed = unfixed;
+        packet_ctx.bit = Netem::bit(rule.seed, packet_ctx.place, fate.number, false, length);
     }
     if fate.effects & COPY_CORRUPTED != 0 {
-        passage.copy_unfixed = unfixed;
-        passage.copy_bit = Netem::bit(rule.seed, passage.place, fate.number, true, length);
+        packet_ctx.copy_unfixed = unfixed;
+        packet_ctx.copy_bit = Netem::bit(rule.seed, packet_ctx.place, fate.number, true, length);
     }
     if fate.effects & DUPLICATED != 0 {
-        passage.doubler = number;
+        packet_ctx.doubler = number;
     }
     if uses(USES_ANSWERS) && fate.effects & LOST != 0 {
-        passage.answer = answered(passage, rule);
-        passage.answerer = number;
+        packet_ctx.answer = answered(packet_ctx, rule);
+        packet_ctx.answerer = number;
     }
 }
 
 /// How the rule answers the packet, if it does.
 #[inline(always)]
-fn answered(passage: &Passage, rule: &Rule) -> u32 {
+fn answered(packet_ctx: &PacketCtx, rule: &Rule) -> u32 {
     let asked = rule.value.cast_unsigned() as u32;
     if rule.fault == FAULT_REJECT {
-        answer(asked, &passage.packet, &passage.parts)
+        answer(asked, &packet_ctx.packet, &packet_ctx.parts)
     } else if uses(USES_DNS) && rule.fault == FAULT_DNS {
-        questions::answer(asked, &passage.packet, &passage.parts)
+        questions::answer(asked, &packet_ctx.packet, &packet_ctx.parts)
     } else {
         SILENCE
     }

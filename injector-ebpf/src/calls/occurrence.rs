@@ -12,18 +12,17 @@ use injector_common::{
 
 use crate::{
     atomic,
-    maps::config,
-    passage::Passage,
-    rules::uses,
-    subject::{self, Subject},
+    calls::call_ctx::CallCtx,
+    config::{config, uses},
+    target::{self, Lookup},
     task,
 };
 
 /// What this match is counted as; None when the kernel keeps no state for it. `before` is how often the
 /// rule has matched before, whoever it was.
 #[inline(always)]
-pub fn identity(passage: &Passage, rule: &Rule, slot: &Slot, before: u64) -> Option<Match> {
-    if passage.state.is_null() {
+pub fn identity(ctx: &CallCtx, rule: &Rule, slot: &Slot, before: u64) -> Option<Match> {
+    if ctx.state.is_null() {
         return None;
     }
     match if uses(USES_SCOPES) { rule.scope } else { SCOPE_THREAD } {
@@ -31,21 +30,21 @@ pub fn identity(passage: &Passage, rule: &Rule, slot: &Slot, before: u64) -> Opt
         SCOPE_PROCESS => {
             // Its state is only where its threads count together. It is made if this thread is a target, even if the
             // first thread sits in another cgroup and is none itself.
-            let Subject::Target(state) = subject::identify(task::leader(passage.task)) else { return None };
+            let Lookup::Target(state) = target::lookup(task::leader(ctx.task)) else { return None };
             let number = count_together(cell(state, slot)?, slot.rule)?;
             // SAFETY: not null, and valid while the program runs.
             let subject = unsafe { (*state).place };
-            Some(Match { subject, object: passage.object(slot), number })
+            Some(Match { subject, object: ctx.object(slot), number })
         }
         _ => {
-            let cell = cell(passage.state, slot)?;
+            let cell = cell(ctx.state, slot)?;
             // SAFETY: valid while the program runs; only this thread counts here.
             let counted = unsafe {
                 *cell = thread::count(*cell, slot.rule);
                 *cell
             };
-            let (subject, number) = (passage.place, thread::number(counted));
-            Some(Match { subject, object: passage.object(slot), number })
+            let (subject, number) = (ctx.place, thread::number(counted));
+            Some(Match { subject, object: ctx.object(slot), number })
         }
     }
 }

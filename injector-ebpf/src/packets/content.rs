@@ -6,7 +6,7 @@ use aya_ebpf::{
 };
 use injector_common::packet::Packet;
 
-use crate::header::{self, load};
+use crate::packets::header::{self, load};
 
 /// Where it is, in bytes from the IP header.
 #[derive(Clone, Copy, Default)]

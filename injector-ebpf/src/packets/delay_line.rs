@@ -5,7 +5,7 @@
 //! device's egress → [`enter`] clones into near → … far: [`line_decide`] → far's egress: [`line_stamp`] → queue → …
 //! near: [`line_return`] → the device that it was about to leave by, or lo.
 //!
-//! What comes in takes the same way (see [`crate::inbound`]), and at its end comes in by its device once more.
+//! What comes in takes the same way (see [`crate::packets::inbound`]), and at its end comes in by its device once more.
 //!
 //! What goes in is a clone, which belongs to no socket: TCP would not send on while a socket's own packets wait
 //! (net/ipv4/tcp_output.c, `tcp_small_queue_check`). The original is freed in silence.
@@ -14,34 +14,29 @@ use core::ffi::c_void;
 
 use aya_ebpf::{
     bindings::__sk_buff,
-    helpers::{
-        bpf_ktime_get_ns,
-        generated::{bpf_clone_redirect, bpf_loop, bpf_redirect, bpf_redirect_neigh, bpf_skb_change_type},
+    helpers::generated::{
+        bpf_clone_redirect, bpf_loop, bpf_redirect, bpf_redirect_neigh, bpf_skb_change_type,
     },
 };
 use injector_common::{
-    cell::Cell,
     config::USES_ANSWERS,
-    delay::UNIFORM,
     event::BACKEND_LINE,
-    netem::{CARRIED, CARRIED_IN, CORRUPTED, DUPLICATED, Fate, LOST, SPLIT},
-    packet::{EGRESS, INGRESS, Packet},
-    queue::{Queue, step},
-    random::Draws,
-    rule::{FAULT_DNS, FAULT_REJECT, Rule},
-    timing::ORDERED,
+    netem::{CARRIED, CARRIED_IN, CORRUPTED, DUPLICATED, LOST, SPLIT},
+    packet::{EGRESS, INGRESS},
+    rule::{FAULT_DNS, FAULT_REJECT},
 };
 
 use crate::{
-    atomic, fate, flow, inbound,
-    maps::{DISTRIBUTIONS, QUEUES, RULES, SLOTS, config},
-    packet::{self, TC_DROP, TC_NEXT},
-    rules::uses,
-    transit::{self, Passage},
+    atomic,
+    config::{config, uses},
+    maps::{QUEUES, RULES, SLOTS},
+    packets::{
+        emit,
+        packet_ctx::{self, PacketCtx},
+        tc::{self, TC_DROP, TC_NEXT},
+        verdict,
+    },
 };
-
-/// Bytes of Ethernet's header, which every packet in the line has.
-const ETHERNET: u64 = 14;
 
 /// The number of the loopback device in every network namespace (`LOOPBACK_IFINDEX`).
 const LOOPBACK: u32 = 1;
@@ -62,39 +57,39 @@ const BPF_F_INGRESS: u64 = 1;
 
 /// Does a rule want the packet that was gathered to go through the line?
 #[inline(always)]
-pub fn wanted(skb: *mut __sk_buff) -> Option<&'static mut Passage> {
+pub fn wanted(skb: *mut __sk_buff) -> Option<&'static mut PacketCtx> {
     if config!(line) == 0 {
         return None;
     }
-    let passage = transit::passage().filter(|passage| passage.alive != 0)?;
+    let ctx = packet_ctx::packet_ctx().filter(|ctx| ctx.alive != 0)?;
     // SAFETY: a field of the context.
-    let several = passage.packet.protocol == 6 || unsafe { (*skb).gso_segs } > 1;
-    passage.road = match passage.packet.direction {
+    let several = ctx.packet.protocol == 6 || unsafe { (*skb).gso_segs } > 1;
+    ctx.road = match ctx.packet.direction {
         INGRESS => CARRIED_IN,
         _ if several => CARRIED | SPLIT,
         _ => CARRIED,
     };
-    passage.carried = 0;
-    let count = passage.count;
+    ctx.carried = 0;
+    let count = ctx.count;
     // SAFETY: the callback has the shape that the helper wants.
     unsafe { bpf_loop(count, seek as *mut c_void, core::ptr::null_mut(), 0) };
-    transit::passage().filter(|passage| passage.carried != 0)
+    packet_ctx::packet_ctx().filter(|ctx| ctx.carried != 0)
 }
 
 /// One rule of the loop: notes whether there is one for which the packet has to be carried, unless one answers it,
 /// which is done where the packet is about to leave.
 unsafe extern "C" fn seek(index: u64, _: *mut c_void) -> i64 {
-    let Some(passage) = transit::passage() else { return 1 };
-    let Some(number) = SLOTS.get(passage.base + index as u32).map(|slot| slot.rule) else { return 1 };
+    let Some(ctx) = packet_ctx::packet_ctx() else { return 1 };
+    let Some(number) = SLOTS.get(ctx.base + index as u32).map(|slot| slot.rule) else { return 1 };
     let Some(rule) = RULES.get(number) else { return 1 };
     let answers = uses(USES_ANSWERS) && matches!(rule.fault, FAULT_REJECT | FAULT_DNS);
-    if !answers && (passage.carried != 0 || rule.netem.road & passage.road == 0) {
+    if !answers && (ctx.carried != 0 || rule.netem.road & ctx.road == 0) {
         return 0;
     }
-    if !fate::means(number, rule, passage) {
+    if !verdict::matches(number, rule, ctx) {
         return 0;
     }
-    passage.carried = u32::from(!answers);
+    ctx.carried = u32::from(!answers);
     i64::from(answers)
 }
 
@@ -135,25 +130,25 @@ pub extern "C" fn line_decide(skb: *mut __sk_buff) -> i64 {
         ((*skb).cb[DEVICE], (*skb).ifindex)
     };
     let direction = if device & COMES_IN == 0 { EGRESS } else { INGRESS };
-    if transit::gather(skb, direction, BACKEND_LINE, cgroup)
-        && let Some(passage) = transit::passage()
+    if packet_ctx::gather(skb, direction, BACKEND_LINE, cgroup)
+        && let Some(ctx) = packet_ctx::packet_ctx()
     {
-        passage.packet.ifindex = device & !COMES_IN;
-        let Some(passage) = fate::ask() else { return TC_DROP };
-        if passage.effects & DUPLICATED != 0 {
-            send_off(skb, passage.queue, passage.copy_due);
-            if !packet::double(skb, passage) {
-                leave_queue(skb, passage.queue);
+        ctx.packet.ifindex = device & !COMES_IN;
+        let Some(ctx) = verdict::ask() else { return TC_DROP };
+        if ctx.effects & DUPLICATED != 0 {
+            send_off(skb, ctx.queue, ctx.copy_due);
+            if !emit::double(skb, ctx) {
+                leave_queue(skb, ctx.queue);
             }
             set(skb, 0);
         }
-        if passage.effects & LOST != 0 {
+        if ctx.effects & LOST != 0 {
             return TC_DROP;
         }
-        if passage.effects & CORRUPTED != 0 {
-            packet::damage(skb, passage);
+        if ctx.effects & CORRUPTED != 0 {
+            emit::damage(skb, ctx);
         }
-        send_off(skb, passage.queue, passage.due);
+        send_off(skb, ctx.queue, ctx.due);
     }
     // SAFETY: no pointers.
     unsafe { bpf_redirect(far, 0) }
@@ -202,7 +197,7 @@ pub extern "C" fn line_return(skb: *mut __sk_buff) -> i64 {
     unsafe {
         leave_queue(skb, (*skb).tc_index);
         let (device, comes_in) = ((*skb).cb[DEVICE] & !COMES_IN, (*skb).cb[DEVICE] & COMES_IN != 0);
-        (*skb).tc_index = if comes_in { inbound::mark() } else { 0 };
+        (*skb).tc_index = if comes_in { tc::mark() } else { 0 };
         (*skb).mark = (*skb).cb[MARK];
         // To the near end's own address it is a stranger's.
         bpf_skb_change_type(skb, 0);
@@ -212,70 +207,6 @@ pub extern "C" fn line_return(skb: *mut __sk_buff) -> i64 {
         }
         bpf_redirect(device, if comes_in { BPF_F_INGRESS } else { 0 })
     }
-}
-
-/// Is there room for one more packet of the rule, and would it not wait too long for those before it?
-#[inline(always)]
-pub fn has_room(number: u32, rule: &Rule, packet: &Packet) -> bool {
-    let timing = &rule.netem.timing;
-    QUEUES.get(number).is_some_and(|queue| {
-        let filled = atomic::get(&queue.bytes) + u64::from(packet.length) + ETHERNET;
-        // SAFETY: no arguments.
-        let latest = unsafe { bpf_ktime_get_ns() } + timing.longest;
-        atomic::get(&queue.waiting) < timing.limit
-            && filled <= timing.room
-            && atomic::get(wire(queue, packet.direction)) <= latest
-    })
-}
-
-/// Each direction has a wire of its own.
-#[inline(always)]
-fn wire(queue: &Queue, direction: u32) -> &Cell {
-    if direction == INGRESS { &queue.busy_in } else { &queue.busy }
-}
-
-/// When the packet of that fate is due by the rule, and its copy; notes it in the passage.
-#[inline(always)]
-pub fn schedule(passage: &mut Passage, (number, rule): (u32, &Rule), fate: Fate) {
-    let Some(queue) = QUEUES.get(number) else { return };
-    let timing = &rule.netem.timing;
-    // SAFETY: no arguments.
-    let now = unsafe { bpf_ktime_get_ns() };
-    let table = if timing.delay.table == UNIFORM { None } else { DISTRIBUTIONS.get(timing.delay.table) };
-    let draws = |number| Draws { seed: rule.seed, place: passage.place, number };
-    let late = timing.late(draws(fate.drawn), table, false);
-    let copy_late = timing.late(draws(fate.number), table, true);
-    if fate.effects & DUPLICATED != 0 {
-        passage.copy_due = departure(passage, queue, rule, now, copy_late);
-    }
-    passage.due = departure(passage, queue, rule, now, late);
-    passage.late = passage.due - now;
-    passage.queue = number + 1;
-    atomic::add(&queue.added, passage.late);
-    if let Some(cell) = queue.delays.get(step(passage.late)) {
-        atomic::add(cell, 1);
-    }
-}
-
-/// When a packet leaves the rule's wire that comes `now` and is to be so late.
-#[inline(always)]
-fn departure(passage: &Passage, queue: &Queue, rule: &Rule, now: u64, late: u64) -> u64 {
-    /// Whoever fails has seen another packet of the rule succeed; the last one goes as if it were alone.
-    const ROUNDS: u32 = 4;
-    let timing = &rule.netem.timing;
-    let mut due = now + late;
-    if timing.rate.bytes != 0 {
-        let wire = wire(queue, passage.packet.direction);
-        for _ in 0..ROUNDS {
-            let busy = atomic::get(wire);
-            let passed = timing.rate.departure(now, busy, late, passage.packet.length);
-            due = timing.rate.leaves(passed, now + late);
-            if atomic::compare_exchange(wire, busy, passed) == busy {
-                break;
-            }
-        }
-    }
-    if timing.flags & ORDERED != 0 { flow::behind(&passage.key, due) } else { due }
 }
 
 /// The two words in front.

@@ -19,15 +19,14 @@ use injector_common::{
 
 use crate::{
     atomic,
-    maps::{CALLS, COUNTERS, RULES, SHARED, SLOTS, config, plan_alive, standing},
-    ownership::SOCKETS,
+    config::config,
+    maps::{CALLS, COUNTERS, RULES, SHARED, SLOTS, plan_alive, read, standing, suppress},
+    packets::{ownership::SOCKETS, packet_ctx::Wanted},
     report,
-    rules::{read, suppress},
-    transit::Wanted,
 };
 
 /// A socket on its way past the rules. On the stack: these programs can be interrupted by those on packets.
-struct Passage {
+struct ConnectCtx {
     peer: Packet,
     base: u32,
     alive: u32,
@@ -118,7 +117,7 @@ fn ask(address: *mut bpf_sock_addr, destination: [u8; 16], port: u32) -> i64 {
     // SAFETY: a field of the context; the clock has no arguments.
     let (protocol, now) =
         unsafe { ((&raw const (*address).protocol).read_volatile(), bpf_ktime_get_boot_ns()) };
-    let mut passage = Passage {
+    let mut ctx = ConnectCtx {
         peer: Packet {
             source: [0; 16],
             destination,
@@ -137,36 +136,36 @@ fn ask(address: *mut bpf_sock_addr, destination: [u8; 16], port: u32) -> i64 {
         decided: run.zero(),
         wanted: Wanted::NOTHING,
     };
-    let context = (&raw mut passage).cast();
-    // SAFETY: the callback has the shape that the helper wants and gets the passage; both outlive it.
+    let context = (&raw mut ctx).cast();
+    // SAFETY: the callback has the shape that the helper wants and gets the ctx; both outlive it.
     unsafe { bpf_loop(u32::from(run.count), consider as *mut c_void, context, 0) };
     // Two constants, so that the verifier sees a 0 or a 1.
-    if passage.decided != 0 && config!(monitor) == 0 { REFUSE } else { PROCEED }
+    if ctx.decided != 0 && config!(monitor) == 0 { REFUSE } else { PROCEED }
 }
 
 /// One rule of the loop.
-unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
-    // SAFETY: the passage that `ask` handed to the loop.
-    let passage = unsafe { &mut *passage };
-    let Some(number) = SLOTS.get(passage.base + index as u32).map(|slot| slot.rule) else { return 1 };
+unsafe extern "C" fn consider(index: u64, ctx: *mut ConnectCtx) -> i64 {
+    // SAFETY: the ctx that `ask` handed to the loop.
+    let ctx = unsafe { &mut *ctx };
+    let Some(number) = SLOTS.get(ctx.base + index as u32).map(|slot| slot.rule) else { return 1 };
     let (Some(rule), Some(counters)) = (RULES.get(number), COUNTERS.get(number)) else { return 1 };
-    if !rule.packets.holds(number, &passage.peer, &mut passage.wanted) {
+    if !rule.packets.holds(number, &ctx.peer, &mut ctx.wanted) {
         return 0;
     }
     let nth = atomic::fetch_add(&counters.matched, 1) + 1;
-    let (at, standing) = (Match::of_rule(nth), standing(passage.alive != 0));
-    let overruled = passage.decided != 0;
+    let (at, standing) = (Match::of_rule(nth), standing(ctx.alive != 0));
+    let overruled = ctx.decided != 0;
     let effect = || if overruled { Err(Reason::Overruled) } else { Ok(()) };
     match decide(rule, at, standing, effect, || atomic::fetch_add(&counters.tickets, 1)) {
         Decision::Fires(()) => {
-            passage.decided = 1;
+            ctx.decided = 1;
             // SAFETY: a number. The kernel hands it to the caller of connect(2) as it is.
             unsafe { bpf_set_retval(rule.value as i32) };
             atomic::add(&counters.fired, 1);
-            report::refused(&passage.peer, (number, rule), nth);
+            report::refused(&ctx.peer, (number, rule), nth);
         }
         Decision::Monitored(()) => {
-            passage.decided = 1;
+            ctx.decided = 1;
             suppress(counters, Reason::Monitored);
         }
         Decision::Suppressed(reason) => suppress(counters, reason),

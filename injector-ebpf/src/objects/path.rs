@@ -14,24 +14,15 @@ use aya_ebpf::helpers::{
 use injector_common::glob::Glob;
 
 use crate::{
-    maps::{config, field},
-    object::{NAME, NOTHING, Object, PATH, TEXT},
+    config::{config, field},
+    objects::{
+        object::{NAME, NOTHING, Object, PATH, TEXT},
+        seen::of_path,
+    },
 };
 
 /// Components and mounts that a walk may take: every component takes two bytes of the path.
 const STEPS: u32 = 2048;
-
-/// The mount and the entry of a `struct path`.
-#[inline(always)]
-pub fn of_path(path: u64) -> (u64, u64) {
-    (field!(path, path_mnt), field!(path, path_dentry))
-}
-
-/// The mount and the entry of a `struct file`; zeroes for none.
-#[inline(always)]
-pub fn of_file(file: u64) -> (u64, u64) {
-    of_path(file.wrapping_add(u64::from(config!(objects.file_path))))
-}
 
 /// What a loop gets: `bpf_loop` takes only a pointer to the stack.
 struct Walk {
@@ -40,7 +31,7 @@ struct Walk {
 }
 
 /// Writes the path of `dentry`, which is on the mount `mnt`, into `object`; 1 if it has one, else 0. Verified once,
-/// see [`crate::object`].
+/// see [`crate::objects::object`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn path_resolve(object: *mut Object, mnt: u64, dentry: u64) -> u32 {

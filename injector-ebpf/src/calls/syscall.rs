@@ -12,11 +12,11 @@ use injector_common::{
 };
 
 use crate::{
-    maps::current,
-    object::{self, Seen},
-    rules::{self, Runs, uses},
-    subject::{self, Subject},
-    task::{self, Call},
+    calls::rules::{self, Runs},
+    config::uses,
+    objects::{matching, seen::Seen},
+    target::{self, Lookup},
+    task::{self, Call, current},
 };
 
 /// `fmod_ret`: a value other than 0 is what the call returns, and it does not run. The value has all 64
@@ -24,14 +24,14 @@ use crate::{
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "fexit/syscall")]
 pub extern "C" fn syscall(_: *mut c_void) -> i64 {
-    if subject::suspected() { fmod_ret() } else { 0 }
+    if target::maybe_target() { fmod_ret() } else { 0 }
 }
 
 /// kprobe: the override makes the call return any value, 0 as well, without running.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "kprobe/syscall")]
 pub extern "C" fn syscall_kprobe(regs: *mut c_void) -> i64 {
-    if subject::suspected() {
+    if target::maybe_target() {
         kprobe(regs);
     }
     0
@@ -42,7 +42,7 @@ pub extern "C" fn syscall_kprobe(regs: *mut c_void) -> i64 {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "kprobe/syscall_exit")]
 pub extern "C" fn syscall_exit(regs: *mut c_void) -> i64 {
-    if subject::suspected() {
+    if target::maybe_target() {
         kretprobe(regs);
     }
     0
@@ -52,7 +52,7 @@ pub extern "C" fn syscall_exit(regs: *mut c_void) -> i64 {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "kprobe/syscall_keep")]
 pub extern "C" fn syscall_keep(_: *mut c_void) -> i64 {
-    if uses(USES_OBJECTS) && subject::suspected() {
+    if uses(USES_OBJECTS) && target::maybe_target() {
         keep();
     }
     0
@@ -63,10 +63,8 @@ pub extern "C" fn syscall_keep(_: *mut c_void) -> i64 {
 fn keep() {
     let task = current();
     let call = Call::of(task);
-    if rules::rules_of(&call, BACKEND_KRETPROBE).is_some()
-        && !matches!(subject::identify(task), Subject::Other)
-    {
-        object::keep(&call);
+    if rules::rules_of(&call, BACKEND_KRETPROBE).is_some() && !matches!(target::lookup(task), Lookup::Other) {
+        matching::keep(&call);
     }
 }
 

@@ -20,15 +20,16 @@ use injector_common::{
 
 use crate::{
     atomic,
-    content::{self, Content},
-    header,
-    maps::{CALLS, MEMBERS, SHARED, config, plan_alive},
-    reject,
-    rules::{read, uses},
+    config::{config, uses},
+    maps::{CALLS, MEMBERS, SHARED, plan_alive, read},
+    packets::{
+        content::{self, Content},
+        header, layout,
+    },
 };
 
 /// A packet on its way past the rules.
-pub struct Passage {
+pub struct PacketCtx {
     /// What is known of the packet.
     pub packet: Packet,
     /// Its flow, as the rule at hand counts it.
@@ -91,7 +92,7 @@ pub struct Passage {
     pub wanted: Wanted,
 }
 
-impl Passage {
+impl PacketCtx {
     /// Bytes that the rule can damage.
     #[inline(always)]
     pub fn damageable(&self, rule: &Rule) -> u32 {
@@ -123,13 +124,13 @@ impl Sets for Wanted {
 /// before may have left. Programs on packets run with softirqs off, so none finds another's here; the run for a
 /// copy ends before it gets here.
 #[map]
-static PASSAGE: PerCpuArray<Passage> = PerCpuArray::with_max_entries(1, 0);
+static PACKET_CTX: PerCpuArray<PacketCtx> = PerCpuArray::with_max_entries(1, 0);
 
 /// This CPU's own. Not to be held across a loop, whose callback asks for it, too.
 #[inline(always)]
-pub fn passage() -> Option<&'static mut Passage> {
+pub fn packet_ctx() -> Option<&'static mut PacketCtx> {
     // SAFETY: nobody else uses it while a program on packets runs, see there.
-    PASSAGE.get_ptr_mut(0).map(|passage| unsafe { &mut *passage })
+    PACKET_CTX.get_ptr_mut(0).map(|packet_ctx| unsafe { &mut *packet_ctx })
 }
 
 /// Notes what is known of a packet before any rule is asked. False where there is nothing to ask. Not inlined: what
@@ -142,29 +143,29 @@ pub fn gather(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) ->
     let Some(Run { base, count, .. }) = CALLS.get(PACKETS).map(|rules| read(&rules.run)) else {
         return false;
     };
-    let Some(passage) = passage() else { return false };
-    passage.packet.direction = direction;
-    let Some(transport) = header::parse(skb, &mut passage.packet) else { return false };
-    if config!(session.known) != 0 && config!(session).owns(&passage.packet) {
+    let Some(packet_ctx) = packet_ctx() else { return false };
+    packet_ctx.packet.direction = direction;
+    let Some(transport) = header::parse(skb, &mut packet_ctx.packet) else { return false };
+    if config!(session.known) != 0 && config!(session).owns(&packet_ctx.packet) {
         return false;
     }
-    passage.content = content::of(skb, &passage.packet, transport);
-    passage.wire = Content::on_the_wire(&passage.packet, transport);
+    packet_ctx.content = content::of(skb, &packet_ctx.packet, transport);
+    packet_ctx.wire = Content::on_the_wire(&packet_ctx.packet, transport);
     if uses(USES_ANSWERS) {
-        passage.parts = reject::place(skb, &passage.packet, transport);
-        passage.answer = SILENCE;
+        packet_ctx.parts = layout::place(skb, &packet_ctx.packet, transport);
+        packet_ctx.answer = SILENCE;
     }
-    passage.key.set(&passage.packet, 0);
-    (passage.base, passage.count) = (base, u32::from(count));
-    passage.backend = backend;
+    packet_ctx.key.set(&packet_ctx.packet, 0);
+    (packet_ctx.base, packet_ctx.count) = (base, u32::from(count));
+    packet_ctx.backend = backend;
     // What meets its socket without having come through the delay line can only be dropped.
-    passage.barred = if backend == BACKEND_CGROUP_SKB && config!(line) != 0 { CARRIED_IN } else { 0 };
-    (passage.effects, passage.asks, passage.meant) = (0, 0, 0);
-    passage.place = 0;
-    (passage.due, passage.copy_due, passage.late, passage.queue) = (0, 0, 0, 0);
-    passage.cgroup = cgroup;
+    packet_ctx.barred = if backend == BACKEND_CGROUP_SKB && config!(line) != 0 { CARRIED_IN } else { 0 };
+    (packet_ctx.effects, packet_ctx.asks, packet_ctx.meant) = (0, 0, 0);
+    packet_ctx.place = 0;
+    (packet_ctx.due, packet_ctx.copy_due, packet_ctx.late, packet_ctx.queue) = (0, 0, 0, 0);
+    packet_ctx.cgroup = cgroup;
     // SAFETY: no arguments.
-    passage.now = unsafe { bpf_ktime_get_boot_ns() };
-    passage.alive = u32::from(plan_alive(passage.now));
+    packet_ctx.now = unsafe { bpf_ktime_get_boot_ns() };
+    packet_ctx.alive = u32::from(plan_alive(packet_ctx.now));
     true
 }

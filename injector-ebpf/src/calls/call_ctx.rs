@@ -13,20 +13,23 @@ use injector_common::{
 
 use crate::{
     atomic,
-    maps::{SHARED, SLOTS, Task, plan_alive},
-    object::{self, Object, object_meant, object_opened},
-    rules::uses,
-    signal,
-    subject::{self, Subject},
-    task::Call,
+    calls::signal,
+    config::uses,
+    maps::{SHARED, SLOTS, plan_alive},
+    objects::{
+        matching::{object_meant, object_opened},
+        object::{self, Object},
+    },
+    target::{self, Lookup},
+    task::{Call, Task},
     zeroes,
 };
 
-/// [`Passage::opened`]: the thread's object was found before the call ran, whatever register is asked about.
+/// [`CallCtx::opened`]: the thread's object was found before the call ran, whatever register is asked about.
 pub const KEPT: u32 = u32::MAX;
 
 /// See the module.
-pub struct Passage {
+pub struct CallCtx {
     /// The running task.
     pub task: Task,
     /// The call it is in.
@@ -58,8 +61,8 @@ pub struct Passage {
     pub value: i64,
 }
 
-impl Passage {
-    /// Begins the passage of `task`, the running one, in `call`; the rules are for the caller to fill in.
+impl CallCtx {
+    /// Begins the ctx of `task`, the running one, in `call`; the rules are for the caller to fill in.
     /// False if the task is no target's, if the plan has not begun, or if the call was asked about already and only
     /// starts again; then nothing is written.
     ///
@@ -69,10 +72,10 @@ impl Passage {
         if atomic::get(&SHARED.armed) == 0 {
             return false;
         }
-        let state = match subject::identify(task) {
-            Subject::Other => return false,
-            Subject::Target(state) => state,
-            Subject::Stateless => core::ptr::null_mut(),
+        let state = match target::lookup(task) {
+            Lookup::Other => return false,
+            Lookup::Target(state) => state,
+            Lookup::Stateless => core::ptr::null_mut(),
         };
         if !state.is_null() && backend != BACKEND_KRETPROBE && signal::starts(state, call) {
             return false;

@@ -12,13 +12,16 @@ use injector_common::thread::TARGET;
 
 use crate::{
     atomic,
-    maps::{CGROUPS, SHARED, THREADS, Task, config, current, offset},
-    packet::{self, TC_NEXT},
-    subject, task,
+    config::{config, offset},
+    maps::{CGROUPS, SHARED, THREADS},
+    packets::{egress, tc::TC_NEXT},
+    target,
+    task::{self, Task, current},
 };
 
 /// `SOCK_STREAM` (include/linux/net.h).
 const STREAM: u64 = 1;
+
 /// `AF_INET` and `AF_INET6` (include/linux/socket.h).
 const INET: u16 = 2;
 const INET6: u16 = 10;
@@ -43,6 +46,7 @@ pub static SOCKETS: SocketStorage = SocketStorage(UnsafeCell::new(bpf_map_def {
 pub struct SocketStorage(UnsafeCell<bpf_map_def>);
 
 // SAFETY: the kernel does the locking; the definition itself is never written.
+
 unsafe impl Sync for SocketStorage {}
 
 impl SocketStorage {
@@ -69,7 +73,7 @@ impl SocketStorage {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "fexit/security_socket_post_create")]
 pub extern "C" fn socket_made(ctx: *const u64) -> i64 {
-    if !subject::suspected() || !in_a_tree(current()) {
+    if !target::maybe_target() || !in_a_tree(current()) {
         return 0;
     }
     // SAFETY: the function's arguments, and what it returns.
@@ -145,7 +149,7 @@ fn is_target(cgroup: u64) -> bool {
 fn in_a_tree(task: Task) -> bool {
     let mut state = THREADS.get(task);
     if state.is_null() {
-        state = subject::waiting(task);
+        state = target::waiting(task);
     }
     // One that was there before the plan is known by its process.
     if state.is_null() {
@@ -163,10 +167,10 @@ pub extern "C" fn tree_ingress(skb: *mut __sk_buff) -> i64 {
     if !of_a_tree(skb) || of_a_cgroup(skb).is_some() {
         return 1;
     }
-    packet::come_in(skb)
+    egress::come_in(skb)
 }
 
-/// As [`packet::egress`], where a target is a process tree.
+/// As [`egress::egress`], where a target is a process tree.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "classifier/tree_egress")]
 pub extern "C" fn tree_egress(skb: *mut __sk_buff) -> i64 {
@@ -174,7 +178,7 @@ pub extern "C" fn tree_egress(skb: *mut __sk_buff) -> i64 {
         return TC_NEXT;
     }
     // SAFETY: the program's own context.
-    packet::leave(skb, unsafe { bpf_skb_cgroup_id(skb) })
+    egress::leave(skb, unsafe { bpf_skb_cgroup_id(skb) })
 }
 
 /// The target of the packet's cgroup.

@@ -24,16 +24,20 @@ use injector_common::{
 };
 
 use crate::{
-    header::load,
-    reject::{between, lost, turn_back},
-    rules::uses,
-    transit::{self, Passage},
+    config::uses,
+    packets::{
+        header::load,
+        packet_ctx::{self, PacketCtx},
+        reject::{between, lost, turn_back},
+    },
 };
 
 /// Bytes of a UDP header.
 const UDP: u32 = 8;
+
 /// Bytes that are read of a name and what follows it: the longest name, and one more, which makes an index of all.
 const READ: usize = 256;
+
 /// `bpf_skb_load_bytes_relative`, from the network header.
 const HEADER_NET: u32 = 1;
 
@@ -58,11 +62,11 @@ struct Question {
     wire: [u8; READ],
 }
 
-/// Of each CPU the question at hand, as in [`crate::transit`].
+/// Of each CPU the question at hand, as in [`crate::packets::packet_ctx`].
 #[map]
 static QUESTION: PerCpuArray<Question> = PerCpuArray::with_max_entries(1, 0);
 
-/// This CPU's own. Not to be held across a loop, as in [`transit::passage`].
+/// This CPU's own. Not to be held across a loop, as in [`packet_ctx::packet_ctx`].
 #[inline(always)]
 fn question() -> Option<&'static mut Question> {
     // SAFETY: nobody else uses it while a program on packets runs.
@@ -71,11 +75,11 @@ fn question() -> Option<&'static mut Question> {
 
 /// Does the rule mean the packet, as far as that is about a question?
 #[inline(always)]
-pub fn rule_means(number: u32, rule: &Rule, passage: &Passage) -> bool {
+pub fn rule_means(number: u32, rule: &Rule, ctx: &PacketCtx) -> bool {
     if !uses(USES_DNS) || rule.fault != FAULT_DNS {
         return true;
     }
-    if passage.asks == 0 {
+    if ctx.asks == 0 {
         return false;
     }
     let Some(question) = question() else { return false };
@@ -101,11 +105,11 @@ fn look_up(key: &NameKey) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn dns_read(skb: *mut __sk_buff) -> u32 {
-    let Some(passage) = transit::passage() else { return 0 };
-    let transport = passage.parts.transport;
+    let Some(ctx) = packet_ctx::packet_ctx() else { return 0 };
+    let transport = ctx.parts.transport;
     let start = transport + UDP;
-    let Some(rest) = passage.packet.length.checked_sub(start + HEADER as u32) else { return 0 };
-    if passage.packet.protocol != 17 || transport == 0 {
+    let Some(rest) = ctx.packet.length.checked_sub(start + HEADER as u32) else { return 0 };
+    if ctx.packet.protocol != 17 || transport == 0 {
         return 0;
     }
     let Some(header) = load::<HEADER>(skb, start) else { return 0 };
@@ -134,8 +138,8 @@ pub extern "C" fn dns_read(skb: *mut __sk_buff) -> u32 {
         *end = 0;
         key.bits = NameKey::bits(letters + 1);
     }
-    if let Some(passage) = transit::passage() {
-        passage.asks = 1;
+    if let Some(ctx) = packet_ctx::packet_ctx() {
+        ctx.asks = 1;
     }
     0
 }
@@ -193,9 +197,9 @@ pub extern "C" fn dns_send_back(skb: *mut __sk_buff) -> i32 {
 fn send_back(skb: *mut __sk_buff) -> i64 {
     /// The size of what is replaced in the sum; a UDP checksum of zero means none (`BPF_F_MARK_MANGLED_0`).
     const SUM: u64 = 2 | 0x20;
-    let (Some(passage), Some(question)) = (transit::passage(), question()) else { return lost() };
-    let (packet, place) = (&passage.packet, &passage.parts);
-    let after = dns::flags(question.flags, passage.answer);
+    let (Some(ctx), Some(question)) = (packet_ctx::packet_ctx(), question()) else { return lost() };
+    let (packet, place) = (&ctx.packet, &ctx.parts);
+    let after = dns::flags(question.flags, ctx.answer);
     let link = if place.link == ETHERNET { ETHERNET } else { 0 };
     let (from, unused, length, udp) = if packet.family == 4 { (12, 12, 4, 20) } else { (8, 0, 16, 40) };
     let udp = link + udp;
@@ -213,5 +217,5 @@ fn send_back(skb: *mut __sk_buff) -> i64 {
             return lost();
         }
     }
-    turn_back(skb, link, passage.answerer)
+    turn_back(skb, link, ctx.answerer)
 }

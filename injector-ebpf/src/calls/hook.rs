@@ -17,12 +17,15 @@ use injector_common::{
 };
 
 use crate::{
-    maps::{CALLS, Task, config, current},
-    nap,
-    object::Seen,
-    rules::{self, Runs, uses},
-    subject,
-    task::{self, Call, PF_IO_WORKER, PF_KTHREAD, probe},
+    calls::{
+        pending,
+        rules::{self, Runs},
+    },
+    config::{config, uses},
+    maps::{self, CALLS},
+    objects::seen::Seen,
+    target,
+    task::{self, Call, PF_IO_WORKER, PF_KTHREAD, Task, current, probe},
 };
 
 /// An argument of the hook.
@@ -53,7 +56,7 @@ macro_rules! programs {
                 let task = current();
                 if excluded(task) { 0 } else { verdict($ctx, task, BACKEND_HOOK, $mask, || $seen) }
             }
-            if subject::suspected() { decide($ctx) } else { 0 }
+            if target::maybe_target() { decide($ctx) } else { 0 }
         }
 
         $(#[$doc])*
@@ -64,11 +67,11 @@ macro_rules! programs {
             fn decide($ctx: *mut c_void) {
                 let task = current();
                 if !excluded(task) {
-                    nap::begin_at_hook(task);
-                    nap::leave_at_hook(task, verdict($ctx, task, BACKEND_NAP_HOOK, $mask, || $seen));
+                    pending::begin_at_hook(task);
+                    pending::leave_at_hook(task, verdict($ctx, task, BACKEND_NAP_HOOK, $mask, || $seen));
                 }
             }
-            if subject::suspected() {
+            if target::maybe_target() {
                 decide($ctx);
             }
             0
@@ -185,6 +188,6 @@ fn of_call(call: &Call, backend: u32, hook: u32, mask: u32) -> Option<Run> {
 /// The rules on the operations that pass this hook, if they are `backend`'s.
 #[inline(always)]
 fn of_operations(hook: u32, backend: u32) -> Option<Run> {
-    let run = rules::read(&CALLS.get(hook_entry(hook))?.run);
+    let run = maps::read(&CALLS.get(hook_entry(hook))?.run);
     if run.count == 0 || u32::from(run.backend) != backend { None } else { Some(run) }
 }

@@ -9,13 +9,15 @@ use core::ffi::c_void;
 use injector_common::thread::{RESTARTS, Restart, State, Thread, starts_again};
 
 use crate::{
-    maps::{THREADS, config, current},
-    subject,
-    task::{Call, probe},
+    config::config,
+    maps::THREADS,
+    target,
+    task::{Call, current, probe},
 };
 
 /// `SA_RESTART` (include/uapi/asm-generic/signal-defs.h).
 const SA_RESTART: u64 = 0x1000_0000;
+
 /// `SIG_IGN` (include/uapi/asm-generic/signal-defs.h): anything above is a handler.
 const SIG_IGN: u64 = 1;
 
@@ -25,7 +27,7 @@ const SIG_IGN: u64 = 1;
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tp_btf/signal_deliver")]
 pub extern "C" fn signal_deliver(ctx: *const u64) -> i64 {
-    if subject::suspected_at_event() {
+    if target::maybe_target_at_event() {
         // SAFETY: the tracepoint's third argument.
         interrupted(unsafe { *ctx.add(2) } as *const c_void);
     }

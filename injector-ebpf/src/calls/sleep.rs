@@ -8,7 +8,8 @@ use injector_common::nap::{Place, STRIDE, TRIES, at_most, lasts_with, place};
 
 use crate::{
     atomic,
-    maps::{PLACES, SHARED, Task},
+    maps::{PLACES, SHARED},
+    task::Task,
 };
 
 /// Kernel functions, by numbers that no helper has: the loader knows them and puts the real ones there.

@@ -4,15 +4,17 @@ use core::ffi::c_void;
 
 use injector_common::{object::Socket, packet::mapped};
 
-use crate::{maps::field, object::Object, task::probe};
+use crate::{config::field, objects::object::Object, task::probe};
 
 /// `AF_INET` and `AF_INET6` (include/linux/socket.h).
 const INET: u16 = 2;
+
 /// See [`INET`].
 const INET6: u16 = 10;
 
 /// `S_IFMT` and `S_IFSOCK` (include/uapi/linux/stat.h).
 const KIND: u16 = 0o170_000;
+
 /// See [`KIND`].
 const SOCKET: u16 = 0o140_000;
 

@@ -11,9 +11,9 @@ use injector_common::{
 
 use crate::{
     atomic,
-    maps::{SHARED, THREADS, Task, current},
-    subject::{self, Subject},
-    task,
+    maps::{SHARED, THREADS},
+    target::{self, Lookup},
+    task::{self, Task, current},
 };
 
 /// `CLONE_THREAD` (include/uapi/linux/sched.h).
@@ -27,7 +27,7 @@ pub extern "C" fn task_newtask(ctx: *const u64) -> i64 {
     // SAFETY: the tracepoint's arguments.
     let (child, flags) = unsafe { (*ctx as Task, *ctx.add(1)) };
     // The injector's own threads carry its exemption on, and it may be in no target's filter.
-    if subject::suspected_at_event() || (flags & CLONE_THREAD != 0 && !THREADS.get(current()).is_null()) {
+    if target::maybe_target_at_event() || (flags & CLONE_THREAD != 0 && !THREADS.get(current()).is_null()) {
         born(child, flags);
     }
     0
@@ -43,15 +43,15 @@ fn born(child: Task, clone_flags: u64) {
         let exempt = unsafe { (*parent).flags } & EXEMPT != 0;
         if exempt {
             if clone_flags & CLONE_THREAD != 0 {
-                subject::adopt(child, Thread::at(0, EXEMPT, 0));
+                target::adopt(child, Thread::at(0, EXEMPT, 0));
             }
             return;
         }
     }
-    let parent = match subject::identify(current()) {
-        Subject::Target(state) => state,
-        Subject::Stateless => subject::waiting(current()),
-        Subject::Other => return,
+    let parent = match target::lookup(current()) {
+        Lookup::Target(state) => state,
+        Lookup::Stateless => target::waiting(current()),
+        Lookup::Other => return,
     };
     if parent.is_null() {
         return;
@@ -64,7 +64,7 @@ fn born(child: Task, clone_flags: u64) {
     };
     let counted = mark != 0 && clone_flags & CLONE_THREAD == 0;
     let flags = if counted { mark | COUNTED } else { mark };
-    subject::adopt(child, Thread::at(child_place(place, nth), flags, target));
+    target::adopt(child, Thread::at(child_place(place, nth), flags, target));
     if counted {
         atomic::add(&SHARED.processes[process_entry(task::process_number(child))], 1);
         atomic::add(&SHARED.live, 1);
@@ -79,7 +79,7 @@ fn born(child: Task, clone_flags: u64) {
 pub extern "C" fn sched_process_exit(ctx: *const u64) -> i64 {
     // One that was moved out of its target is not suspected, but what waits for it must not be the next one's that the
     // kernel makes in its place.
-    if subject::suspected_at_event() || atomic::get(&SHARED.waiting) != 0 {
+    if target::maybe_target_at_event() || atomic::get(&SHARED.waiting) != 0 {
         // SAFETY: the tracepoint's argument.
         ended(unsafe { *ctx as Task });
     }
@@ -92,10 +92,10 @@ fn ended(task: Task) {
     let leader = task::leader(task);
     if task::process_has_ended(task) {
         uncount(task);
-        subject::forget(leader);
+        target::forget(leader);
     }
     if task != leader {
-        subject::forget(task);
+        target::forget(task);
     }
 }
 
@@ -105,7 +105,7 @@ fn uncount(task: Task) {
     let leader = task::leader(task);
     let mut state = THREADS.get(leader);
     if state.is_null() {
-        state = subject::waiting(leader);
+        state = target::waiting(leader);
     }
     if state.is_null() {
         return;
@@ -126,14 +126,14 @@ fn uncount(task: Task) {
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tp_btf/sched_process_exec")]
 pub extern "C" fn sched_process_exec(_: *const c_void) -> i64 {
-    if atomic::get(&SHARED.arm_at_exec) == 0 || !subject::suspected_at_event() {
+    if atomic::get(&SHARED.arm_at_exec) == 0 || !target::maybe_target_at_event() {
         return 0;
     }
-    let Some(target) = subject::cgroup_target() else { return 0 };
+    let Some(target) = target::cgroup_target() else { return 0 };
     // The command is the root of its tree, whatever our own fork before the execve left in its state.
     THREADS.delete(current());
-    subject::forget(current());
-    subject::adopt(current(), Thread::at(root_place(1), 0, target));
+    target::forget(current());
+    target::adopt(current(), Thread::at(root_place(1), 0, target));
     atomic::set(&SHARED.roots, 1);
     atomic::set(&SHARED.arm_at_exec, 0);
     // The plan's time begins now, unless it was stopped before.

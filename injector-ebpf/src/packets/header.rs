@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes_relative};
 use injector_common::packet::{Packet, mapped};
 
-use crate::maps::field;
+use crate::config::field;
 
 /// `bpf_skb_load_bytes_relative` from the network header.
 const HEADER_NET: u32 = 1;

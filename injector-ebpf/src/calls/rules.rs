@@ -9,7 +9,7 @@ use injector_common::{
     config::{
         USES_ARGUMENTS, USES_CHOICES, USES_DELAYS, USES_NAMES, USES_OBJECTS, USES_OUTCOMES, USES_SIGNALS,
     },
-    counters::{Counters, Reason},
+    counters::Reason,
     decide::{Decision, decide, in_time, named, result},
     event::{BACKEND_HOOK, BACKEND_KRETPROBE, BACKEND_NAP_HOOK},
     rule::Rule,
@@ -17,13 +17,16 @@ use injector_common::{
 
 use crate::{
     atomic,
-    count::identity,
-    maps::{CALLS, COUNTERS, RULES, SHARED, Task, config, standing},
-    nap,
-    object::{self, Seen, object_complete},
-    passage::{KEPT, Passage},
+    calls::{
+        call_ctx::{CallCtx, KEPT},
+        occurrence::identity,
+        pending,
+    },
+    config::{config, uses},
+    maps::{CALLS, COUNTERS, RULES, SHARED, read, standing, suppress},
+    objects::{matching::object_complete, object, seen::Seen},
     report,
-    task::{self, Call},
+    task::{self, Call, Task},
 };
 
 /// The rules to be asked: those of the call, and at a hook those on the operations that pass it.
@@ -44,13 +47,6 @@ pub fn rules_of(call: &Call, backend: u32) -> Option<(Run, &'static CallRules)> 
     if run.count == 0 || u32::from(run.backend) != backend { None } else { Some((run, rules)) }
 }
 
-/// A run of the call table, read by one instruction, as user space writes it.
-#[inline(always)]
-pub fn read(word: &u64) -> Run {
-    // SAFETY: a reference; volatile, since the plan can change meanwhile.
-    Run::of(unsafe { (&raw const *word).read_volatile() })
-}
-
 /// Asks every rule of `runs` about the call that `task` is in, or that has just come to `outcome`, and about
 /// what can be `seen` of it where a hook says by a `mask` what is about to happen. The value that the call is to
 /// return goes to `value`; false to leave it alone.
@@ -65,26 +61,26 @@ pub fn pass(
     (backend, outcome): (u32, Option<i64>),
     value: &mut i64,
 ) -> bool {
-    let mut passage = MaybeUninit::uninit();
-    if !Passage::begin(&mut passage, task, call, backend) {
+    let mut ctx = MaybeUninit::uninit();
+    if !CallCtx::begin(&mut ctx, task, call, backend) {
         return false;
     }
     // SAFETY: begun just now.
-    let passage: &mut Passage = unsafe { passage.assume_init_mut() };
+    let ctx: &mut CallCtx = unsafe { ctx.assume_init_mut() };
     let Runs { calls, operations } = runs;
-    passage.outcome = outcome;
-    passage.calls = [calls.base, calls.base.wrapping_add(u32::from(calls.count))];
-    passage.decided = calls.zero() | operations.zero() != 0;
+    ctx.outcome = outcome;
+    ctx.calls = [calls.base, calls.base.wrapping_add(u32::from(calls.count))];
+    ctx.decided = calls.zero() | operations.zero() != 0;
     let mut rounds = u32::from(calls.count);
     if uses(USES_OBJECTS) {
-        passage.operations = [operations.base, operations.base.wrapping_add(u32::from(operations.count))];
-        passage.mask = mask;
+        ctx.operations = [operations.base, operations.base.wrapping_add(u32::from(operations.count))];
+        ctx.mask = mask;
         let object = object::of_thread();
         if !object.is_null() {
             // SAFETY: not null, and the running thread's own.
             let object = unsafe { &mut *object };
             if !matches!(backend, BACKEND_HOOK | BACKEND_NAP_HOOK) && object.is_kept_for(call) {
-                passage.opened = KEPT;
+                ctx.opened = KEPT;
                 if backend == BACKEND_KRETPROBE {
                     object.let_go();
                 }
@@ -94,54 +90,54 @@ pub fn pass(
         }
         rounds += u32::from(operations.count);
     }
-    // SAFETY: the callback has the shape that the helper wants and gets the passage; both outlive it.
-    unsafe { bpf_loop(rounds, consider as *mut c_void, core::ptr::from_mut(passage).cast(), 0) };
-    *value = passage.value;
+    // SAFETY: the callback has the shape that the helper wants and gets the ctx; both outlive it.
+    unsafe { bpf_loop(rounds, consider as *mut c_void, core::ptr::from_mut(ctx).cast(), 0) };
+    *value = ctx.value;
     // The one place where a call's verdict leaves the rules: under `--monitor` none does, whatever was decided.
-    passage.decided && config!(monitor) == 0
+    ctx.decided && config!(monitor) == 0
 }
 
 /// One rule of the loop.
-unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
-    // SAFETY: the passage that `pass` handed to the loop.
-    let passage = unsafe { &mut *passage };
-    let Some(slot) = passage.next(index as u32) else { return 1 };
+unsafe extern "C" fn consider(index: u64, ctx: *mut CallCtx) -> i64 {
+    // SAFETY: the ctx that `pass` handed to the loop.
+    let ctx = unsafe { &mut *ctx };
+    let Some(slot) = ctx.next(index as u32) else { return 1 };
     let (Some(rule), Some(counters)) = (RULES.get(slot.rule), COUNTERS.get(slot.rule)) else { return 1 };
-    if uses(USES_OUTCOMES) && !in_time(rule, passage.outcome) || !meant(passage, rule, slot) {
+    if uses(USES_OUTCOMES) && !in_time(rule, ctx.outcome) || !meant(ctx, rule, slot) {
         return 0;
     }
-    let object = if uses(USES_OBJECTS) { passage.object_meant(slot) } else { Some(true) };
+    let object = if uses(USES_OBJECTS) { ctx.object_meant(slot) } else { Some(true) };
     if object == Some(false) {
         return 0;
     }
     let before = atomic::fetch_add(&counters.matched, 1);
-    let at = if object.is_some() { identity(passage, rule, slot, before) } else { None };
+    let at = if object.is_some() { identity(ctx, rule, slot, before) } else { None };
     let Some(at) = at else {
         suppress(counters, Reason::NoState);
         return 0;
     };
     let decides = !uses(USES_SIGNALS | USES_DELAYS) || rule.decides();
-    let overruled = passage.decided && rule.decides();
+    let overruled = ctx.decided && rule.decides();
     let effect = || if overruled { Err(Reason::Overruled) } else { Ok(()) };
-    match decide(rule, at, standing(passage.alive), effect, || atomic::fetch_add(&counters.tickets, 1)) {
+    match decide(rule, at, standing(ctx.alive), effect, || atomic::fetch_add(&counters.tickets, 1)) {
         Decision::Fires(()) => {
             // Only those that send signals or have the thread wait may leave the result alone.
             if decides {
-                passage.decided = true;
-                passage.value = if uses(USES_CHOICES) { result(rule, at) } else { rule.value };
+                ctx.decided = true;
+                ctx.value = if uses(USES_CHOICES) { result(rule, at) } else { rule.value };
             }
             if uses(USES_SIGNALS) && rule.signal != 0 {
                 // SAFETY: a number; what it cannot reach (a kernel thread, init) it leaves alone.
                 unsafe { bpf_send_signal_thread(rule.signal) };
             }
             if uses(USES_DELAYS) {
-                nap::ask(passage.state, rule, at);
+                pending::ask(ctx.state, rule, at);
             }
             atomic::add(&counters.fired, 1);
-            tell(passage, slot, rule, at.number);
+            tell(ctx, slot, rule, at.number);
         }
         Decision::Monitored(()) => {
-            passage.decided |= decides;
+            ctx.decided |= decides;
             suppress(counters, Reason::Monitored);
         }
         Decision::Suppressed(reason) => suppress(counters, reason),
@@ -151,12 +147,12 @@ unsafe extern "C" fn consider(index: u64, passage: *mut Passage) -> i64 {
 
 /// Reports a fault.
 #[inline(always)]
-fn tell(passage: &Passage, slot: &Slot, rule: &Rule, decision: u64) {
+fn tell(ctx: &CallCtx, slot: &Slot, rule: &Rule, decision: u64) {
     if !report::wanted() {
         return;
     }
     if !uses(USES_OBJECTS) || slot.operation == 0 && !slot.object.chooses() {
-        return report::call(passage, slot.rule, rule, decision);
+        return report::call(ctx, slot.rule, rule, decision);
     }
     let object = object::of_thread();
     if object.is_null() {
@@ -165,18 +161,12 @@ fn tell(passage: &Passage, slot: &Slot, rule: &Rule, decision: u64) {
     }
     object_complete(object);
     // SAFETY: not null, and the running thread's own.
-    report::about(passage, (slot.rule, rule, decision), slot.operation, unsafe { &*object });
-}
-
-/// Does a rule of the plan need this? Where none does, the verifier drops what would do it.
-#[inline(always)]
-pub fn uses(feature: u32) -> bool {
-    config!(features) & feature != 0
+    report::about(ctx, (slot.rule, rule, decision), slot.operation, unsafe { &*object });
 }
 
 /// Does the rule mean this thread, and a call with these arguments?
 #[inline(always)]
-fn meant(passage: &Passage, rule: &Rule, slot: &Slot) -> bool {
+fn meant(ctx: &CallCtx, rule: &Rule, slot: &Slot) -> bool {
     if uses(USES_NAMES) && rule.comm_mask[0] != 0 && !named(rule, task::comm()) {
         return false;
     }
@@ -186,20 +176,11 @@ fn meant(passage: &Passage, rule: &Rule, slot: &Slot) -> bool {
     // Added up rather than left at the first that does not hold: one way for the verifier, whatever holds.
     let mut all = 1;
     for test in slot.arguments.iter().take(slot.tests as usize) {
-        let mut one = test.holds(passage.call.register(test.first));
+        let mut one = test.holds(ctx.call.register(test.first));
         if test.second != test.first {
-            one |= test.holds(passage.call.register(test.second));
+            one |= test.holds(ctx.call.register(test.second));
         }
         all &= one;
     }
     all != 0
-}
-
-/// Counts a match that did not fire.
-#[inline(always)]
-pub fn suppress(counters: &Counters, reason: Reason) {
-    // Not by index: where the compiler cannot see the bound, it would call a panic.
-    if let Some(cell) = counters.suppressed.get(reason as usize) {
-        atomic::add(cell, 1);
-    }
 }

@@ -11,8 +11,9 @@ use injector_common::{
 
 use crate::{
     atomic,
-    maps::{CGROUPS, SHARED, THREADS, Task, WAITING, config, current},
-    task,
+    config::config,
+    maps::{CGROUPS, SHARED, THREADS, WAITING},
+    task::{self, Task, current},
 };
 
 /// The entry is to be a new one (`BPF_NOEXIST`, include/uapi/linux/bpf.h).
@@ -23,32 +24,32 @@ const BPF_NOEXIST: u64 = 1;
 /// Everybody on the machine pays for this, so the instructions are counted (docs/performance.md). Where
 /// no target is a process tree, only one word of the configuration is read.
 #[inline(always)]
-pub fn suspected() -> bool {
-    suspected_in(|| task::cgroup_number(current()))
+pub fn maybe_target() -> bool {
+    maybe_in(|| task::cgroup_number(current()))
 }
 
 /// The same for what is rare, such as a fork: some 16 instructions more there, and a program that loads sooner.
 #[inline(always)]
-pub fn suspected_at_event() -> bool {
-    suspected_in(current_cgroup)
+pub fn maybe_target_at_event() -> bool {
+    maybe_in(current_cgroup)
 }
 
 #[inline(always)]
-fn suspected_in(cgroup: impl Fn() -> u64) -> bool {
-    let suspected_cgroup = || atomic::get(&SHARED.cgroups[cgroup_entry(cgroup())]) != 0;
+fn maybe_in(cgroup: impl Fn() -> u64) -> bool {
+    let in_cgroup = || atomic::get(&SHARED.cgroups[cgroup_entry(cgroup())]) != 0;
     if config!(processes) == 0 {
-        return suspected_cgroup();
+        return in_cgroup();
     }
-    config!(cgroups) != 0 && suspected_cgroup() || in_suspected_process(current())
+    config!(cgroups) != 0 && in_cgroup() || in_process(current())
 }
 
 #[inline(always)]
-fn in_suspected_process(task: Task) -> bool {
+fn in_process(task: Task) -> bool {
     atomic::get(&SHARED.processes[process_entry(task::process_number(task))]) != 0
 }
 
 /// What the exact test says.
-pub enum Subject {
+pub enum Lookup {
     /// Not ours, or exempt.
     Other,
     /// Ours.
@@ -59,7 +60,7 @@ pub enum Subject {
 
 /// The exact test for the running task `task`: makes its state where it has none yet.
 #[inline(always)]
-pub fn identify(task: Task) -> Subject {
+pub fn lookup(task: Task) -> Lookup {
     let state = THREADS.get(task);
     if state.is_null() {
         return newcomer(task);
@@ -67,27 +68,27 @@ pub fn identify(task: Task) -> Subject {
     // SAFETY: not null, and valid while the program runs.
     let flags = unsafe { (*state).flags };
     if flags & EXEMPT != 0 {
-        return Subject::Other;
+        return Lookup::Other;
     }
-    if flags & TARGET != 0 || cgroup_target().is_some() { Subject::Target(state) } else { Subject::Other }
+    if flags & TARGET != 0 || cgroup_target().is_some() { Lookup::Target(state) } else { Lookup::Other }
 }
 
 /// A thread without state: there before the plan was, moved into a target since, or waiting for its state.
 #[inline(always)]
-fn newcomer(task: Task) -> Subject {
+fn newcomer(task: Task) -> Lookup {
     let known = waiting(task);
     if !known.is_null() {
         // SAFETY: not null, and valid while the program runs.
         let known = unsafe { *known };
         forget(task);
-        return if known.flags & EXEMPT != 0 { Subject::Other } else { adopt(task, known) };
+        return if known.flags & EXEMPT != 0 { Lookup::Other } else { adopt(task, known) };
     }
     let leader = THREADS.get(task::leader(task));
     if !leader.is_null() {
         // SAFETY: not null, and valid while the program runs.
         let (flags, place, target) = unsafe { ((*leader).flags, (*leader).place, (*leader).target) };
         if flags & EXEMPT != 0 {
-            return Subject::Other;
+            return Lookup::Other;
         }
         if flags & TARGET != 0 {
             // SAFETY: as above. Atomic: other threads of the process may be newcomers too.
@@ -95,7 +96,7 @@ fn newcomer(task: Task) -> Subject {
             return adopt(task, Thread::at(child_place(place, nth + 1), TARGET, target));
         }
     }
-    let Some(target) = cgroup_target() else { return Subject::Other };
+    let Some(target) = cgroup_target() else { return Lookup::Other };
     let nth = atomic::fetch_add(&SHARED.roots, 1);
     adopt(task, Thread::at(root_place(nth + 1), 0, target))
 }
@@ -106,18 +107,18 @@ fn newcomer(task: Task) -> Subject {
 /// (kernel/bpf/bpf_task_storage.c, `bpf_task_storage_trylock`), and a thread is born only once: then what
 /// is known of it waits in [`WAITING`], a map whose locks switch preemption off, until it makes a call.
 #[inline(always)]
-pub fn adopt(task: Task, thread: Thread) -> Subject {
+pub fn adopt(task: Task, thread: Thread) -> Lookup {
     let state = THREADS.get_or_create(task);
     if state.is_null() {
         // Full: the thread is taken for one that was there before us.
         if WAITING.insert(task as u64, thread, BPF_NOEXIST).is_ok() {
             atomic::add(&SHARED.waiting, 1);
         }
-        return Subject::Stateless;
+        return Lookup::Stateless;
     }
     // SAFETY: not null, and valid while the program runs.
     unsafe { *state = thread };
-    Subject::Target(state)
+    Lookup::Target(state)
 }
 
 /// What is known of a thread that waits for its state; null if it does not.

@@ -1,0 +1,113 @@
+//! Faults on packets: what comes in is dropped at the target cgroup's own hook, what goes out is dropped,
+//! doubled or damaged at the egress of the device. A drop there is silent, one at the cgroup's egress hook is
+//! told to the sender.
+
+use aya_ebpf::{
+    bindings::__sk_buff,
+    helpers::generated::{bpf_redirect, bpf_skb_cgroup_id, bpf_tail_call},
+};
+use injector_common::{
+    config::{USES_ANSWERS, USES_DNS},
+    dns as questions,
+    event::{BACKEND_CGROUP_SKB, BACKEND_TC},
+    netem::{CARRIED, CORRUPTED, DUPLICATED, LOST},
+    packet::{EGRESS, INGRESS},
+    reject::SILENCE,
+    shared::cgroup_entry,
+};
+
+use crate::{
+    atomic,
+    config::uses,
+    maps::{CGROUPS, GATE, GATE_EGRESS, SHARED},
+    packets::{
+        delay_line, dns,
+        emit::{damage, double},
+        packet_ctx::gather,
+        reject,
+        tc::{self, NOWHERE, TC_NEXT, met_before},
+        verdict::ask,
+    },
+};
+
+/// Packets that come to the cgroup this program is attached to: 1 to pass, 0 to drop.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "cgroup_skb/ingress")]
+pub extern "C" fn ingress(skb: *mut __sk_buff) -> i64 {
+    come_in(skb)
+}
+
+/// What becomes of a packet that comes to a target: 1 to pass, 0 to drop.
+#[inline(always)]
+pub fn come_in(skb: *mut __sk_buff) -> i64 {
+    // The cgroup is known by construction; its number would be that of the socket's own cgroup.
+    if tc::decided(skb) || !gather(skb, INGRESS, BACKEND_CGROUP_SKB, 0) {
+        return 1;
+    }
+    // Two constants, so that the verifier sees a 0 or a 1.
+    i64::from(ask().is_none_or(|ctx| ctx.effects & LOST == 0))
+}
+
+/// Packets that leave by the device this program is attached to.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "classifier/egress")]
+pub extern "C" fn egress(skb: *mut __sk_buff) -> i64 {
+    // SAFETY: the program's own context.
+    let cgroup = unsafe { bpf_skb_cgroup_id(skb) };
+    if atomic::get(&SHARED.cgroups[cgroup_entry(cgroup)]) == 0 {
+        return TC_NEXT;
+    }
+    // SAFETY: only whether there is a value counts.
+    if unsafe { CGROUPS.get(cgroup) }.is_none() {
+        return TC_NEXT;
+    }
+    leave(skb, cgroup)
+}
+
+/// What becomes of a packet of a target that leaves by a device: the classifier's verdict.
+#[inline(always)]
+pub fn leave(skb: *mut __sk_buff, cgroup: u64) -> i64 {
+    if met_before(skb) || !gather(skb, EGRESS, BACKEND_TC, cgroup) {
+        return TC_NEXT;
+    }
+    if uses(USES_DNS) {
+        dns::dns_read(skb);
+    }
+    if let Some(ctx) = delay_line::wanted(skb) {
+        if delay_line::enter(skb, ctx.cgroup) {
+            // SAFETY: no pointers.
+            return unsafe { bpf_redirect(NOWHERE, 0) };
+        }
+        // Rules that want time cannot have it; all others are asked here.
+        ctx.barred = CARRIED;
+    }
+    let Some(ctx) = ask() else { return TC_NEXT };
+    if ctx.effects & DUPLICATED != 0 {
+        double(skb, ctx);
+    }
+    if ctx.effects & LOST != 0 {
+        if uses(USES_DNS) && ctx.answer & questions::ANSWER != 0 {
+            return i64::from(dns::dns_send_back(skb));
+        }
+        if uses(USES_ANSWERS) && ctx.answer != SILENCE {
+            return reject::send_back(skb, &ctx.packet, &ctx.parts, ctx.answer, ctx.answerer);
+        }
+        // SAFETY: no pointers.
+        return unsafe { bpf_redirect(NOWHERE, 0) };
+    }
+    if ctx.effects & CORRUPTED != 0 {
+        damage(skb, ctx);
+    }
+    TC_NEXT
+}
+
+/// The only program that a clsact filter holds, where the kernel has no tcx. It is all that survives a
+/// SIGKILL, and by then passes everything: the kernel empties a program array when the last process
+/// that has it open is gone (kernel/bpf/arraymap.c, `prog_array_map_clear`).
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "classifier/egress_gate")]
+pub extern "C" fn egress_gate(skb: *mut __sk_buff) -> i64 {
+    // SAFETY: on success it does not return.
+    unsafe { bpf_tail_call(skb.cast(), (&raw const GATE).cast_mut().cast(), GATE_EGRESS) };
+    TC_NEXT
+}
