@@ -2,7 +2,7 @@
 //! to do, and does it; no decision is made here.
 //!
 //! Programs are plain `extern "C"` functions in sections whose names the loader knows (see the user
-//! side, `kernel::object`): aya's macros cover neither `fmod_ret`, which has to return a value, nor
+//! side, `kernel::bpf::loader`): aya's macros cover neither `fmod_ret`, which has to return a value, nor
 //! task storage.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 #![cfg_attr(target_arch = "bpf", expect(unreachable_pub, reason = "a program has no outside"))]

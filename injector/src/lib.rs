@@ -1,6 +1,7 @@
 //! injector as a library.
 
 pub mod cli;
+pub mod clock;
 pub mod distribution;
 pub mod engine;
 pub mod kernel;

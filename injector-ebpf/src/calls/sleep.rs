@@ -1,5 +1,5 @@
 //! How a thread sleeps in a program: in a page fault on the memory of a process that only waits. The page is
-//! one of a file that is served late, and never comes (user side, `kernel::nap`).
+//! one of a file that is served late, and never comes (user side, `kernel::sleep`).
 
 use core::ffi::c_void;
 

@@ -4,13 +4,13 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgMatches, Args, FromArgMatches, parser::ValueSource};
 
-use super::exit::Failure;
 use crate::{
+    cli::exit::Failure,
     engine::{
         self, Injector,
         request::{Grammar, Until},
     },
-    kernel::nap,
+    kernel::sleep,
     plan::Options,
     spec::{SpecError, model::Rule, units},
 };
@@ -159,7 +159,7 @@ impl Behaviour {
         };
         let longest_nap = match self.max_nap.as_deref() {
             Some(time) => units::duration(time)?,
-            None => nap::LONGEST,
+            None => sleep::LONGEST,
         };
         let longest_delay = units::duration(&self.max_delay)?;
         Ok(Options {

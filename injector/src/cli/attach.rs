@@ -4,21 +4,20 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::{
-    arguments::{Behaviour, Rules, injector},
-    dry_run,
-    exit::{Code, Failure},
-    live::View,
-    log::Log,
-    news::News,
-    output, report, runtime,
-};
 use crate::{
+    cli::{
+        arguments::{Behaviour, Rules, injector},
+        dry_run,
+        exit::{Code, Failure},
+        live::View,
+        log::Log,
+        news::News,
+        output, report, runtime,
+    },
     engine::{self, End, Guard, Start},
-    kernel::descriptors,
     plan::Options,
     spec::model::Rule,
-    target::{Cgroup, Hierarchy, Init, Process, Procfs, Signals, Target, TargetError},
+    target::{Cgroup, Hierarchy, Init, Process, Procfs, Signals, Target, TargetError, rlimit},
 };
 
 /// The time limit of a plan that names none.
@@ -62,7 +61,7 @@ impl Attach {
         let procfs = Procfs::default();
         let mut targets = Vec::new();
         // Every target holds one.
-        descriptors::raise();
+        rlimit::raise();
         if !self.cgroup.is_empty() {
             let hierarchy = Hierarchy::discover(&procfs).map_err(TargetError::from)?;
             for path in &self.cgroup {

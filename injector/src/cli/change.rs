@@ -10,21 +10,21 @@ use std::{
 
 use clap::Args;
 
-use super::{
-    arguments::{Rules, until},
-    exit::{Code, Failure},
-    output, plans,
-};
 use crate::{
+    cli::{
+        arguments::{Rules, until},
+        exit::{Code, Failure},
+        output, plans,
+    },
+    clock,
     distribution::Files,
     engine::{
         self, EngineError,
         request::{Answer, PATIENCE, Request, Tables, Until},
     },
-    kernel::{
-        clock,
+    kernel::live::{
+        control::{MESSAGE, Mailbox, Message},
         enclosure::Enclosure,
-        mailbox::{MESSAGE, Mailbox, Message},
         registry::LivePlan,
     },
     plan::{Change as Changed, Numbered, read_files},

@@ -5,20 +5,23 @@ use serde::Serialize;
 
 mod delays;
 
-use self::delays::Delays;
-use super::{
-    exit::{Code, Failure},
-    output,
-};
 use crate::{
+    cli::{
+        doctor::delays::Delays,
+        exit::{Code, Failure},
+        output,
+    },
     kernel::{
-        Fault, Mechanism, Unsupported,
-        btf::KernelBtf,
-        probe, setting,
-        standing::Standing,
-        syscall::{Backend, Site, held_at, hook::Hook, nap_hook::NapHook},
+        bpf::btf::KernelBtf,
+        probe::{self, kernel_config, privileges::Standing},
+        syscall::{delay_hook::NapHook, hook::Hook},
     },
     operations::{Operation, TABLE},
+    plan::{
+        backend::{Backend, Site},
+        unsupported::{Fault, Mechanism, Unsupported},
+    },
+    syscalls::hooks::held_at,
 };
 
 /// Say what this kernel allows, why not, and what to do about it.
@@ -148,8 +151,8 @@ fn findings(results: &[(Mechanism, Result<(), Unsupported>)]) -> Findings {
         schema: 1,
         kernel: release.trim().to_owned(),
         architecture: std::env::consts::ARCH,
-        lockdown: setting::lockdown(),
-        fully_preemptible: setting::fully_preemptible(),
+        lockdown: kernel_config::lockdown(),
+        fully_preemptible: kernel_config::fully_preemptible(),
         missing_capabilities: Standing::now().missing(),
         mechanisms: results.iter().map(finding).collect(),
         operations: Vec::new(),

@@ -1,10 +1,12 @@
 //! `--dry-run`: who is meant, which rules there are, and what would be attached and made.
 
-use super::{
-    exit::Failure,
-    output::{out, shown},
+use crate::{
+    cli::{
+        exit::Failure,
+        output::{out, shown},
+    },
+    plan::Plan,
 };
-use crate::plan::Plan;
 
 /// Prints it. `trees`: is a process tree among the targets?
 pub(super) fn print(plan: &Plan, targets: &[String], trees: bool) -> Result<(), Failure> {

@@ -16,8 +16,10 @@ use nix::{
 };
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::{effects, output};
-use crate::engine::RuleReport;
+use crate::{
+    cli::{effects, output},
+    engine::RuleReport,
+};
 
 /// How often it is drawn anew.
 const PERIOD: Duration = Duration::from_millis(500);

@@ -17,8 +17,10 @@ use nix::{
     unistd::{AccessFlags, eaccess},
 };
 
-use super::{exit::Failure, log_file::write_lines, output::note};
-use crate::engine::Record;
+use crate::{
+    cli::{exit::Failure, log_file::write_lines, output::note},
+    engine::Record,
+};
 
 /// Bytes of lines that wait: more than the ring buffer between the kernel and us holds.
 const ROOM: usize = 8 << 20;

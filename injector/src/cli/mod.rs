@@ -27,8 +27,11 @@ use std::{
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use self::exit::{Code, Failure};
-use crate::{kernel::refusal, printable};
+use crate::{
+    cli::exit::{Code, Failure},
+    kernel::probe::refusal,
+    printable,
+};
 
 /// Makes a running Linux program meet the failures of real life: system calls that fail or stall, packets that
 /// are lost, late or refused. From the kernel, for one cgroup, command or process tree; gone when it ends, however it ends.

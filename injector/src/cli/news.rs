@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::{live, output};
-use crate::engine::Guard;
+use crate::{
+    cli::{live, output},
+    engine::Guard,
+};
 
 /// How often it is looked whether there is anything.
 const PERIOD: Duration = Duration::from_millis(500);

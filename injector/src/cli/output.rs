@@ -8,12 +8,12 @@ use std::{
 
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::{
-    effects::fired,
-    exit::{Code, Failure},
-    live,
-};
 use crate::{
+    cli::{
+        effects::fired,
+        exit::{Code, Failure},
+        live,
+    },
     engine::Report,
     plan::Plan,
     printable::{self, Printable},

@@ -1,13 +1,13 @@
 //! Live plans as the command line names them: by the first digits of their number.
 
-use super::exit::{Code, Failure};
 use crate::{
+    cli::exit::{Code, Failure},
     engine::Blame,
     kernel::{
-        refusal::{self, Attempt, Cause},
-        registry::{LivePlan, live_plans},
-        unsupported::is_permission,
+        live::registry::{LivePlan, live_plans},
+        probe::refusal::{self, Attempt, Cause},
     },
+    plan::unsupported::is_permission,
     target::Procfs,
 };
 

@@ -3,14 +3,14 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{
-    exit::{Code, Failure},
-    output,
-    plans::{self, pid_of},
-};
 use crate::{
-    engine,
-    kernel::{clock, registry::LivePlan},
+    cli::{
+        exit::{Code, Failure},
+        output,
+        plans::{self, pid_of},
+    },
+    clock, engine,
+    kernel::live::registry::LivePlan,
 };
 
 /// List who injects what on this machine, since when, and how long still.

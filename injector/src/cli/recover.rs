@@ -3,11 +3,13 @@
 
 use clap::Args;
 
-use super::{
-    exit::{Code, Failure},
-    output,
+use crate::{
+    cli::{
+        exit::{Code, Failure},
+        output,
+    },
+    engine,
 };
-use crate::engine;
 
 /// Take away what injectors that were killed have left.
 ///

@@ -5,8 +5,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{arguments::Behaviour, exit::Failure, output};
-use crate::engine::Report;
+use crate::{
+    cli::{arguments::Behaviour, exit::Failure, output},
+    engine::Report,
+};
 
 /// The report of `--json`.
 #[derive(Debug, Serialize)]

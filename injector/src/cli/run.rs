@@ -4,17 +4,17 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::{
-    arguments::{Behaviour, Rules, injector},
-    dry_run,
-    exit::{Code, Failure},
-    log::Log,
-    news::News,
-    output,
-    report::tell,
-    runtime,
-};
 use crate::{
+    cli::{
+        arguments::{Behaviour, Rules, injector},
+        dry_run,
+        exit::{Code, Failure},
+        log::Log,
+        news::News,
+        output,
+        report::tell,
+        runtime,
+    },
     engine::{self, End, Guard, Report, Start},
     spec::model::Rule,
     target::{

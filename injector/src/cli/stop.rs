@@ -11,12 +11,15 @@ use std::{
 use clap::Args;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::{
-    exit::{Code, Failure},
-    output,
-    plans::{self, name, pid_of},
+use crate::{
+    cli::{
+        exit::{Code, Failure},
+        output,
+        plans::{self, name, pid_of},
+    },
+    engine,
+    kernel::live::registry::LivePlan,
 };
-use crate::{engine, kernel::registry::LivePlan};
 
 /// How long an injector has to end by itself: it looks twenty times a second, and then takes its programs off.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -11,8 +11,10 @@ use std::{
 
 use injector_common::delay::{TABLE_SIZE, Table};
 
-use super::{SCALE, entry_of};
-use crate::spec::nanoseconds;
+use crate::{
+    distribution::{SCALE, entry_of},
+    spec::nanoseconds,
+};
 
 /// Values that a file may have, as in netem (`NETEM_DIST_MAX`).
 const MOST_ENTRIES: usize = 16_384;

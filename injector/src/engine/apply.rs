@@ -6,12 +6,11 @@ use std::{
     path::Path,
 };
 
-use super::{EngineError, Guard, Injector, Start, lineage};
 use crate::{
+    engine::{EngineError, Guard, Injector, Start, lineage},
     kernel::{
-        at_cgroup::Whose,
-        installation::{InstallError, Installation, Subjects},
-        packet::{self, Classifier, Coverage, Lines, Side},
+        installation::{InstallError, Installation, Subjects, cgroups::Whose},
+        net::{self, Classifier, Coverage, Lines, Side},
     },
     plan::{Line, Plan},
     target::{self, Cgroup, Hierarchy, Init, Process, Procfs, Target},
@@ -108,7 +107,7 @@ impl Injector {
         side: Side,
     ) -> Result<Classifier, EngineError> {
         let mechanism = self.device_mechanism()?;
-        let program = installation.classifier(side, mechanism == packet::Mechanism::Clsact)?;
+        let program = installation.classifier(side, mechanism == net::Mechanism::Clsact)?;
         Ok(Classifier { program, side, mechanism, plan: u64::from(plan.id) })
     }
 

@@ -1,7 +1,9 @@
 //! The devices of the targets, and what is said of those that cannot be covered.
 
-use super::{error::EngineError, guard::listed, live::Live};
-use crate::kernel::packet::{Coverage, Event as DeviceEvent, PacketError};
+use crate::{
+    engine::{error::EngineError, guard::listed, live::Live},
+    kernel::net::{Coverage, Event as DeviceEvent, PacketError},
+};
 
 impl Live {
     /// Covers the devices of the targets before a rule on packets acts.

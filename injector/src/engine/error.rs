@@ -6,14 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     kernel::{
-        Unsupported,
         installation::InstallError,
-        packet::{PacketError, Shared},
-        refusal::{self, Attempt, Cause},
+        net::{PacketError, Shared},
+        probe::refusal::{self, Attempt, Cause},
         syscall::AttachError,
-        unsupported::{Fault, is_permission},
     },
-    plan::PlanError,
+    plan::{
+        PlanError,
+        unsupported::{Fault, Unsupported, is_permission},
+    },
     resolver::NameError,
     target::TargetError,
 };

@@ -23,8 +23,8 @@ use injector_common::{
 use serde::Serialize;
 
 use crate::{
+    clock,
     engine::object::ObjectRecord,
-    kernel::clock,
     spec::{errno::Errno, signal::Signal},
     syscalls::{self, Abi, Call, Machine},
 };

@@ -7,15 +7,17 @@ use std::{
 
 use injector_common::packet::mapped;
 
-use super::{EngineError, Injector, apply::has_tree, guard::listed};
 use crate::{
+    engine::{EngineError, Injector, apply::has_tree, guard::listed},
     kernel::{
-        packet::{self, Side},
-        probe, setting,
-        syscall::{Backend, backends},
+        net::{self, Side},
+        probe::{self, kernel_config},
+        syscall::{Attach, backends},
+    },
+    plan::{
+        Plan,
         unsupported::{Mechanism, Unsupported},
     },
-    plan::Plan,
     spec::model::Rule,
     target::{Session, Target},
 };
@@ -45,7 +47,8 @@ impl Injector {
 
     /// Can the rules on packets be had with these targets?
     pub(super) fn check_packets(&self, plan: &Plan, targets: &[Target]) -> Result<(), EngineError> {
-        if (plan.needs_egress() || plan.needs_ingress()) && !plan.options.insist && setting::real_time() {
+        if (plan.needs_egress() || plan.needs_ingress()) && !plan.options.insist && kernel_config::real_time()
+        {
             let why = "this is a real-time kernel (CONFIG_PREEMPT_RT): programs on packets may interrupt each other";
             let remedy = "use a kernel without PREEMPT_RT, or insist with --unsafe: a packet may then meet what \
                           another one was to meet";
@@ -74,13 +77,13 @@ impl Injector {
     pub(super) fn check_inbound(&self, plan: &Plan, targets: &[Target]) -> Result<(), EngineError> {
         let Some(rule) = plan.inbound() else { return Ok(()) };
         let pids = || listed(targets);
-        let mut namespaces = packet::namespaces_of(pids(), &self.procfs)?;
+        let mut namespaces = net::namespaces_of(pids(), &self.procfs)?;
         if namespaces.is_empty() {
             // As in [`Coverage::follow`].
-            namespaces = packet::namespaces_of([std::process::id()], &self.procfs)?;
+            namespaces = net::namespaces_of([std::process::id()], &self.procfs)?;
         }
         let namespaces = namespaces.into_keys().collect();
-        match packet::shared(&namespaces, &self.procfs, pids)?.pop_first() {
+        match net::shared(&namespaces, &self.procfs, pids)?.pop_first() {
             Some((_, shared)) => Err(EngineError::Inbound { rule: rule.text.clone(), shared }),
             None => Ok(()),
         }
@@ -105,9 +108,8 @@ impl Injector {
             return Ok(false);
         }
         let pids = || listed(targets);
-        let namespaces: BTreeSet<_> = packet::namespaces_of(pids(), &self.procfs)?.into_keys().collect();
-        Ok(!namespaces.is_empty()
-            && packet::shared(&namespaces, &self.procfs, pids)?.len() < namespaces.len())
+        let namespaces: BTreeSet<_> = net::namespaces_of(pids(), &self.procfs)?.into_keys().collect();
+        Ok(!namespaces.is_empty() && net::shared(&namespaces, &self.procfs, pids)?.len() < namespaces.len())
     }
 
     /// Can packets make their detour? Where they do so only to be taken apart, it goes without.
@@ -128,15 +130,15 @@ impl Injector {
         Ok(())
     }
 
-    pub(super) fn backends(&self) -> Vec<Box<dyn Backend + '_>> {
+    pub(super) fn backends(&self) -> Vec<Box<dyn Attach + '_>> {
         let calls: BTreeSet<_> = self.rules.iter().flat_map(Rule::calls).collect();
         backends(&self.btf, self.fully_preemptible, calls.len() > MANY)
     }
 
-    pub(super) fn device_mechanism(&self) -> Result<packet::Mechanism, Unsupported> {
+    pub(super) fn device_mechanism(&self) -> Result<net::Mechanism, Unsupported> {
         if probe::probe(Mechanism::Tcx, &self.btf).is_ok() {
-            return Ok(packet::Mechanism::Tcx);
+            return Ok(net::Mechanism::Tcx);
         }
-        probe::probe(Mechanism::Clsact, &self.btf).map(|()| packet::Mechanism::Clsact)
+        probe::probe(Mechanism::Clsact, &self.btf).map(|()| net::Mechanism::Clsact)
     }
 }

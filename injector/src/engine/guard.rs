@@ -17,24 +17,24 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval},
 };
 
-use super::{
-    EngineError, Start,
-    devices::{device_changes, note_devices},
-    events::Record,
-    listed::Listed,
-    live::{Live, Texts},
-    presence::Presence,
-    report::{Report, RuleReport},
-    watch::{Watch, moved},
-    worker::{Turn, Worker},
-};
 use crate::{
+    clock,
+    engine::{
+        EngineError, Start,
+        devices::{device_changes, note_devices},
+        events::Record,
+        listed::Listed,
+        live::{Live, Texts},
+        presence::Presence,
+        report::{Report, RuleReport},
+        watch::{Watch, moved},
+        worker::{Turn, Worker},
+    },
     kernel::{
-        clock,
+        bpf::mapped::SharedMemory,
         installation::{Installation, Readings},
-        memory::SharedMemory,
-        nap::Lost,
-        packet::Coverage,
+        net::Coverage,
+        sleep::Lost,
     },
     plan::Plan,
     readable::readable,

@@ -8,8 +8,8 @@ use injector_common::{
     thread::{COUNTED, TARGET, root_place},
 };
 
-use super::error::EngineError;
 use crate::{
+    engine::error::EngineError,
     kernel::installation::Installation,
     target::{Process, Procfs, TargetError, in_initial_pid_namespace},
 };

@@ -3,12 +3,14 @@
 use bytemuck::Zeroable;
 use injector_common::plan::PlanHeader;
 
-use super::EngineError;
 use crate::{
+    engine::EngineError,
     kernel::{
         installation::Installation,
-        mailbox::Mailbox,
-        registry::{Listing, in_one_line},
+        live::{
+            control::Mailbox,
+            registry::{Listing, in_one_line},
+        },
     },
     plan::Plan,
     target::{Procfs, Target},

@@ -3,9 +3,9 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::{End, EngineError, devices::note_devices, guard::TICK, listed::Listed, presence::Presence};
 use crate::{
-    kernel::{installation::Installation, packet::Coverage},
+    engine::{End, EngineError, devices::note_devices, guard::TICK, listed::Listed, presence::Presence},
+    kernel::{installation::Installation, net::Coverage},
     plan::Plan,
     target::Target,
 };

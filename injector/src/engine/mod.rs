@@ -33,8 +33,13 @@ use std::{collections::BTreeSet, path::PathBuf};
 use injector_common::packet::{PACKET_MARKS, packet_mark};
 
 use crate::{
-    kernel::{btf::KernelBtf, probe, registry, setting, unsupported::Mechanism},
-    plan::{self, Options, Plan, PlanError},
+    kernel::{
+        bpf::btf::KernelBtf,
+        live::registry,
+        probe::{self, kernel_config},
+        syscall::for_planning,
+    },
+    plan::{self, Options, Plan, PlanError, unsupported::Mechanism},
     resolver,
     spec::model::Rule,
     target::{Procfs, Target},
@@ -67,7 +72,7 @@ impl Injector {
         Ok(Self {
             btf: probe::btf()?,
             procfs: Procfs::default(),
-            fully_preemptible: setting::fully_preemptible(),
+            fully_preemptible: kernel_config::fully_preemptible(),
             rules: Vec::new(),
             targets: Vec::new(),
         })
@@ -100,7 +105,7 @@ impl Injector {
         let files = plan::read_files(&rules)?;
         let hosts = resolver::look_up(&rules);
         resolver::resolve(&mut rules, &hosts, None)?;
-        let mut plan = Plan::new(&rules, &files, options, fresh_id()?, &backends)?;
+        let mut plan = Plan::new(&rules, &files, options, fresh_id()?, &for_planning(&backends))?;
         plan.notes.extend(folders::notes(&rules, self.root_directories()));
         self.spare_session(&mut plan);
         self.check_packets(&plan, &self.targets)?;

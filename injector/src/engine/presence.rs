@@ -8,9 +8,9 @@ use std::{
     sync::atomic::Ordering::Relaxed,
 };
 
-use super::{EngineError, Start, apply::add_tree, live::Live, watch::Watch};
 use crate::{
-    kernel::at_cgroup::Whose,
+    engine::{EngineError, Start, apply::add_tree, live::Live, watch::Watch},
+    kernel::installation::cgroups::Whose,
     plan::Options,
     target::{Cgroup, Hierarchy, Procfs, Target, TargetError},
 };

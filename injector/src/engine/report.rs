@@ -6,7 +6,7 @@ use injector_common::{
 };
 use serde::Serialize;
 
-use crate::kernel::naps::Shortfall;
+use crate::kernel::installation::sleep::Shortfall;
 
 /// One rule's numbers. `matched` is `fired` plus all that is suppressed.
 #[derive(Clone, Debug, Serialize)]

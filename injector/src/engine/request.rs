@@ -7,9 +7,10 @@ use std::{io, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Blame, EngineError, live::Live, update::Outside};
 use crate::{
-    kernel::{clock, enclosure::Enclosure, mailbox::Message},
+    clock,
+    engine::{Blame, EngineError, live::Live, update::Outside},
+    kernel::live::{control::Message, enclosure::Enclosure},
     plan::Change,
     resolver::Hosts,
     spec::{self, SpecError, model::Rule},

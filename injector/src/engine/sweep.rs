@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Blame, EngineError};
 use crate::{
-    kernel::{packet, registry},
+    engine::{Blame, EngineError},
+    kernel::{live::registry, net},
     target::{self, Hierarchy, Procfs},
 };
 
@@ -41,7 +41,7 @@ pub fn sweep() -> Swept {
         }
     }
     let living = || Ok(registry::live_plans()?.iter().map(|live| live.header.plan).collect());
-    match packet::sweep(&procfs, living) {
+    match net::sweep(&procfs, living) {
         Ok(filters) => {
             swept.removed.extend(filters.removed.iter().map(|filter| format!("the filter {filter}")));
             for error in filters.failed {

@@ -10,19 +10,20 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    EngineError, Guard, Injector,
-    apply::at_cgroups,
-    devices::note_covered,
-    guard::{listed, lost_at_the_end},
-    live::Live,
-};
 use crate::{
+    clock,
     distribution::Files,
+    engine::{
+        EngineError, Guard, Injector,
+        apply::at_cgroups,
+        devices::note_covered,
+        guard::{listed, lost_at_the_end},
+        live::Live,
+    },
     kernel::{
-        clock,
         installation::Installation,
-        packet::{Coverage, Side},
+        net::{Coverage, Side},
+        syscall::for_planning,
     },
     plan::{self, Change, Plan},
     resolver::{self, Hosts},
@@ -82,7 +83,7 @@ impl Live {
             backend.assume();
         }
         let (mut plan, mut change) =
-            self.plan.change(&injector.rules, &outside.files, insist, &live, &backends)?;
+            self.plan.change(&injector.rules, &outside.files, insist, &live, &for_planning(&backends))?;
         let ingress = plan.needs_ingress() && !self.plan.needs_ingress();
         let connect = plan.needs_connect() && !self.plan.needs_connect();
         if ingress || connect || (plan.needs_devices() && self.coverage.is_none()) {

@@ -13,7 +13,7 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, error::TryRecvError, unbounded_channel},
 };
 
-use super::{End, EngineError, live::Live};
+use crate::engine::{End, EngineError, live::Live};
 
 /// What came of a turn.
 pub(super) type Turn = Result<Option<End>, EngineError>;

@@ -1,30 +1,10 @@
-//! What is asked of the kernel: probing, loading, attaching. The only place with `unsafe`.
+//! What is asked of the kernel: probing, loading, attaching, and what stays in touch with a plan that lives.
 
-pub mod at_cgroup;
-pub mod btf;
-pub mod clock;
-pub mod descriptors;
-pub mod enclosure;
+pub mod bpf;
+mod error;
 pub mod installation;
-pub mod lease;
-pub mod mailbox;
-mod members;
-pub mod memory;
-pub mod nap;
-pub mod naps;
-pub mod object;
-pub mod offsets;
-pub mod packet;
+pub mod live;
+pub mod net;
 pub mod probe;
-pub mod refusal;
-pub mod registry;
-pub mod setting;
-mod sockets;
-pub mod standing;
-mod sys;
+pub mod sleep;
 pub mod syscall;
-mod tables;
-mod tiny;
-pub mod unsupported;
-
-pub use self::unsupported::{Fault, Mechanism, Unsupported};

@@ -4,17 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use injector_common::{argument::ArgTest, call::entry};
 
-use super::{
-    delays,
-    error::PlanError,
-    instead::instead,
-    operations,
-    places::{Places, place},
-};
 use crate::{
-    kernel::{
-        Unsupported,
-        syscall::{Backend, BackendKind, Site, Verdicts},
+    plan::{
+        backend::{Backend, BackendKind, Site, Verdicts},
+        delays,
+        error::PlanError,
+        instead::instead,
+        operations,
+        places::{Places, place},
+        unsupported::Unsupported,
     },
     spec::{
         effect::{CallResult, Moment},
@@ -104,7 +102,7 @@ pub(super) type AllWanted = BTreeMap<Call, Wanted>;
 pub(super) fn resolve(
     rules: &[Rule],
     insist: bool,
-    backends: &[Box<dyn Backend + '_>],
+    backends: &[&dyn Backend],
     live: &BTreeSet<Site>,
 ) -> Result<Resolved, PlanError> {
     let mut wanted = AllWanted::new();
@@ -267,7 +265,7 @@ fn check(
     rules: &[Rule],
     wanted: &AllWanted,
     places: &Places,
-    backends: &[Box<dyn Backend + '_>],
+    backends: &[&dyn Backend],
     notes: &mut Vec<String>,
 ) -> Result<Vec<usize>, PlanError> {
     let mut counts = Vec::new();

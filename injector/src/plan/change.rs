@@ -10,17 +10,17 @@ use injector_common::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Distributions, Line, Plan, PlanError, PlannedRule,
-    calls::{self, Asked, Caught, End, call_name},
-    check, features, kernel_rule, members, names,
-    objects::Objects,
-    packets,
-    tables::{self, Cells, Layout, Pair, pair},
-};
 use crate::{
     distribution::Files,
-    kernel::syscall::{Backend, BackendKind, Site},
+    plan::{
+        Distributions, Line, Plan, PlanError, PlannedRule,
+        backend::{Backend, BackendKind, Site},
+        calls::{self, Asked, Caught, End, call_name},
+        check, features, kernel_rule, members, names,
+        objects::Objects,
+        packets,
+        tables::{self, Cells, Layout, Pair, pair},
+    },
     resolver,
     spec::model::{Rule, RuleKind},
 };
@@ -74,7 +74,7 @@ impl Plan {
         files: &Files,
         insist: bool,
         live: &BTreeSet<Site>,
-        backends: &[Box<dyn Backend + '_>],
+        backends: &[&dyn Backend],
     ) -> Result<(Self, Change), PlanError> {
         check(rules, &self.options)?;
         let mut distributions = self.distributions.clone();

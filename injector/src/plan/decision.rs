@@ -10,12 +10,14 @@ use injector_common::{
     trigger::{Threshold, When as KernelWhen},
 };
 
-use super::{Distributions, Options, delays, packets};
-use crate::spec::{
-    effect::{CallResult, Moment},
-    filter::Comm,
-    model::{Rule, RuleKind, Scope, SyscallRule, Trigger},
-    operation::OperationRule,
+use crate::{
+    plan::{Distributions, Options, delays, packets},
+    spec::{
+        effect::{CallResult, Moment},
+        filter::Comm,
+        model::{Rule, RuleKind, Scope, SyscallRule, Trigger},
+        operation::OperationRule,
+    },
 };
 
 /// A rule as the kernel side reads it, under its number.

@@ -8,9 +8,9 @@ use injector_common::{
     wait::{as_long_as, exceeds},
 };
 
-use super::PlanError;
 use crate::{
-    kernel::{clock, syscall::Wait},
+    clock,
+    plan::{PlanError, backend::Wait},
     spec::{
         delay::Delay,
         effect::{Effect, Moment},

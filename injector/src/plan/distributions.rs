@@ -4,9 +4,9 @@
 
 use injector_common::delay::{Table, UNIFORM};
 
-use super::PlanError;
 use crate::{
     distribution::{self, Files},
+    plan::PlanError,
     spec::{
         model::{Rule, RuleKind},
         netem::Distribution,

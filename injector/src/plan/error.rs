@@ -6,9 +6,14 @@ use injector_common::{
     MAX_RULES, RULE_NUMBERS, member::MAX_MEMBERS, name::MAX_NAMES, nap::SHORTEST_NS, thread::MAX_SLOTS,
 };
 
-use super::distributions::MOST;
-use crate::distribution::DistributionError;
-use crate::kernel::{Fault, Unsupported, syscall::BackendKind};
+use crate::{
+    distribution::DistributionError,
+    plan::{
+        backend::BackendKind,
+        distributions::MOST,
+        unsupported::{Fault, Unsupported},
+    },
+};
 
 /// Refused before anything is attached.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use injector_common::{
     rule::{AT_ENTRY, FAULT_CHOICE, FAULT_DNS, FAULT_REJECT, Rule, SCOPE_THREAD},
 };
 
-use super::{PlanError, PlannedRule};
+use crate::plan::{PlanError, PlannedRule};
 
 /// What `rules` need with `slots`, as bits of [`injector_common::config::Config::features`].
 pub(super) fn needed<'a>(rules: impl IntoIterator<Item = &'a Rule>, slots: &[Slot]) -> u32 {

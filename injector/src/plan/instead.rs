@@ -1,8 +1,8 @@
 //! What this kernel can do in place of what a rule asks for: the rule that comes nearest, to be typed as it stands.
 
 use crate::{
-    kernel::syscall::{Backend, BackendKind, Verdicts},
     operations,
+    plan::backend::{Backend, BackendKind, Verdicts},
     spec::{
         self,
         effect::CallResult,
@@ -18,7 +18,7 @@ const NEAREST: [(&str, &str); 2] =
     [("fsync fdatasync sync_file_range msync close", "write"), ("readahead fadvise64 lseek", "read")];
 
 /// An option with a rule in place of `rule`, which `call` kept from being had; `None` if nothing comes near.
-pub(super) fn instead(rule: &Rule, call: &str, backends: &[Box<dyn Backend + '_>]) -> Option<String> {
+pub(super) fn instead(rule: &Rule, call: &str, backends: &[&dyn Backend]) -> Option<String> {
     let RuleKind::Syscall(spec) = &rule.kind else { return None };
     let hooks = backends.iter().find(|backend| backend.kind() == BackendKind::Hook)?;
     spec.effect.result.as_ref()?;

@@ -11,8 +11,10 @@ use injector_common::{
 };
 use ipnet::IpNet;
 
-use super::{PlanError, PlannedRule, packets::mapped_network};
-use crate::spec::{address::Addresses, model::RuleKind, packet::NetFault};
+use crate::{
+    plan::{PlanError, PlannedRule, packets::mapped_network},
+    spec::{address::Addresses, model::RuleKind, packet::NetFault},
+};
 
 /// The elements of the sets of `rule`; none if it is not on packets.
 pub fn members(rule: &PlannedRule) -> Vec<Member> {

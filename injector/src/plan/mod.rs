@@ -1,6 +1,7 @@
 //! Rules made concrete for this kernel: which function each call is caught at, which slot each rule has,
 //! what is refused and why. Pure data, printable; nothing is attached here.
 
+pub mod backend;
 mod calls;
 mod change;
 mod decision;
@@ -20,6 +21,7 @@ mod refusals;
 mod tables;
 #[cfg(test)]
 mod tests;
+pub mod unsupported;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -45,14 +47,14 @@ pub use self::{
     members::members,
     names::names,
 };
-use self::{
-    decision::kernel_rule,
-    objects::Objects,
-    tables::{Cells, Layout},
-};
 use crate::{
     distribution::Files,
-    kernel::syscall::{Backend, Site},
+    plan::{
+        backend::{Backend, Site},
+        decision::kernel_rule,
+        objects::Objects,
+        tables::{Cells, Layout},
+    },
     resolver,
     spec::model::{Rule, RuleKind},
 };
@@ -148,7 +150,7 @@ impl Plan {
         files: &Files,
         options: Options,
         id: u32,
-        backends: &[Box<dyn Backend + '_>],
+        backends: &[&dyn Backend],
     ) -> Result<Self, PlanError> {
         check(rules, &options)?;
         let mut distributions = Distributions::default();

@@ -2,10 +2,12 @@
 
 use injector_common::name::{MAX_NAMES, NameKey, elements};
 
-use super::{PlanError, PlannedRule};
-use crate::spec::{
-    model::RuleKind,
-    packet::{NetFault, NetRule},
+use crate::{
+    plan::{PlanError, PlannedRule},
+    spec::{
+        model::RuleKind,
+        packet::{NetFault, NetRule},
+    },
 };
 
 /// The elements of the tries of `rule`; none if it is not on questions.

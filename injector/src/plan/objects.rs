@@ -9,8 +9,10 @@ use injector_common::{
     object::{ObjectMatch, Ports, SocketMatch},
 };
 
-use super::packets;
-use crate::spec::{model::RuleKind, object::Objects as Chosen};
+use crate::{
+    plan::packets,
+    spec::{model::RuleKind, object::Objects as Chosen},
+};
 
 /// Places in each table: a change fills those that no rule of the old plan has.
 #[expect(clippy::cast_possible_truncation, reason = "a small number")]

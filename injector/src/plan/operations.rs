@@ -4,17 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use injector_common::call::hook_entry;
 
-use super::{
-    calls::{Asked, Caught, End, Resolved},
-    error::PlanError,
-};
 use crate::{
-    kernel::{
-        Mechanism, Unsupported,
-        syscall::{Backend, BackendKind, Site, Verdicts, held_at},
-    },
     operations::{self, Operation},
+    plan::{
+        backend::{Backend, BackendKind, Site, Verdicts},
+        calls::{Asked, Caught, End, Resolved},
+        error::PlanError,
+        unsupported::{Mechanism, Unsupported},
+    },
     spec::model::{Rule, RuleKind},
+    syscalls::hooks::held_at,
 };
 
 /// Finds the hooks of every operation of every rule, and adds them to what is `resolved`. A hook has one program that
@@ -22,7 +21,7 @@ use crate::{
 pub(super) fn resolve(
     rules: &[Rule],
     insist: bool,
-    backends: &[Box<dyn Backend + '_>],
+    backends: &[&dyn Backend],
     resolved: &mut Resolved,
 ) -> Result<(), PlanError> {
     let waits = |rule: &Rule| matches!(&rule.kind, RuleKind::Operation(spec) if spec.delay.is_some());

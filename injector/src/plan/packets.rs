@@ -18,9 +18,9 @@ use injector_common::{
 };
 use ipnet::IpNet;
 
-use super::{Distributions, PlanError, refusals};
 use crate::{
-    kernel::clock::nanoseconds,
+    clock::nanoseconds,
+    plan::{Distributions, PlanError, refusals},
     spec::{
         header::{Flags, Lengths},
         model::{Rule, RuleKind},

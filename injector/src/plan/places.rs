@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::calls::AllWanted;
 use crate::{
-    kernel::{
-        Mechanism, Unsupported,
-        syscall::{Backend, BackendKind, Site, Sites, Verdicts, Wait},
+    plan::{
+        backend::{Backend, BackendKind, Site, Sites, Verdicts, Wait},
+        calls::AllWanted,
+        unsupported::{Mechanism, Unsupported},
     },
     syscalls::{Call, Entry},
 };
@@ -30,9 +30,9 @@ impl Places {
 
 /// Chooses a backend for each end of each call; the one whose program is there already, of those in `live`,
 /// if it can do it.
-pub(super) fn place(wanted: &AllWanted, backends: &[Box<dyn Backend + '_>], live: &BTreeSet<Site>) -> Places {
+pub(super) fn place(wanted: &AllWanted, backends: &[&dyn Backend], live: &BTreeSet<Site>) -> Places {
     let choose = |call, verdicts: Verdicts, behind| {
-        let of_that_end = backends.iter().map(|one| &**one).filter(|one| one.kind().is_behind() == behind);
+        let of_that_end = backends.iter().copied().filter(|one| one.kind().is_behind() == behind);
         // A backend behind a call makes nobody wait, and no rule asks it to.
         let backends: Vec<_> =
             of_that_end.filter(|one| one.delays() == (verdicts.wait != Wait::Never)).collect();
@@ -82,7 +82,7 @@ pub(super) fn place(wanted: &AllWanted, backends: &[Box<dyn Backend + '_>], live
 fn at_live_sites(
     call: &Entry,
     verdicts: Verdicts,
-    backends: &[&(dyn Backend + '_)],
+    backends: &[&dyn Backend],
     live: &BTreeSet<Site>,
 ) -> Option<Sites> {
     let used = |kind| kind != BackendKind::Hook && live.iter().any(|site| site.backend == kind);
@@ -92,7 +92,7 @@ fn at_live_sites(
 }
 
 /// The first backend that can, or what each of them says.
-fn choose(call: &Entry, verdicts: Verdicts, backends: &[&(dyn Backend + '_)]) -> Place {
+fn choose(call: &Entry, verdicts: Verdicts, backends: &[&dyn Backend]) -> Place {
     let mut causes = Vec::new();
     for backend in backends {
         match backend.sites(call, verdicts) {

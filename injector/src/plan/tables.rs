@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use injector_common::call::{CALL_ENTRIES, CallRules, PACKETS, Run, Slot};
 
-use super::{
+use crate::plan::{
     calls::{Asked, Caught, End},
     objects::Objects,
 };

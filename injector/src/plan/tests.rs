@@ -14,15 +14,14 @@ use injector_common::{
     rule::{AT_ENTRY, FAULT_NETEM, FAULT_REJECT, FAULT_RETURN},
 };
 
-use super::*;
 use crate::{
-    kernel::{
-        Mechanism, Unsupported,
-        nap::LONGEST,
-        object::Ready,
-        syscall::{AttachError, Attached, BackendKind, Sites, Verdicts},
-    },
+    kernel::sleep::LONGEST,
     operations::Operation,
+    plan::{
+        backend::{BackendKind, Sites, Verdicts},
+        unsupported::{Mechanism, Unsupported},
+        *,
+    },
     spec,
     syscalls::{Entry, Machine},
 };
@@ -80,17 +79,14 @@ impl Backend for Known {
         };
         Ok(operation.hooks.iter().zip(0..).map(site).collect())
     }
-
-    fn attach(&self, _: &Ready, _: &[&Site]) -> Result<Vec<Attached>, AttachError> {
-        Err(AttachError::NoFunction("none is attached here".into()))
-    }
 }
 
 fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> Result<Plan, PlanError> {
-    plan_by(rules, insist, &backends(cannot))
+    let backends = backends(cannot);
+    plan_by(rules, insist, &known(&backends))
 }
 
-fn plan_by(rules: &[&str], insist: bool, backends: &[Box<dyn Backend>]) -> Result<Plan, PlanError> {
+fn plan_by(rules: &[&str], insist: bool, backends: &[&dyn Backend]) -> Result<Plan, PlanError> {
     let options = Options {
         seed: 1,
         monitor: false,
@@ -106,15 +102,19 @@ fn plan_by(rules: &[&str], insist: bool, backends: &[Box<dyn Backend>]) -> Resul
     Plan::new(&rules, &read_files(&rules)?, options, 7, backends)
 }
 
-fn backends(cannot: &'static [&'static str]) -> Vec<Box<dyn Backend>> {
+fn backends(cannot: &'static [&'static str]) -> Vec<Known> {
     vec![
-        Box::new(Known { kind: BackendKind::FmodRet, cannot }),
-        Box::new(Known { kind: BackendKind::Kprobe, cannot }),
-        Box::new(Known { kind: BackendKind::Hook, cannot }),
-        Box::new(Known { kind: BackendKind::Kretprobe, cannot }),
-        Box::new(Known { kind: BackendKind::Nap, cannot }),
-        Box::new(Known { kind: BackendKind::NapHook, cannot }),
+        Known { kind: BackendKind::FmodRet, cannot },
+        Known { kind: BackendKind::Kprobe, cannot },
+        Known { kind: BackendKind::Hook, cannot },
+        Known { kind: BackendKind::Kretprobe, cannot },
+        Known { kind: BackendKind::Nap, cannot },
+        Known { kind: BackendKind::NapHook, cannot },
     ]
+}
+
+fn known(backends: &[Known]) -> Vec<&dyn Backend> {
+    backends.iter().map(|known| known as &dyn Backend).collect()
 }
 
 fn parsed(rules: &[&str]) -> Vec<Rule> {
@@ -516,8 +516,8 @@ fn an_operation_that_cannot_be_had_is_refused() {
 /// As on a kernel that can do no more than its security hooks can.
 #[test]
 fn what_can_be_had_instead_is_a_rule() {
-    let hooks: Vec<Box<dyn Backend>> = vec![Box::new(Known { kind: BackendKind::Hook, cannot: &[] })];
-    let hint = |text| plan_by(&[text], true, &hooks).unwrap_err().hint();
+    let hooks = Known { kind: BackendKind::Hook, cannot: &[] };
+    let hint = |text| plan_by(&[text], true, &[&hooks]).unwrap_err().hint();
     let all = hint("fsync:error=EIO:when=2+:path=/data/**");
     assert!(all.contains("--io 'write:error=EIO:when=2+:path=/data/**'; or another kernel"), "{all}");
     // `fd=` is none of its words.

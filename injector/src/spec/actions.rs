@@ -1,23 +1,25 @@
 //! The words behind the set of a rule on system calls: what happens, at which moment, to which of the
 //! calls, and how often.
 
-use super::{
-    delay::{self, Delay},
-    effect::{CallResult, Effect, Moment},
-    errno::Errno,
-    error::{Located, Problem},
-    familiar,
-    filter::{Comm, Filter, Test},
-    model::{Scope, Trigger, When},
-    nearest::nearest,
-    netem::Distribution,
-    object::{self, Chosen},
-    signal::Signal,
-    trigger,
-    units::Probability,
-    word::Word,
+use crate::{
+    spec::{
+        delay::{self, Delay},
+        effect::{CallResult, Effect, Moment},
+        errno::Errno,
+        error::{Located, Problem},
+        familiar,
+        filter::{Comm, Filter, Test},
+        model::{Scope, Trigger, When},
+        nearest::nearest,
+        netem::Distribution,
+        object::{self, Chosen},
+        signal::Signal,
+        trigger,
+        units::Probability,
+        word::Word,
+    },
+    syscalls::is_parameter,
 };
-use crate::syscalls::is_parameter;
 
 /// Which of strace's two words introduced the rule.
 #[derive(Clone, Copy, PartialEq, Eq)]

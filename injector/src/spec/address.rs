@@ -8,7 +8,7 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{
+use crate::spec::{
     error::{Located, Problem},
     net::MATCH_WORDS,
     netem::is_fault,

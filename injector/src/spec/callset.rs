@@ -8,13 +8,15 @@ use std::collections::BTreeSet;
 
 use regex::RegexBuilder;
 
-use super::{
-    error::{Located, Problem},
-    familiar,
-    nearest::{Near, nearest},
-    word::Word,
+use crate::{
+    spec::{
+        error::{Located, Problem},
+        familiar,
+        nearest::{Near, nearest},
+        word::Word,
+    },
+    syscalls::{self, Abi, Call, Entry, Machine},
 };
-use crate::syscalls::{self, Abi, Call, Entry, Machine};
 
 /// Class words that strace knows without `%` from old times. (`all` is one too.)
 const OLD_CLASSES: [&str; 7] = ["desc", "file", "memory", "process", "signal", "ipc", "network"];

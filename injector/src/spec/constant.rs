@@ -2,7 +2,7 @@
 
 use nix::libc;
 
-use super::{
+use crate::spec::{
     error::{Located, Problem},
     nearest::{Near, nearest},
     word::Word,

@@ -7,7 +7,7 @@ use injector_common::{
     name::{LETTERS, too_many_fronts},
 };
 
-use super::{
+use crate::spec::{
     error::{Located, Problem},
     nearest::nearest,
     word::Word,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{
+use crate::spec::{
     delay::{self, Delay},
     errno::Errno,
     error::{Located, Problem},

@@ -7,7 +7,11 @@ use std::{fmt, sync::LazyLock};
 
 use nix::errno::Errno as Libc;
 
-use super::{error::Located, error::Problem, nearest::nearest, word::Word};
+use crate::spec::{
+    error::{Located, Problem},
+    nearest::nearest,
+    word::Word,
+};
 
 /// An error number, 1 to 4095.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -2,9 +2,8 @@
 
 use std::{fmt, ops::Range};
 
-use super::problem::AddressPlace;
-pub use super::problem::Problem;
-use crate::printable::without_middle;
+pub use crate::spec::problem::Problem;
+use crate::{printable::without_middle, spec::problem::AddressPlace};
 
 /// A text that is no valid rule. Its message names the text and the cause; [`SpecError::hint`] says what
 /// to do, [`SpecError::caret`] shows the place.

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::nearest::Near;
+use crate::spec::nearest::Near;
 
 type Table = [(&'static str, Near)];
 

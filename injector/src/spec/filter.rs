@@ -5,13 +5,15 @@ use std::fmt;
 
 use injector_common::argument::ArgTest;
 
-use super::{
-    constant,
-    error::{Located, Problem},
-    object::Objects,
-    word::Word,
+use crate::{
+    spec::{
+        constant,
+        error::{Located, Problem},
+        object::Objects,
+        word::Word,
+    },
+    syscalls::Entry,
 };
-use crate::syscalls::Entry;
 
 /// What is asked of a call and its thread, all of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{
+use crate::spec::{
     error::{Located, Problem},
     nearest::nearest,
     word::Word,

@@ -3,14 +3,16 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{
-    effect::{Effect, Moment},
-    filter::Filter,
-    operation::OperationRule,
-    packet::NetRule,
-    units::Probability,
+use crate::{
+    spec::{
+        effect::{Effect, Moment},
+        filter::Filter,
+        operation::OperationRule,
+        packet::NetRule,
+        units::Probability,
+    },
+    syscalls::Call,
 };
-use crate::syscalls::Call;
 
 /// One rule as the user gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]

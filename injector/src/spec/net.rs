@@ -9,7 +9,7 @@ mod fit;
 
 use injector_common::packet::{ICMP, TCP, UDP};
 
-use super::{
+use crate::spec::{
     address::{self, Addresses, network},
     error::{Located, Problem, SpecError},
     familiar,

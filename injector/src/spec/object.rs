@@ -6,17 +6,19 @@ use std::{fmt, ops::RangeInclusive};
 use injector_common::glob::{self, Glob};
 use ipnet::IpNet;
 
-use super::{
-    actions::once,
-    address::{network, shown},
-    error::{Located, Problem},
-    nearest::Near,
-    operation::OperationProblem,
-    ports,
-    problem::AddressPlace,
-    word::Word,
+use crate::{
+    spec::{
+        actions::once,
+        address::{network, shown},
+        error::{Located, Problem},
+        nearest::Near,
+        operation::OperationProblem,
+        ports,
+        problem::AddressPlace,
+        word::Word,
+    },
+    syscalls::Entry,
 };
-use crate::syscalls::Entry;
 
 /// Which objects; any, if nothing is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

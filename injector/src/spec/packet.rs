@@ -6,7 +6,7 @@ use std::{fmt, ops::RangeInclusive};
 
 use injector_common::packet;
 
-use super::{
+use crate::spec::{
     address::{Addresses, Host},
     dns::Dns,
     errno::Errno,

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{
+use crate::spec::{
     error::{Located, Problem},
     word::Word,
 };

@@ -4,7 +4,7 @@
 use injector_common::name::FRONTS;
 use thiserror::Error;
 
-use super::{nearest::Near, operation::OperationProblem};
+use crate::spec::{nearest::Near, operation::OperationProblem};
 
 /// Why a text is no valid rule.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -1,6 +1,6 @@
 //! Times and rates in tc's units: a decimal number with its unit, kept exact.
 
-use super::{
+use crate::spec::{
     error::{Located, Problem},
     word::Word,
 };

@@ -1,6 +1,6 @@
 //! What to do about each cause for which a rule's text is refused.
 
-use super::{
+use crate::spec::{
     nearest::Near,
     problem::{AddressPlace, Problem},
 };

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use nix::sys::signal::Signal as Named;
 
-use super::{
+use crate::spec::{
     error::{Located, Problem},
     nearest::nearest,
     word::Word,

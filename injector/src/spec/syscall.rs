@@ -5,17 +5,19 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    actions::{self, Parsed, Verb},
-    callset::{self, CallSet},
-    error::{Located, Problem, SpecError},
-    filter::Test,
-    model::{Rule, RuleKind, SyscallRule},
-    nearest::nearest,
-    object::{Objects, Road},
-    word::Word,
+use crate::{
+    spec::{
+        actions::{self, Parsed, Verb},
+        callset::{self, CallSet},
+        error::{Located, Problem, SpecError},
+        filter::Test,
+        model::{Rule, RuleKind, SyscallRule},
+        nearest::nearest,
+        object::{Objects, Road},
+        word::Word,
+    },
+    syscalls::{self, Call, Machine},
 };
-use crate::syscalls::{self, Call, Machine};
 
 /// strace's other qualifiers behind `-e`, which choose what it prints.
 const STRACE_OUTPUT: &str = "trace t trace-fd trace-fds fd fds abbrev a verbose v raw x signal signals s \

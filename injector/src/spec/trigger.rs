@@ -1,6 +1,6 @@
 //! The words of a rule that say which of the matches fire: strace's `when=`, and `times=`.
 
-use super::{
+use crate::spec::{
     error::{Located, Problem},
     model::{Scope, When},
     word::Word,

@@ -3,7 +3,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{
+use crate::spec::{
     error::{Located, Problem, SpecError},
     word::Word,
 };

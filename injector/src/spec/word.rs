@@ -2,7 +2,7 @@
 
 use std::{ops::Range, str::FromStr};
 
-use super::error::{Located, Problem};
+use crate::spec::error::{Located, Problem};
 
 /// A slice of a rule's text and the byte offset at which it starts.
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@
 //! not known under the names of the parts (strace takes those apart).
 
 mod abi;
+pub mod hooks;
 mod narrow;
 mod parameter;
 mod safety;

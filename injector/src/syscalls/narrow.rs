@@ -1,7 +1,7 @@
 //! Calls that only 32-bit programs have. Whoever names one by itself has mostly found it in a manual page, which tells
 //! what the C library has, and means the call that 64-bit programs make in its place.
 
-use super::{Machine, table};
+use crate::syscalls::{Machine, table};
 
 /// Names of the calls of 64-bit programs that no rule below finds.
 const OTHERWISE: [(&str, &str); 16] = [

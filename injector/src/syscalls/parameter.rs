@@ -1,6 +1,6 @@
 //! The parameters of a system call: their names, and how the register of each is to be read.
 
-use super::abi::Abi;
+use crate::syscalls::abi::Abi;
 
 /// What a call's function takes in one register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::{
     sync::LazyLock,
 };
 
-use super::{
+use crate::syscalls::{
     abi::{Abi, Call, Machine},
     parameter::Parameter,
     safety::{Safety, safety},

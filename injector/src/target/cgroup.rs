@@ -14,7 +14,7 @@ use std::{
 
 use nix::errno::Errno;
 
-use super::{
+use crate::target::{
     error::CgroupError,
     hierarchy::{Hierarchy, Kind, kind_of},
 };

@@ -21,15 +21,18 @@ use nix::sys::{
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 use tokio::io::unix::AsyncFd;
 
-use super::{
-    cgroup::Cgroup,
-    error::CommandError,
-    hierarchy::Hierarchy,
-    nest::{self, Placement, Removal},
-    procfs::Procfs,
-    signals::{Received, Signals},
+use crate::{
+    readable::readable,
+    target::{
+        cgroup::Cgroup,
+        error::CommandError,
+        hierarchy::Hierarchy,
+        nest::{self, Placement, Removal},
+        procfs::Procfs,
+        rlimit,
+        signals::{Received, Signals},
+    },
 };
-use crate::{kernel::descriptors, readable::readable};
 
 /// Added to the errno of a child that could not enter its cgroup, to tell it from one of exec; real
 /// ones are below 4096 (`MAX_ERRNO`, include/linux/err.h).
@@ -102,7 +105,7 @@ impl Command {
         let mut command = std::process::Command::new(program);
         command.args(arguments);
         let (door, unblocked) = (self.door.as_raw_fd(), signals.set());
-        let files = descriptors::started_with();
+        let files = rlimit::started_with();
         // SAFETY: between fork and exec only async-signal-safe calls are allowed: this makes three system
         // calls and allocates nothing. `door` is open as long as `self`, that is beyond the fork.
         unsafe { command.pre_exec(move || enter(door, &unblocked, files)) };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::statfs;
 
-use super::{
+use crate::target::{
     error::CgroupError,
     procfs::{MountLine, Procfs},
 };

@@ -8,6 +8,7 @@ pub mod hierarchy;
 pub mod nest;
 pub mod process;
 pub mod procfs;
+pub(crate) mod rlimit;
 pub mod session;
 pub mod signals;
 

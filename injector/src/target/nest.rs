@@ -13,7 +13,7 @@ use std::{
 
 use rustix::fs::{FlockOperation, XattrFlags, fgetxattr, flock, fsetxattr};
 
-use super::{
+use crate::target::{
     cgroup::{Cgroup, directories_below, vanished},
     error::CgroupError,
     hierarchy::Hierarchy,

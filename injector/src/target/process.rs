@@ -10,7 +10,7 @@ use std::{
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::{
+use crate::target::{
     error::ProcessError,
     procfs::{Procfs, Stat},
 };

@@ -6,7 +6,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use super::procfs::Procfs;
+use crate::target::procfs::Procfs;
 
 /// What sshd sets: the client's address and port, and the server's (ssh(1), ENVIRONMENT).
 const VARIABLE: &str = "SSH_CONNECTION";

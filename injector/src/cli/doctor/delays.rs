@@ -6,12 +6,13 @@ use injector_common::nap::{PLACES, SHORTEST_NS};
 use serde::Serialize;
 
 use crate::{
+    clock,
     kernel::{
-        btf::KernelBtf,
-        clock,
-        nap::{self, Lateness},
-        syscall::{Backend, Verdicts, Wait, nap::MOST, nap_hook::NapHook},
+        bpf::btf::KernelBtf,
+        sleep::{self, Lateness},
+        syscall::{delay::MOST, delay_hook::NapHook},
     },
+    plan::backend::{Backend, Verdicts, Wait},
     syscalls::{self, Abi, Machine},
 };
 
@@ -67,11 +68,11 @@ impl Delays {
             calls,
             at_exit: anywhere,
             shortest_ns: SHORTEST_NS,
-            longest_ns: clock::nanoseconds(nap::LONGEST),
+            longest_ns: clock::nanoseconds(sleep::LONGEST),
             at_once: Some(at_once.min(PLACES.into())),
             ..Self::default()
         };
-        match nap::lateness() {
+        match sleep::lateness() {
             Ok(Lateness { median, most }) => Self {
                 late_ns: Some(clock::nanoseconds(median)),
                 most_late_ns: Some(clock::nanoseconds(most)),

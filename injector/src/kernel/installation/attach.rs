@@ -6,20 +6,20 @@ use std::{
     sync::atomic::Ordering::Relaxed,
 };
 
-use super::{
-    super::{
-        at_cgroup::{AtCgroups, Whose},
-        btf::KernelBtf,
-        object::Kind,
-        packet::{LinePrograms, Side},
-        sockets::{self, Sockets},
-        sys,
-        syscall::{Backend, Site},
+use crate::{
+    kernel::{
+        bpf::{btf::KernelBtf, loader::Kind, sys},
+        error::system,
+        installation::{
+            InstallError, Installation, Program,
+            cgroups::{AtCgroups, Whose},
+            sockets::{self, Sockets},
+        },
+        net::{LinePrograms, Side},
+        syscall::Attach,
     },
-    InstallError, Installation, Program,
-    error::system,
+    plan::{Plan, backend::Site},
 };
-use crate::plan::Plan;
 
 /// The tracepoints that only calls need, which are decided by place in the process tree: where a thread is born,
 /// and where a signal interrupts a call.
@@ -57,7 +57,7 @@ impl Installation {
     pub fn attach_calls(
         &self,
         sites: &BTreeSet<Site>,
-        backends: &[Box<dyn Backend + '_>],
+        backends: &[Box<dyn Attach + '_>],
     ) -> Result<Vec<Program>, InstallError> {
         let mut programs = Vec::new();
         for backend in backends {

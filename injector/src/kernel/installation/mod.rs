@@ -2,8 +2,11 @@
 //! the process however that ends, since nothing is pinned.
 
 mod attach;
-mod error;
+pub mod cgroups;
+mod members;
 mod readings;
+pub mod sleep;
+pub mod sockets;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,24 +23,29 @@ use injector_common::{
 };
 use nix::libc;
 
-use self::error::system;
-pub use self::{error::InstallError, readings::Readings};
-use super::{
-    at_cgroup::AtCgroups,
-    btf::KernelBtf,
-    descriptors,
-    lease::LeaseKeeper,
-    members::Members,
-    memory::SharedMemory,
-    naps::{self, Naps, Shortfall},
-    object::{Ready, Sizes},
-    offsets,
-    sockets::Sockets,
-    sys,
-    syscall::{Attached, Site},
-    tables::Tables,
+pub use crate::kernel::{error::InstallError, installation::readings::Readings};
+use crate::{
+    kernel::{
+        bpf::{
+            btf::KernelBtf,
+            loader::{Ready, Sizes},
+            mapped::SharedMemory,
+            offsets, sys,
+            tables::Tables,
+        },
+        error::system,
+        installation::{
+            cgroups::AtCgroups,
+            members::Members,
+            sleep::{Naps, Shortfall},
+            sockets::Sockets,
+        },
+        live::lease::LeaseKeeper,
+        syscall::Attached,
+    },
+    plan::{Plan, backend::Site, line, members, names, objects::PLACES},
+    target::rlimit,
 };
-use crate::plan::{Plan, line, members, names, objects::PLACES};
 
 /// Bytes of the ring buffer: some 19,000 events.
 const EVENTS: u32 = 4 << 20;
@@ -118,7 +126,7 @@ impl Installation {
     /// Makes the maps and fills them, and attaches what follows processes and cgroups. Nothing matches
     /// yet: no target is known and the plan is not armed.
     pub fn prepare(plan: &Plan, subjects: Subjects, btf: &KernelBtf) -> Result<Self, InstallError> {
-        descriptors::raise();
+        rlimit::raise();
         let config = Config {
             plan: u64::from(plan.id),
             cgroups: u32::from(subjects.cgroups),
@@ -290,7 +298,7 @@ impl Installation {
 
     /// How often delays fell short.
     pub fn shortfall(&self) -> Shortfall {
-        naps::shortfall(&self.shared)
+        sleep::shortfall(&self.shared)
     }
 
     /// Has the lease renewed by a thread while this one is busy with the plan itself.

@@ -10,10 +10,11 @@ use injector_common::{
     queue::Queue,
 };
 
-use super::{
-    super::{registry::Listing, sockets::Sockets, sys},
-    InstallError, Installation,
+use crate::kernel::{
+    bpf::sys,
     error::system,
+    installation::{InstallError, Installation, sockets::Sockets},
+    live::registry::Listing,
 };
 
 /// The counters of a plan, for whoever reads them while others change it.
@@ -77,7 +78,7 @@ impl Installation {
         all.into_iter().filter(|(_, misses)| *misses > 0).collect()
     }
 
-    /// Makes the plan known to everybody who looks, see [`crate::kernel::registry`]; again after a change.
+    /// Makes the plan known to everybody who looks, see [`crate::kernel::live::registry`]; again after a change.
     pub fn list(&self, header: PlanHeader, text: &str, listing: &Listing) -> Result<(), InstallError> {
         let maps = self.ready.maps();
         let id = |name| -> Result<u32, InstallError> {

@@ -2,16 +2,22 @@
 
 use std::{cell::OnceCell, os::fd::AsFd};
 
-use super::{
-    super::{
-        btf::KernelBtf,
-        object::{Kind, Ready},
-        probe, sys, tiny,
+use crate::{
+    kernel::{
+        bpf::{
+            btf::KernelBtf,
+            loader::{Kind, Ready},
+            probe_programs, sys,
+        },
+        probe,
+        syscall::{Attach, AttachError, Attached, by_hook_only, entry_function},
+    },
+    plan::{
+        backend::{Backend, BackendKind, Site, Sites, Verdicts},
         unsupported::{Mechanism, Unsupported},
     },
-    AttachError, Attached, Backend, BackendKind, Site, Sites, Verdicts, by_hook_only, entry_function,
+    syscalls::Entry,
 };
-use crate::syscalls::Entry;
 
 /// See the module.
 pub struct FmodRet<'a> {
@@ -56,12 +62,14 @@ impl Backend for FmodRet<'_> {
         // A call that was left out of the kernel's build is a stub of its own, not open to injection
         // (__COND_SYSCALL, arch/x86/include/asm/syscall_wrapper.h). Found out by loading.
         let id = self.btf.function(&function).unwrap_or(0);
-        if tiny::load(&tiny::constant(0), Kind::ModifyReturn(id)).is_err() {
+        if probe_programs::load(&probe_programs::constant(0), Kind::ModifyReturn(id)).is_err() {
             return Err(no_function(Mechanism::FmodRet, call));
         }
         Ok(Sites { sites: vec![Site { backend: BackendKind::FmodRet, function, hook: 0 }], mask: 0 })
     }
+}
 
+impl Attach for FmodRet<'_> {
     fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
         let attach = |site: &&Site| {
             attach(ready, site, "syscall", Kind::ModifyReturn(function_id(self.btf, &site.function)?))

@@ -6,19 +6,24 @@
 
 use std::{cell::OnceCell, collections::HashSet};
 
-use super::{
-    super::{
-        btf::KernelBtf,
-        object::{Kind, Ready},
-        probe, setting,
+use crate::{
+    kernel::{
+        bpf::{
+            btf::KernelBtf,
+            loader::{Kind, Ready},
+        },
+        probe::{self, kernel_config},
+        syscall::{
+            Attach, AttachError, Attached,
+            fmod_ret::{attach, function_id},
+            kprobe::mounted_list,
+        },
+    },
+    operations::{self, Arguments, Operation},
+    plan::{
+        backend::{Backend, BackendKind, Site, Sites, Verdicts},
         unsupported::{Mechanism, Unsupported},
     },
-    AttachError, Attached, Backend, BackendKind, Site, Sites, Verdicts,
-    fmod_ret::{attach, function_id},
-    kprobe::mounted_list,
-};
-use crate::{
-    operations::{self, Arguments, Operation},
     syscalls::Entry,
 };
 
@@ -242,10 +247,12 @@ impl Backend for Hook<'_> {
         } else {
             "CONFIG_SECURITY"
         };
-        let why = format!("it has no hook {function}: {}", setting::without(option));
+        let why = format!("it has no hook {function}: {}", kernel_config::without(option));
         Err(Unsupported::missing(Mechanism::Hook, why, format!("use a kernel with {option}=y")))
     }
+}
 
+impl Attach for Hook<'_> {
     fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
         sites.iter().map(|site| attach(ready, site, program(site), self.load_kind(&site.function)?)).collect()
     }

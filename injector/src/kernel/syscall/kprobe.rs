@@ -11,17 +11,22 @@ use std::{
 
 use aya_obj::generated::bpf_attach_type::BPF_PERF_EVENT;
 
-use super::{
-    super::{
-        btf::KernelBtf,
-        object::{Kind, Ready},
-        probe, sys,
+use crate::{
+    kernel::{
+        bpf::{
+            btf::KernelBtf,
+            loader::{Kind, Ready},
+            sys,
+        },
+        probe,
+        syscall::{Attach, AttachError, Attached, by_hook_only, entry_function, fmod_ret::no_function},
+    },
+    plan::{
+        backend::{Backend, BackendKind, Site, Sites, Verdicts},
         unsupported::{Mechanism, Unsupported},
     },
-    AttachError, Attached, Backend, BackendKind, Site, Sites, Verdicts, by_hook_only, entry_function,
-    fmod_ret::no_function,
+    syscalls::Entry,
 };
-use crate::syscalls::Entry;
 
 /// Where the kernel says which number its kprobe events have.
 const EVENT_KIND: &str = "/sys/bus/event_source/devices/kprobe/type";
@@ -91,7 +96,9 @@ impl Backend for Kprobe<'_> {
         }
         Ok(Sites { sites: vec![Site { backend: BackendKind::Kprobe, function, hook: 0 }], mask: 0 })
     }
+}
 
+impl Attach for Kprobe<'_> {
     /// One program for all functions: it finds out by itself which call it is in. One link, too, where the
     /// kernel can: hundreds of single ones take seconds to make and to take away.
     fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {

@@ -7,18 +7,25 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
-use super::{
-    super::{
-        btf::KernelBtf,
-        object::{Kind, Ready},
+use crate::{
+    kernel::{
+        bpf::{
+            btf::KernelBtf,
+            loader::{Kind, Ready},
+        },
         probe,
+        syscall::{
+            Attach, AttachError, Attached, entry_function,
+            fmod_ret::no_function,
+            kprobe::{When, error_injection_list, link},
+        },
+    },
+    plan::{
+        backend::{Backend, BackendKind, Site, Sites, Verdicts},
         unsupported::{Mechanism, Unsupported},
     },
-    AttachError, Attached, Backend, BackendKind, Site, Sites, Verdicts, entry_function,
-    fmod_ret::no_function,
-    kprobe::{When, error_injection_list, link},
+    syscalls::Entry,
 };
-use crate::syscalls::Entry;
 
 /// The function of `close`, by whatever entry.
 const CLOSE: &str = "_sys_close";
@@ -61,7 +68,9 @@ impl Backend for Kretprobe<'_> {
         }
         Ok(Sites { sites: vec![Site { backend: BackendKind::Kretprobe, function, hook: 0 }], mask: 0 })
     }
+}
 
+impl Attach for Kretprobe<'_> {
     /// One program for all functions, as with the kprobe; a link for each. Where a call takes away what it is about,
     /// another one finds that out before it runs.
     fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {

@@ -1,187 +1,32 @@
 //! Ways to make a system call return something else, behind one trait: three at its entry, one when it has
 //! run, two that make it wait as well. Each can say why it cannot run here, and where it would catch a call.
 
-use std::{
-    fmt,
-    os::fd::{AsFd, OwnedFd},
-};
+use std::os::fd::{AsFd, OwnedFd};
 
-use injector_common::event::{
-    BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE, BACKEND_NAP, BACKEND_NAP_HOOK,
-};
 use injector_common::shared::Shared;
 
+pub mod delay;
+pub mod delay_hook;
 pub mod fmod_ret;
 pub mod hook;
 pub mod kprobe;
 pub mod kretprobe;
-pub mod nap;
-pub mod nap_hook;
 
-pub use nap_hook::held_at;
-
-use super::{
-    btf::KernelBtf,
-    object::{ObjectError, Ready},
-    sys,
-    unsupported::{Mechanism, Unsupported},
+use crate::{
+    kernel::bpf::{
+        btf::KernelBtf,
+        loader::{ObjectError, Ready},
+        sys,
+    },
+    plan::{
+        backend::{Backend, Site},
+        unsupported::{Mechanism, Unsupported},
+    },
+    syscalls::Entry,
 };
-use crate::{operations::Operation, syscalls::Entry};
 
-/// The way a call is caught.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum BackendKind {
-    /// `fmod_ret` on the call's function.
-    FmodRet,
-    /// kprobe with override on the call's function.
-    Kprobe,
-    /// `fmod_ret` on a security hook.
-    Hook,
-    /// kretprobe with override on the call's function.
-    Kretprobe,
-    /// Programs that sleep, on the call's function.
-    Nap,
-    /// A program that sleeps, at a security hook.
-    NapHook,
-}
-
-impl BackendKind {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::FmodRet, Self::Kprobe, Self::Hook, Self::Kretprobe, Self::Nap, Self::NapHook];
-
-    /// Does it act when the call has run?
-    pub const fn is_behind(self) -> bool {
-        matches!(self, Self::Kretprobe)
-    }
-
-    /// The number by which the kernel side knows it.
-    pub fn number(self) -> u16 {
-        let number = match self {
-            Self::FmodRet => BACKEND_FMOD_RET,
-            Self::Kprobe => BACKEND_KPROBE,
-            Self::Hook => BACKEND_HOOK,
-            Self::Kretprobe => BACKEND_KRETPROBE,
-            Self::Nap => BACKEND_NAP,
-            Self::NapHook => BACKEND_NAP_HOOK,
-        };
-        u16::try_from(number).unwrap_or(0)
-    }
-}
-
-impl fmt::Display for BackendKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::FmodRet => "fmod_ret",
-            Self::Kprobe => "kprobe",
-            Self::Hook => "hook",
-            Self::Kretprobe => "kretprobe",
-            Self::Nap => "nap",
-            Self::NapHook => "nap_hook",
-        })
-    }
-}
-
-/// Where a program has to sit to catch a call: one kernel function.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Site {
-    /// Who attaches there.
-    pub backend: BackendKind,
-    /// The function.
-    pub function: String,
-    /// For hooks, the number by which the call table refers to it; 0 otherwise.
-    pub hook: u16,
-}
-
-/// The sites that catch a call: one, or several that never run in the same call. `mask` is what a hook's
-/// mask has to contain, see [`injector_common::call::CallRules`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sites {
-    /// The functions.
-    pub sites: Vec<Site>,
-    /// The mask, 0 for none.
-    pub mask: u32,
-}
-
-/// What the rules of a call, all together, want it to return, and need to know of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a demand of its own")]
-pub struct Verdicts {
-    /// Is 0 among them? `fmod_ret` takes a 0 for "run the call".
-    pub zero: bool,
-    /// Is there one that a security hook must not return?
-    pub unsafe_at_hooks: bool,
-    /// Does a rule ask which file or socket the call is about?
-    pub objects: bool,
-    /// Does a rule ask what only a hook knows: the file that a path leads to, the peer of an address?
-    pub by_hook: bool,
-    /// Is the call to wait as well?
-    pub wait: Wait,
-}
-
-/// When a call is to wait.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wait {
-    /// Not at all.
-    #[default]
-    Never,
-    /// Before it runs.
-    Before,
-    /// When it has run, and maybe before as well.
-    Behind,
-}
-
-impl Verdicts {
-    /// Those of one rule.
-    pub fn of(value: i64) -> Self {
-        let unsafe_at_hooks = !injector_common::decide::safe_at_security_hook(value);
-        Self { zero: value == 0, unsafe_at_hooks, ..Self::default() }
-    }
-
-    /// Those of one rule that gives its calls one of `values`, or none.
-    pub fn of_all(values: &[i64]) -> Self {
-        values.iter().fold(Self::default(), |all, value| all.or(Self::of(*value)))
-    }
-
-    /// Those of both.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        Self {
-            zero: self.zero || other.zero,
-            unsafe_at_hooks: self.unsafe_at_hooks || other.unsafe_at_hooks,
-            objects: self.objects || other.objects,
-            by_hook: self.by_hook || other.by_hook,
-            wait: self.wait.max(other.wait),
-        }
-    }
-}
-
-/// A way to make calls return something else.
-pub trait Backend {
-    /// Which one it is.
-    fn kind(&self) -> BackendKind;
-
-    /// Is it for calls that are to wait, and only for those?
-    fn delays(&self) -> bool {
-        false
-    }
-
-    /// Does it work on this kernel? Found out by loading and attaching.
-    fn can_run(&self) -> Result<(), Unsupported>;
-
-    /// It works: it is in use already. Trying takes long on a busy machine, since what is attached for a trial
-    /// has to be taken off again, and the kernel waits for all tasks then.
-    fn assume(&self) {}
-
-    /// Where it would catch `call` to return `verdicts`, or why it cannot.
-    fn sites(&self, call: &Entry, verdicts: Verdicts) -> Result<Sites, Unsupported>;
-
-    /// Where it would catch `operation`, or why it cannot: operations pass security hooks only.
-    fn operation_sites(&self, operation: &Operation) -> Result<Vec<Site>, Unsupported> {
-        let why = format!("{operation} is caught at security hooks only");
-        Err(Unsupported::missing(Mechanism::Hook, why, ""))
-    }
-
+/// What attaches the programs of a backend.
+pub trait Attach: Backend {
     /// Attaches at all `sites`, which are its own; as many programs as it takes, in the order of the sites.
     fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError>;
 }
@@ -215,7 +60,7 @@ pub struct Attached {
     programs: Vec<OwnedFd>,
     links: Vec<OwnedFd>,
     /// Of those that sleep there can be more.
-    copies: Option<nap::Copies>,
+    copies: Option<delay::Copies>,
 }
 
 impl Attached {
@@ -225,7 +70,7 @@ impl Attached {
     }
 
     /// The same for a program that decides, others that do not sleep, and those that do.
-    fn with_copies(programs: Vec<OwnedFd>, links: Vec<OwnedFd>, copies: nap::Copies) -> Self {
+    fn with_copies(programs: Vec<OwnedFd>, links: Vec<OwnedFd>, copies: delay::Copies) -> Self {
         Self { programs, links, copies: Some(copies) }
     }
 
@@ -237,7 +82,7 @@ impl Attached {
     /// Takes the programs off, and hands them out: as long as they are open, a thread that sleeps in front of
     /// one of them can go on to it.
     pub fn retire(self) -> Vec<OwnedFd> {
-        let copies = self.copies.map(nap::Copies::retire).unwrap_or_default();
+        let copies = self.copies.map(delay::Copies::retire).unwrap_or_default();
         self.programs.into_iter().chain(copies).collect()
     }
 
@@ -247,7 +92,7 @@ impl Attached {
         &mut self,
         ready: &Ready,
         shared: &Shared,
-        end: nap::End,
+        end: delay::End,
     ) -> Result<Option<usize>, AttachError> {
         self.copies.as_mut().map_or(Ok(None), |copies| copies.grow_live(ready, shared, end))
     }
@@ -268,18 +113,23 @@ impl Attached {
 /// (kernel/bpf/trampoline.c, `__bpf_prog_enter_recur`; arch/x86/kernel/kprobes/ftrace.c). So it does for
 /// `many` calls: it attaches to all their functions at once, where `fmod_ret` has to change the kernel's
 /// code function by function.
-pub fn backends(btf: &KernelBtf, fully_preemptible: bool, many: bool) -> Vec<Box<dyn Backend + '_>> {
+pub fn backends(btf: &KernelBtf, fully_preemptible: bool, many: bool) -> Vec<Box<dyn Attach + '_>> {
     let fmod_ret = Box::new(fmod_ret::FmodRet::new(btf));
     let kprobe = Box::new(kprobe::Kprobe::new(btf));
     let hook = Box::new(hook::Hook::new(btf, fully_preemptible));
     let kretprobe = Box::new(kretprobe::Kretprobe::new(btf));
-    let nap = Box::new(nap::Nap::new(btf));
-    let nap_hook = Box::new(nap_hook::NapHook::new(btf));
+    let nap = Box::new(delay::Nap::new(btf));
+    let nap_hook = Box::new(delay_hook::NapHook::new(btf));
     if fully_preemptible || many {
         vec![kprobe, fmod_ret, hook, kretprobe, nap, nap_hook]
     } else {
         vec![fmod_ret, kprobe, hook, kretprobe, nap, nap_hook]
     }
+}
+
+/// `backends` as a plan knows them.
+pub fn for_planning<'a>(backends: &'a [Box<dyn Attach + 'a>]) -> Vec<&'a dyn Backend> {
+    backends.iter().map(|backend| &**backend as &dyn Backend).collect()
 }
 
 /// Only a security hook knows what a path leads to, and whom an address means.

@@ -6,11 +6,10 @@ use std::collections::HashMap;
 use injector_common::{RULE_NUMBERS, config::USES_NAMES, thread};
 use proptest::{prelude::*, sample::subsequence};
 
-use super::*;
-use crate::plan::{Change, Numbered};
+use crate::plan::{Change, Numbered, tests::*};
 
 fn change(plan: &Plan, rules: &[&str]) -> Result<(Plan, Change), PlanError> {
-    plan.change(&parsed(rules), &Files::new(), false, &plan.sites, &backends(&[]))
+    plan.change(&parsed(rules), &Files::new(), false, &plan.sites, &known(&backends(&[])))
 }
 
 fn numbers(rules: &[Numbered]) -> Vec<u32> {
@@ -133,8 +132,7 @@ fn cells_of_rules_that_are_gone_are_the_last_to_be_given_away() {
 
 #[test]
 fn a_rule_that_goes_on_loses_no_call() {
-    let with =
-        |cannot| -> Vec<Box<dyn Backend>> { vec![Box::new(Known { kind: BackendKind::FmodRet, cannot })] };
+    let [all, no_fsync] = [&[][..], &["fsync"]].map(|cannot| Known { kind: BackendKind::FmodRet, cannot });
     let rules = parsed(&["/^f(data)?sync$:error=EIO"]);
     let options = Options {
         seed: 1,
@@ -147,11 +145,11 @@ fn a_rule_that_goes_on_loses_no_call() {
         once: true,
         whole: true,
     };
-    let old = Plan::new(&rules, &Files::new(), options, 7, &with(&[])).unwrap();
+    let old = Plan::new(&rules, &Files::new(), options, 7, &[&all]).unwrap();
     let more = parsed(&["/^f(data)?sync$:error=EIO", "/^(fsync|read)$:retval=0:times=1", "read:error=EIO"]);
-    let error = old.change(&more, &Files::new(), false, &old.sites, &with(&["fsync"])).unwrap_err();
+    let error = old.change(&more, &Files::new(), false, &old.sites, &[&no_fsync]).unwrap_err();
     assert!(matches!(error, PlanError::Kernel { .. } | PlanError::Loses { .. }), "{error}");
-    let same = old.change(&rules, &Files::new(), false, &old.sites, &with(&["fsync"])).unwrap_err();
+    let same = old.change(&rules, &Files::new(), false, &old.sites, &[&no_fsync]).unwrap_err();
     assert!(same.to_string().contains("could no longer make fsync fail"), "{same}");
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use injector_common::delay::{Delay, UNIFORM};
 
-use super::*;
+use crate::plan::tests::*;
 
 fn backends_of(rules: &[&str]) -> Result<Vec<BackendKind>, PlanError> {
     Ok(plan(rules)?.sites.iter().map(|site| site.backend).collect())

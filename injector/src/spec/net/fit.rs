@@ -1,8 +1,8 @@
 //! Which packets a fault of our own can mean: what a MATCH must not say beside it, and why.
 
-use super::{Match, contradiction};
 use crate::spec::{
     error::Located,
+    net::{Match, contradiction},
     packet::{Direction, NetFault, Protocol, Reject},
 };
 

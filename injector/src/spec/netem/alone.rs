@@ -1,13 +1,13 @@
 //! What can happen to packets beyond netem's words: `partition`, `connect=ERRNO`, `reject [rst|icmp [WHAT]]` and
 //! `dns ANSWER [for NAMES]`. Each stands alone, since nothing is left of the packet for anything else to happen to.
 
-use super::reader::Reader;
 use crate::spec::{
     dns::{Answer, Dns},
     errno::Errno,
     error::{Located, Problem},
     nearest::nearest,
     net::MATCH_WORDS,
+    netem::reader::Reader,
     packet::{NetFault, Reject, Unreachable},
     word::Word,
 };

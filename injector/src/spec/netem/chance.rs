@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::reader::Reader;
 use crate::spec::{
     error::{Located, Problem},
+    netem::reader::Reader,
     units::Probability,
     word::Word,
 };

@@ -1,14 +1,14 @@
 //! Reads the second half of a rule on packets: what happens to them.
 
-use super::{
-    Chance, Corrupt, Delay, Distribution, Limit, Loss, Netem, Rate, Reorder, alone,
-    reader::{Reader, looks_like_a_number},
-};
 use crate::spec::{
     error::{Located, Problem},
     familiar,
     nearest::{Near, nearest},
     net::MATCH_WORDS,
+    netem::{
+        Chance, Corrupt, Delay, Distribution, Limit, Loss, Netem, Rate, Reorder, alone,
+        reader::{Reader, looks_like_a_number},
+    },
     packet::NetFault,
     quantity::{bytes, size},
     word::Word,

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use super::{
-    chance::{Chance, NONE, share},
-    reader::Reader,
-};
 use crate::spec::{
     error::{Located, Problem},
+    netem::{
+        chance::{Chance, NONE, share},
+        reader::Reader,
+    },
     units::Probability,
     word::Word,
 };

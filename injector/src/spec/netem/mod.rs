@@ -10,7 +10,7 @@ mod timing;
 
 use std::fmt;
 
-use super::quantity::show_size;
+use crate::spec::quantity::show_size;
 
 pub(super) use self::grammar::{fault, is_fault};
 pub use self::{

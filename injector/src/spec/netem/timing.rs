@@ -5,13 +5,13 @@ use std::{fmt, path::PathBuf};
 
 use injector_common::delay::LONGEST;
 
-use super::{
-    chance::{Chance, NONE, correlation},
-    reader::Reader,
-};
 use crate::spec::{
     error::{Located, Problem},
     nearest::nearest,
+    netem::{
+        chance::{Chance, NONE, correlation},
+        reader::Reader,
+    },
     quantity::{rate, show_rate, show_size, show_time, time},
     units::Probability,
     word::Word,

@@ -6,23 +6,23 @@ mod model;
 mod problem;
 
 pub use self::{model::OperationRule, problem::OperationProblem};
-use super::{
-    actions::{given, once},
-    delay::{self, Delay},
-    errno::Errno,
-    error::{Located, Problem, SpecError},
-    familiar,
-    filter::Comm,
-    model::{Rule, RuleKind, Scope, Trigger, When},
-    nearest::nearest,
-    netem::Distribution,
-    object::{self, Chosen},
-    trigger,
-    units::Probability,
-    word::Word,
-};
 use crate::{
     operations::{self, Object, Operation},
+    spec::{
+        actions::{given, once},
+        delay::{self, Delay},
+        errno::Errno,
+        error::{Located, Problem, SpecError},
+        familiar,
+        filter::Comm,
+        model::{Rule, RuleKind, Scope, Trigger, When},
+        nearest::nearest,
+        netem::Distribution,
+        object::{self, Chosen},
+        trigger,
+        units::Probability,
+        word::Word,
+    },
     syscalls::{self, Machine},
 };
 

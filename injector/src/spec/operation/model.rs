@@ -2,15 +2,17 @@
 
 use std::fmt;
 
-use super::super::{
-    delay::{self, Delay},
-    errno::Errno,
-    filter::Comm,
-    model::Trigger,
-    netem::Distribution,
-    object::Objects,
+use crate::{
+    operations::Operation,
+    spec::{
+        delay::{self, Delay},
+        errno::Errno,
+        filter::Comm,
+        model::Trigger,
+        netem::Distribution,
+        object::Objects,
+    },
 };
-use crate::operations::Operation;
 
 /// Operations that fail instead of being done, or wait before.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,10 @@
 use injector_common::glob::{GlobError, STATES};
 use thiserror::Error;
 
-use super::super::nearest::Near;
-use crate::operations::{Object, TABLE};
+use crate::{
+    operations::{Object, TABLE},
+    spec::nearest::Near,
+};
 
 /// Why a text is no valid rule on operations.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

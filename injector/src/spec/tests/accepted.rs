@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use super::{
-    super::{
+use crate::{
+    spec::{
         delay::Delay,
         effect::{CallResult, Moment},
         errno::Errno,
         model::{Scope, Trigger, When},
         netem::Distribution,
         packet::{Direction, NetFault, Protocol},
+        tests::{calls, operations, packets, read},
         units::{Probability, duration},
     },
-    calls, operations, packets, read,
+    syscalls::{self, Abi, Call, Machine},
 };
-use crate::syscalls::{self, Abi, Call, Machine};
 
 /// The names of a set's calls under one ABI.
 fn names(text: &str, abi: Abi) -> Vec<&'static str> {

@@ -2,13 +2,11 @@
 
 use proptest::{option, prelude::*, sample::select};
 
-use super::{
-    super::{
-        netem::{Chance, Corrupt, Delay, Distribution, Limit, Loss, Netem, Rate, Reorder},
-        packet::NetFault,
-        units::Probability,
-    },
-    packets,
+use crate::spec::{
+    netem::{Chance, Corrupt, Delay, Distribution, Limit, Loss, Netem, Rate, Reorder},
+    packet::NetFault,
+    tests::packets,
+    units::Probability,
 };
 
 fn fault(text: &str) -> Netem {

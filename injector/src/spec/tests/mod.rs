@@ -6,12 +6,17 @@ mod impairment;
 mod refused;
 mod round_trip;
 
-use super::operation::OperationRule;
-use super::{
-    SpecError, expression, model::Rule, model::RuleKind, model::SyscallRule, net, operation, packet::NetRule,
-    syscall,
+use crate::{
+    spec::{
+        SpecError, expression,
+        model::{Rule, RuleKind, SyscallRule},
+        net,
+        operation::{OperationRule, operation},
+        packet::NetRule,
+        syscall,
+    },
+    syscalls::Machine,
 };
-use crate::syscalls::Machine;
 
 /// Reads `text` by one of the grammars, for x86-64 whatever the tests run on.
 fn read(grammar: &str, text: &str) -> Result<Rule, SpecError> {

@@ -1,6 +1,6 @@
 //! Bad input: each text of `refused.tsv` with its exact message, hint and caret.
 
-use super::{super::units::duration, read};
+use crate::spec::{tests::read, units::duration};
 
 #[test]
 fn every_bad_rule_is_refused_in_these_words() {

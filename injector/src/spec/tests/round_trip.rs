@@ -10,23 +10,21 @@ use std::{
 use ipnet::IpNet;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::{
-    super::{
-        address::{Address, Addresses, Host},
-        delay::Delay,
-        dns::{Answer, Dns},
-        effect::{CallResult, Effect, Moment},
-        errno::Errno,
-        header::{Flags, Lengths},
-        model::{Scope, SyscallRule, Trigger, When},
-        netem::Distribution,
-        object::Objects,
-        operation::OperationRule,
-        packet::{Chosen, Direction, NetFault, NetRule, PortList, Ports, Protocol, Reject, Unreachable},
-        signal::Signal,
-        units::{Probability, duration},
-    },
-    calls, impairment, operations, packets, read,
+use crate::spec::{
+    address::{Address, Addresses, Host},
+    delay::Delay,
+    dns::{Answer, Dns},
+    effect::{CallResult, Effect, Moment},
+    errno::Errno,
+    header::{Flags, Lengths},
+    model::{Scope, SyscallRule, Trigger, When},
+    netem::Distribution,
+    object::Objects,
+    operation::OperationRule,
+    packet::{Chosen, Direction, NetFault, NetRule, PortList, Ports, Protocol, Reject, Unreachable},
+    signal::Signal,
+    tests::{calls, impairment, operations, packets, read},
+    units::{Probability, duration},
 };
 
 const SETS: &[&str] = &[

@@ -1,0 +1,160 @@
+//! The delays of a live plan: the helpers that make calls wait, and as many programs that sleep as it takes.
+
+use std::{
+    os::fd::{BorrowedFd, OwnedFd},
+    sync::atomic::Ordering::Relaxed,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use injector_common::{shared::Shared, thread::EXEMPT};
+
+use crate::{
+    clock,
+    kernel::{
+        installation::{InstallError, Installation},
+        sleep::{Barrier, Lost, Napper, Watch},
+        syscall::delay::End,
+    },
+};
+
+/// Delays that did not happen, or not wholly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Shortfall {
+    /// Calls that went on without the delay, because all programs that sleep were in use.
+    pub missed: u64,
+    /// Delays that ended before their time: the thread was killed, or the plan ended.
+    pub cut_short: u64,
+}
+
+/// What is kept of a plan's delays.
+#[derive(Debug, Default)]
+pub(crate) struct Naps {
+    napper: Option<Napper>,
+    /// What is left of the helpers, when everybody is awake.
+    watch: Option<Watch>,
+    /// As long as it is there, somebody may be in a program that sleeps, or between two.
+    barrier: Option<Barrier>,
+    /// Programs that were taken off while somebody may have slept in front of them.
+    retired: Vec<OwnedFd>,
+    /// Waits until nobody needs what was retired before.
+    release: Option<JoinHandle<()>>,
+    /// Delays missed before and behind calls, when it was looked at last.
+    seen: [u64; 2],
+}
+
+impl Naps {
+    /// Starts the helpers, if they are not there; `mark` keeps rules off them.
+    pub(crate) fn begin(
+        &mut self,
+        places: BorrowedFd<'_>,
+        shared: &Shared,
+        longest: Duration,
+        mark: impl Fn(BorrowedFd<'_>, u32) -> Result<bool, InstallError>,
+    ) -> Result<(), InstallError> {
+        if self.napper.is_some() {
+            return Ok(());
+        }
+        if let Some(release) = self.release.take() {
+            let _ = release.join();
+        }
+        let barrier = Barrier::new()?;
+        let napper = Napper::start(places, shared, longest)?;
+        for process in napper.processes() {
+            mark(process, EXEMPT)?;
+        }
+        let (sleeper, bed) = napper.bed();
+        shared.longest.store(clock::nanoseconds(longest), Relaxed);
+        shared.bed.store(bed, Relaxed);
+        shared.sleeper.store(u64::from(sleeper), Relaxed);
+        (self.napper, self.barrier) = (Some(napper), Some(barrier));
+        Ok(())
+    }
+
+    /// Rule `number` has ended.
+    pub(crate) fn end_rule(&self, number: u32) {
+        if let Some(napper) = &self.napper {
+            napper.end_rule(number);
+        }
+    }
+
+    /// Are the helpers well, if there are any?
+    pub(crate) fn check(&mut self, period: Duration) -> Result<(), Lost> {
+        self.napper.as_mut().map_or(Ok(()), |napper| napper.check(period))
+    }
+
+    /// The ends of calls at which delays were missed since it was asked last.
+    pub(crate) fn missed(&mut self, shared: &Shared) -> Vec<End> {
+        let now = [shared.missed_before.load(Relaxed), shared.missed_behind.load(Relaxed)];
+        let before = std::mem::replace(&mut self.seen, now);
+        let ends = [End::Before, End::Behind].into_iter().zip(now).zip(before);
+        ends.filter(|((_, now), before)| now > before).map(|((end, _), _)| end).collect()
+    }
+
+    /// Wakes everybody.
+    pub(crate) fn wake(&mut self) {
+        if let Some(napper) = self.napper.take() {
+            self.watch = Some(napper.end());
+        }
+    }
+
+    /// Lets go of the programs, whose links are gone, when nobody comes to them any more. That can take as long
+    /// as somebody sleeps in other people's programs, so it is not waited for.
+    pub(crate) fn release(&mut self) {
+        self.watch = None;
+        let Some(barrier) = self.barrier.take() else { return };
+        let retired = std::mem::take(&mut self.retired);
+        let release = || {
+            barrier.pass();
+            drop(retired);
+        };
+        // Without a thread nothing is closed before the process ends, and then in the right order.
+        self.release = thread::Builder::new().name("injector-release".into()).spawn(release).ok();
+    }
+
+    /// The same when the injector is about to end: all is left to the kernel, which does it when the watchdog,
+    /// too, has ended. So nobody waits for that either.
+    pub(crate) fn leave(&mut self) {
+        std::mem::forget((self.watch.take(), self.barrier.take(), std::mem::take(&mut self.retired)));
+    }
+}
+
+/// How often delays fell short so far.
+pub(crate) fn shortfall(shared: &Shared) -> Shortfall {
+    Shortfall {
+        missed: shared.missed_before.load(Relaxed) + shared.missed_behind.load(Relaxed),
+        cut_short: shared.cut_short.load(Relaxed),
+    }
+}
+
+impl Installation {
+    /// Has programs go that were taken off a function: at once, or when nobody can sleep in front of them.
+    pub(crate) fn let_go(&mut self, programs: Vec<OwnedFd>) {
+        if self.naps.barrier.is_some() {
+            self.naps.retired.extend(programs);
+        }
+    }
+
+    /// Looks after the delays, every `period`: are the helpers well, and are there enough programs that sleep?
+    ///
+    /// # Errors
+    /// There will be no more delays; the rules ought to end.
+    pub fn tend_naps(&mut self, period: Duration) -> Result<(), Lost> {
+        if let Err(lost) = self.naps.check(period) {
+            // At once: taking the plan off can take a while.
+            self.naps.wake();
+            return Err(lost);
+        }
+        for end in self.naps.missed(&self.shared) {
+            for program in &mut self.calls {
+                match program.attached.grow(&self.ready, &self.shared, end) {
+                    Ok(Some(count)) => tracing::debug!(count, ?end, "more programs that sleep"),
+                    Ok(None) => {}
+                    // Other tools' programs take room as well; what cannot be delayed is counted.
+                    Err(error) => tracing::debug!(%error, "no more programs that sleep"),
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! Is a network namespace the target's own? What comes in is met at devices before anybody knows whose it is, so what
+//! makes it wait has to know that all of it is the target's.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    os::unix::fs::MetadataExt,
+};
+
+use crate::{
+    kernel::net::error::PacketError,
+    target::{Procfs, in_initial_pid_namespace},
+};
+
+/// Why a network namespace is not the target's own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Shared {
+    /// Somebody else lives there.
+    #[error(
+        "network namespace {inode} is not the target's own, process {pid} ({comm}) lives in it as well; and at a device \
+         nobody knows yet whose packet it is"
+    )]
+    Outsider {
+        /// The namespace's inode number.
+        inode: u64,
+        /// One who does.
+        pid: u32,
+        /// Its name.
+        comm: String,
+    },
+    /// Others may live there that cannot be seen from here.
+    #[error(
+        "whether network namespace {inode} is the target's own cannot be known from here: only processes of the \
+         injector's own pid namespace are seen"
+    )]
+    Unseen {
+        /// The namespace's inode number.
+        inode: u64,
+    },
+}
+
+impl Shared {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Outsider { .. } => {
+                "target everything that lives there (the cgroup of the pod, not of one container), or write the rule \
+                 for `egress`, at the end that sends the packets"
+            }
+            Self::Unseen { .. } => {
+                "start injector in the machine's own pid namespace (a container: with --pid=host), or write the rule \
+                 for `egress`, at the end that sends the packets"
+            }
+        }
+    }
+}
+
+/// Of these network namespaces, by inode number, those that are not the target's own. `targets` lists its processes;
+/// the injector's own is nobody.
+pub fn shared(
+    namespaces: &BTreeSet<u64>,
+    procfs: &Procfs,
+    targets: impl FnOnce() -> Vec<u32>,
+) -> Result<BTreeMap<u64, Shared>, PacketError> {
+    let list = |source| PacketError::List { what: "processes", inode: 0, source };
+    if !in_initial_pid_namespace(procfs).map_err(list)? {
+        return Ok(namespaces.iter().map(|&inode| (inode, Shared::Unseen { inode })).collect());
+    }
+    let mut residents = residents(namespaces, procfs)?;
+    // Asked after that: whoever is born later has not been seen.
+    for pid in targets().into_iter().chain([std::process::id()]) {
+        residents.remove(&pid);
+    }
+    let mut found = BTreeMap::new();
+    for (pid, inode) in residents {
+        // One of the target's that has ended meanwhile is not in its list any more.
+        let (Ok(stat), true) = (procfs.stat(pid), namespace(pid, procfs)? == Some(inode)) else { continue };
+        found.entry(inode).or_insert(Shared::Outsider { inode, pid, comm: stat.comm });
+    }
+    Ok(found)
+}
+
+/// Who lives in these namespaces: processes with the namespace's inode number.
+fn residents(namespaces: &BTreeSet<u64>, procfs: &Procfs) -> Result<BTreeMap<u32, u64>, PacketError> {
+    let list = |source| PacketError::List { what: "processes", inode: 0, source };
+    let mut found = BTreeMap::new();
+    for pid in procfs.pids().map_err(list)? {
+        if let Some(inode) = namespace(pid, procfs)?.filter(|inode| namespaces.contains(inode)) {
+            found.insert(pid, inode);
+        }
+    }
+    Ok(found)
+}
+
+/// The inode number of a process's network namespace; `None` when it has ended.
+fn namespace(pid: u32, procfs: &Procfs) -> Result<Option<u64>, PacketError> {
+    let look = || fs::metadata(procfs.path(format!("{pid}/ns/net")));
+    let denied = |error: &io::Error| error.raw_os_error() == Some(libc::EACCES);
+    // Asked again, a process that was just ending says what is true, see `namespaces_of`.
+    match look().or_else(|error| if denied(&error) { look() } else { Err(error) }) {
+        Ok(found) => Ok(Some(found.ino())),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => Ok(None),
+        Err(source) => Err(PacketError::Open { pid, source }),
+    }
+}

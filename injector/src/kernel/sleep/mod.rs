@@ -1,0 +1,229 @@
+//! Naps: what makes a thread sleep in the middle of a system call, for as long as a rule says, and no longer.
+//!
+//! No helper of BPF sleeps for a time. But a sleepable program may read another process's memory, and waits
+//! there for the page. The pages here are those of a file system of our own, which answers late and never has
+//! one. Three processes beside the injector, each for one purpose, and none of them in the way of the others:
+//! the [`server`] answers, the [`sleeper`] has the memory, the [`watchdog`] ends everything if the server does
+//! not do its work. All of them go with the injector, however it ends. And when they go, the [`barrier`] keeps
+//! the programs in which somebody slept until he has left them.
+
+mod barrier;
+mod fuse_proto;
+mod heartbeat;
+mod helper;
+mod pager;
+mod self_test;
+mod server;
+mod session;
+mod slots;
+mod tasks;
+mod timers;
+mod watchdog;
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::atomic::Ordering::Relaxed,
+    thread,
+    time::{Duration, Instant},
+};
+
+use injector_common::{
+    nap::BED,
+    shared::{self, Shared},
+};
+
+pub use self::self_test::{Lateness, lateness};
+pub(super) use self::{
+    barrier::{Barrier, Numbers, WAITS_FOR_SLEEPERS},
+    session::Session,
+    tasks::check as check_waiting,
+};
+use crate::{
+    clock,
+    kernel::{
+        bpf::probe_programs,
+        sleep::{
+            heartbeat::{Observer, Pulse, STALLED},
+            helper::Helper,
+            server::Server,
+            slots::Beds,
+            watchdog::Watchdog,
+        },
+    },
+};
+
+/// The longest that one nap may be, if nobody says otherwise.
+pub const LONGEST: Duration = Duration::from_secs(10);
+
+/// What could not be done.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {what}: {source}")]
+pub struct Step {
+    what: &'static str,
+    /// Why not.
+    pub source: io::Error,
+}
+
+/// The step at which a container that lacks the device fails.
+const OPEN_DEVICE: &str = "open the device /dev/fuse";
+
+impl Step {
+    /// Is it that there is no device, or that it may not be opened?
+    pub(super) fn is_at_device(&self) -> bool {
+        let absent = [libc::ENOENT, libc::ENXIO, libc::ENODEV, libc::EPERM, libc::EACCES];
+        self.what == OPEN_DEVICE && self.source.raw_os_error().is_some_and(|error| absent.contains(&error))
+    }
+}
+
+fn at<E: Into<io::Error>>(what: &'static str) -> impl Fn(E) -> Step {
+    move |source| Step { what, source: source.into() }
+}
+
+/// The helpers have ended, or their server does nothing, though nobody asked for that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the process that wakes delayed calls {0}")]
+pub struct Lost(&'static str);
+
+/// The three processes. Dropping it wakes everybody and ends them.
+#[derive(Debug)]
+pub struct Napper {
+    watch: Watch,
+    sleeper: Helper,
+    pulse: Pulse,
+    observer: Observer,
+    beds: Beds,
+    bed: (u32, u64),
+    #[expect(
+        dead_code,
+        reason = "open as long as the injector or the watchdog lives: that is how the others know"
+    )]
+    alive: OwnedFd,
+}
+
+/// The watchdog, and what it uses of the table of descriptors that it has in common with the injector.
+#[derive(Debug)]
+pub(super) struct Watch {
+    // In this order: what the watchdog uses is closed when it has ended.
+    watchdog: Helper,
+    server: Helper,
+    #[expect(dead_code, reason = "the watchdog's: with it, it has the kernel end all requests")]
+    switch: OwnedFd,
+}
+
+impl Napper {
+    /// Starts them. `places` is the table of sleepers, an array map that can be mapped; nobody sleeps longer
+    /// than `longest`; `shared` is where the plan is switched off. To be called by a thread that stays: with it the
+    /// helpers end.
+    ///
+    /// # Errors
+    /// What the kernel refused, or would not do in time.
+    pub fn start(places: BorrowedFd<'_>, shared: &Shared, longest: Duration) -> Result<Self, Step> {
+        let beds = Beds::map(places).map_err(at("map the table of sleepers"))?;
+        let pulse = Pulse::new().map_err(at("map a page"))?;
+        let (injector, alive) =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(at("make a pipe"))?;
+        let number = Numbers::now().map_err(at("ask for the limit of open files"))?.alive;
+        let alive = barrier::numbered(alive.as_fd(), number).map_err(at("make a pipe"))?;
+        let session = Session::new()?;
+        let fork = || at("start a process");
+
+        let keep = [session.device.as_fd(), injector.as_fd()];
+        let server = Helper::start(c"injector-naps", &keep, || {
+            if helper::die_with(injector.as_fd()).is_err() {
+                return;
+            }
+            let delay = |offset| beds.delay_at(offset);
+            let ended = |rule| {
+                let (deadline, lease) = (shared.deadline.load(Relaxed), shared.lease.load(Relaxed));
+                pulse.has_ended(rule) || !shared::alive(clock::now(), deadline, lease)
+            };
+            let server = Server {
+                device: session.device.as_fd(),
+                injector: injector.as_fd(),
+                delay: &delay,
+                killed: &server::killed,
+                ended: &ended,
+                size: BED,
+                longest: clock::nanoseconds(longest),
+            };
+            server.run(&pulse);
+        })
+        .map_err(fork())?;
+
+        let file = session.open()?;
+        let switch = session::abort_switch(&file)?;
+
+        let whoami =
+            probe_programs::whoami().map_err(|(source, _)| Step { what: "load a program", source })?;
+        let keep = [file.as_fd(), whoami.as_fd(), injector.as_fd()];
+        let sleeper = Helper::start(c"injector-bed", &keep, || {
+            pager::run(&file, whoami.as_fd(), injector.as_fd(), &pulse);
+        })
+        .map_err(fork())?;
+        let bed = wait_for_bed(&pulse).map_err(at("map a file of a FUSE file system"))?;
+
+        let watchdog = Helper::sharing_descriptors(c"injector-watch", || {
+            Watchdog { server: server.pidfd(), switch: &switch }.run(&pulse);
+        })
+        .map_err(fork())?;
+        let watch = Watch { watchdog, server, switch };
+        let observer = Observer::default();
+        Ok(Self { watch, sleeper, pulse, observer, beds, bed, alive })
+    }
+
+    /// The helpers' processes, which no rule may meet.
+    pub fn processes(&self) -> [BorrowedFd<'_>; 3] {
+        [self.watch.server.pidfd(), self.watch.watchdog.pidfd(), self.sleeper.pidfd()]
+    }
+
+    /// The sleeper's number in the initial pid namespace, and where in its memory the places begin.
+    pub fn bed(&self) -> (u32, u64) {
+        self.bed
+    }
+
+    /// Do they all do their work? Asked every `period`. The server is killed if it does not do its own, in case
+    /// the watchdog has not done it.
+    ///
+    /// # Errors
+    /// Delays have ended, for good.
+    pub fn check(&mut self, period: Duration) -> Result<(), Lost> {
+        let helpers = [&self.watch.server, &self.watch.watchdog, &self.sleeper];
+        if helpers.into_iter().any(Helper::is_gone) {
+            return Err(Lost("was ended from outside"));
+        }
+        if !self.observer.sees_life(&self.pulse, period) {
+            helper::kill(self.watch.server.pidfd());
+            return Err(Lost("did not answer any more, and was ended"));
+        }
+        Ok(())
+    }
+
+    /// Wakes those who sleep as long as rule `number` lasts.
+    pub fn end_rule(&self, number: u32) {
+        self.pulse.end(number);
+    }
+
+    /// Wakes everybody, for good, and waits for them to say so. What is left is the watchdog.
+    pub(super) fn end(self) -> Watch {
+        /// Whoever is awake needs a processor, and some are given little time on one.
+        const PATIENCE: Duration = Duration::from_secs(2);
+        self.watch.server.kill();
+        self.beds.left(PATIENCE);
+        self.watch
+    }
+}
+
+/// The sleeper tells when it is ready.
+fn wait_for_bed(pulse: &Pulse) -> io::Result<(u32, u64)> {
+    let start = Instant::now();
+    loop {
+        if let Some(bed) = pulse.bed()? {
+            return Ok(bed);
+        }
+        if start.elapsed() > STALLED {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}

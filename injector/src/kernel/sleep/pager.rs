@@ -1,0 +1,57 @@
+//! The sleeper: a process that maps the bed, says where, and waits for the end of the injector. The threads
+//! that sleep wait in a page fault on its memory, and hold its `mmap_lock` for reading. So it must never want
+//! that lock for writing: after the mapping it does nothing but to tell the kernel, now and then, that pages of the
+//! file that nobody waits for need not be kept. One is left of each place that was slept in.
+
+use std::{
+    fs::File,
+    io,
+    num::NonZeroUsize,
+    os::fd::{AsFd, BorrowedFd},
+};
+
+use injector_common::nap::BED;
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap},
+};
+use rustix::fs::Advice;
+
+use crate::kernel::{bpf::sys, sleep::heartbeat::Cells};
+
+/// How often pages are given back, milliseconds.
+const TIDY: u16 = 1000;
+
+/// Runs until `injector`, a pipe, is closed by its other end. `whoami` is a program that tells who runs it.
+pub(super) fn run(file: &File, whoami: BorrowedFd<'_>, injector: BorrowedFd<'_>, pulse: &Cells) {
+    match lie_down(file, whoami) {
+        Ok((number, address)) => pulse.made(number, address),
+        Err(error) => pulse.failed(&error),
+    }
+    // Nothing is ever written there; when it is closed, that is an event that is always asked for.
+    let closed = || {
+        let mut pipe = [PollFd::new(injector, PollFlags::empty())];
+        poll(&mut pipe, PollTimeout::from(TIDY)).is_ok_and(|count| count > 0)
+    };
+    while !closed() {
+        // Those that are waited for are locked, and left alone (mm/truncate.c, `mapping_try_invalidate`).
+        let _ = rustix::fs::fadvise(file, 0, None, Advice::DontNeed);
+    }
+}
+
+fn lie_down(file: &File, whoami: BorrowedFd<'_>) -> io::Result<(u32, u64)> {
+    // Huge pages would want the lock (mm/khugepaged.c, `collapse_huge_page`).
+    // SAFETY: numbers only.
+    if unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let number = sys::run_program(whoami)?;
+    let length = usize::try_from(BED).ok().and_then(NonZeroUsize::new).ok_or(io::ErrorKind::OutOfMemory)?;
+    let flags = MapFlags::MAP_SHARED | MapFlags::MAP_NORESERVE;
+    // SAFETY: a new mapping at an address of the kernel's choice; nobody here ever touches it.
+    let bed = unsafe { mmap(None, length, ProtFlags::PROT_READ, flags, file.as_fd(), 0)? };
+    // Each page by itself: no reading ahead into other places.
+    // SAFETY: our own mapping, and advice that changes no contents.
+    unsafe { madvise(bed, length.get(), MmapAdvise::MADV_RANDOM)? };
+    Ok((number, bed.as_ptr() as u64))
+}
