@@ -3,6 +3,7 @@
 //! without apt the packages' Debian names are all that we can say.
 
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
@@ -19,6 +20,13 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get install -y -qq --no-install-recommends "$@"
 "#;
+
+/// apt has a lock of its own, at which a second one fails instead of waiting.
+static APT: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    APT.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Whether there is an apt to work with.
 pub(crate) fn manageable() -> bool {
@@ -37,7 +45,8 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let Some(mut root) = as_root("sh") else {
         bail!("not root, and sudo asks for a password; type: sudo {by_hand}");
     };
-    refresh(packages)?;
+    let _alone = alone();
+    refresh_alone(packages)?;
     eprintln!("setup: apt-get install {}", packages.join(" "));
     root.args(["-c", INSTALL, "sh"]).args(packages);
     child::output(&mut root).with_context(|| format!("cannot install; by hand: sudo {by_hand}"))?;
@@ -53,7 +62,12 @@ pub(crate) fn candidate(package: &str) -> Option<String> {
 
 /// Gets the lists of packages anew when apt does not know one of `packages`.
 pub(crate) fn refresh(packages: &[&str]) -> Result<()> {
-    if packages.iter().all(|package| candidate(package).is_some()) || update()? {
+    let _alone = alone();
+    refresh_alone(packages)
+}
+
+fn refresh_alone(packages: &[&str]) -> Result<()> {
+    if packages.iter().all(|package| candidate(package).is_some()) || update_alone()? {
         return Ok(());
     }
     bail!("apt does not know all of {}; type: sudo apt-get update", packages.join(", "))
@@ -61,6 +75,11 @@ pub(crate) fn refresh(packages: &[&str]) -> Result<()> {
 
 /// Gets the lists of packages anew; false if we may not.
 pub(crate) fn update() -> Result<bool> {
+    let _alone = alone();
+    update_alone()
+}
+
+fn update_alone() -> Result<bool> {
     let Some(mut root) = as_root("apt-get") else { return Ok(false) };
     eprintln!("setup: apt-get update");
     child::run(root.args(["update", "-qq"]))?;

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -179,8 +180,10 @@ impl Setup {
     }
 }
 
-/// Installs what `group` lacks. Says nothing and takes no time when all is there.
+/// Installs what `group` lacks. Says nothing and takes no time when all is there. One at a time.
 pub(crate) fn ready(group: Group) -> Result<()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let missing: Vec<&str> =
         needs(group).filter(|need| !found(&need.sign)).map(|need| need.package).collect();
     if !missing.is_empty() {

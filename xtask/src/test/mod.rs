@@ -12,7 +12,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::process::Stdio;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
@@ -80,19 +80,18 @@ impl Test {
     pub(crate) fn run(self) -> Result<()> {
         let start = Instant::now();
         let mut progress = Progress::default();
-        progress.step("format", || child::run(child::cargo().args(["fmt", "--all", "--check"])));
-        progress.step("lints", lints);
-        self.host_tests(&mut progress);
-        // The fuzzer keeps one processor busy, and so does much of what is to be made for the guests.
+        let names = if self.kernel.is_empty() { Name::ALL.to_vec() } else { self.kernel.clone() };
+        // Much of this keeps one processor busy, or none: what takes longest goes on beside all else.
         let made = thread::scope(|scope| {
+            let kernels = (!self.host_only).then(|| scope.spawn(|| timed(|| kernels(&names))));
+            progress.step("format", || child::run(child::cargo().args(["fmt", "--all", "--check"])));
+            progress.step("lints", lints);
+            self.host_tests(&mut progress);
             let fuzzer = self.filter.is_none().then(|| scope.spawn(|| timed(|| fuzz::run(FUZZ_SECONDS))));
-            let made = if self.host_only { None } else { self.make(&mut progress) };
-            if let Some(fuzzer) = fuzzer {
-                let (outcome, took) =
-                    fuzzer.join().unwrap_or_else(|_| (Err(anyhow!("it panicked")), Duration::ZERO));
-                progress.note("grammar fuzzer", &outcome, took);
-            }
-            made
+            let binaries = if self.host_only { None } else { self.make(&names, &mut progress) };
+            let kernels = kernels.and_then(|kernels| progress.join("kernels", kernels));
+            fuzzer.and_then(|fuzzer| progress.join("grammar fuzzer", fuzzer));
+            Some(Made { names: names.clone(), binaries: binaries?, kernels: kernels? })
         });
         if let Some(made) = made {
             self.end_to_end(&made, &mut progress)?;
@@ -124,22 +123,17 @@ impl Test {
         progress.counts.add(counts);
     }
 
-    /// All that the end-to-end tests need; none if some of it cannot be had.
-    fn make(&self, progress: &mut Progress) -> Option<Made> {
-        let names = if self.kernel.is_empty() { Name::ALL.to_vec() } else { self.kernel.clone() };
+    /// What runs in the guests, and what they run with; none if some of it cannot be had.
+    fn make(&self, names: &[Name], progress: &mut Progress) -> Option<Vec<Binary>> {
         let architectures: BTreeSet<_> = names.iter().map(|name| name.architecture()).collect();
-        let mut made = Made { names, kernels: Vec::new(), binaries: Vec::new() };
+        let mut made = Vec::new();
         let mut groups = vec![Group::Bpf, Group::Test];
         groups.extend(architectures.iter().map(|&architecture| Group::of_vm(architecture)));
         let ready = progress.step("setup", || groups.into_iter().try_for_each(setup::ready))
             && progress.step("build", || build::all_for(&architectures, true))
             && progress.step("build of end-to-end tests", || {
-                let foreign = (!placement::only_short(&made.names)).then_some(placement::SMOKE);
-                made.binaries = binaries::build(self.filter.as_deref(), &architectures, foreign)?;
-                Ok(())
-            })
-            && progress.step("kernels", || {
-                made.kernels = made.names.iter().map(|name| kernel::ready(*name)).collect::<Result<_>>()?;
+                let foreign = (!placement::only_short(names)).then_some(placement::SMOKE);
+                made = binaries::build(self.filter.as_deref(), &architectures, foreign)?;
                 Ok(())
             });
         ready.then_some(made)
@@ -159,8 +153,13 @@ impl Test {
     }
 }
 
+/// The kernels, built or downloaded where they are not here.
+fn kernels(names: &[Name]) -> Result<Vec<Kernel>> {
+    names.iter().map(|name| kernel::ready(*name)).collect()
+}
+
 /// What came of `work`, and how long it took.
-fn timed(work: impl FnOnce() -> Result<()>) -> (Result<()>, Duration) {
+fn timed<T>(work: impl FnOnce() -> Result<T>) -> (Result<T>, Duration) {
     let start = Instant::now();
     (work(), start.elapsed())
 }
@@ -228,8 +227,15 @@ impl Progress {
         outcome.is_ok()
     }
 
+    /// Waits for a step that goes on beside the others; what came of it, if it was good.
+    fn join<T>(&mut self, name: &str, step: ScopedJoinHandle<'_, (Result<T>, Duration)>) -> Option<T> {
+        let (outcome, took) = step.join().unwrap_or_else(|_| (Err(anyhow!("it panicked")), Duration::ZERO));
+        self.note(name, &outcome, took);
+        outcome.ok()
+    }
+
     /// A step has ended.
-    fn note(&mut self, name: &str, outcome: &Result<()>, took: Duration) {
+    fn note<T>(&mut self, name: &str, outcome: &Result<T>, took: Duration) {
         let verdict = if outcome.is_ok() { "ok    " } else { "FAILED" };
         println!("{verdict} {name} ({:.1} s)", took.as_secs_f64());
         if let Err(error) = outcome {
