@@ -11,10 +11,7 @@ use std::{
     net::{IpAddr, ToSocketAddrs},
 };
 
-use crate::{
-    plan::Plan,
-    spec::model::{Rule, RuleKind},
-};
+use crate::spec::model::{Rule, RuleKind};
 
 /// A name that means nothing.
 #[derive(Debug, thiserror::Error)]
@@ -52,15 +49,18 @@ pub fn look_up<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Hosts {
     found
 }
 
-/// Fills in what the names in `rules` mean: those that a `live` plan has mean what they mean there, the others what
-/// was `found`.
+/// Fills in what the names in `rules` mean: those in `live` rules mean what they mean there, the others what was `found`.
 ///
 /// # Errors
 /// The first name that nobody knows.
-pub fn resolve(rules: &mut [Rule], found: &Hosts, live: Option<&Plan>) -> Result<(), NameError> {
+pub fn resolve<'a>(
+    rules: &mut [Rule],
+    found: &Hosts,
+    live: impl IntoIterator<Item = &'a RuleKind>,
+) -> Result<(), NameError> {
     let mut known: BTreeMap<&str, &BTreeSet<IpAddr>> = BTreeMap::new();
-    for rule in live.into_iter().flat_map(|plan| &plan.rules) {
-        if let RuleKind::Net(net) = &rule.asked {
+    for rule in live {
+        if let RuleKind::Net(net) = rule {
             known.extend(net.hosts().map(|host| (host.name.as_str(), &host.addresses)));
         }
     }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     fn resolve_all(rules: &mut [Rule]) -> Result<(), NameError> {
-        resolve(rules, &look_up(&*rules), None)
+        resolve(rules, &look_up(&*rules), [])
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod demo;
 mod fuzz;
 mod kernel;
 mod packages;
+mod rooms;
 mod setup;
 mod syscalls;
 mod test;
@@ -42,6 +43,7 @@ enum Verb {
     Test(test::Test),
     Fuzz(fuzz::Fuzz),
     Bench(bench::Bench),
+    Rooms(rooms::Rooms),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Verb::Test(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Fuzz(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Bench(verb) => verb.run().map(|()| ExitCode::SUCCESS),
+        Verb::Rooms(verb) => verb.run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

@@ -104,7 +104,7 @@ impl Injector {
         let mut rules = self.rules.clone();
         let files = plan::read_files(&rules)?;
         let hosts = resolver::look_up(&rules);
-        resolver::resolve(&mut rules, &hosts, None)?;
+        resolver::resolve(&mut rules, &hosts, [])?;
         let mut plan = Plan::new(&rules, &files, options, fresh_id()?, &for_planning(&backends))?;
         plan.notes.extend(folders::notes(&rules, self.root_directories()));
         self.spare_session(&mut plan);

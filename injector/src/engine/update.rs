@@ -73,7 +73,7 @@ impl Live {
         insist: bool,
     ) -> Result<Change, EngineError> {
         self.check_alive()?;
-        resolver::resolve(&mut rules, &outside.hosts, Some(&self.plan))?;
+        resolver::resolve(&mut rules, &outside.hosts, self.plan.rules.iter().map(|rule| &rule.asked))?;
         let injector = Injector { rules, ..Injector::new()? };
         let backends = injector.backends();
         let live = self.installation.sites();

@@ -1,6 +1,7 @@
 //! bpf(2) and what goes through it: our loader, the kernel's types, maps that are mapped, small programs made by hand.
 
 pub mod btf;
+pub(crate) mod link;
 pub mod loader;
 pub mod mapped;
 pub mod offsets;

@@ -13,13 +13,13 @@ use crate::{
     kernel::{
         bpf::{
             btf::{BtfError, KernelBtf, VMLINUX},
+            link::{When, link},
             loader::Kind,
             probe_programs, sys,
         },
         net,
         probe::refusal::{Attempt, Cause},
         sleep,
-        syscall::kprobe::{When, link},
     },
     plan::unsupported::{Fault, Mechanism, Unsupported},
     target::{Hierarchy, Procfs},

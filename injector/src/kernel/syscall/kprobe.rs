@@ -1,20 +1,13 @@
 //! A kprobe on the function of a system call with `bpf_override_return`: the only way to return 0, and
 //! the way that no preemption gets past.
 
-use std::{
-    cell::OnceCell,
-    collections::HashSet,
-    ffi::CString,
-    fs, io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-};
-
-use aya_obj::generated::bpf_attach_type::BPF_PERF_EVENT;
+use std::{cell::OnceCell, collections::HashSet, ffi::CString, fs, os::fd::AsFd};
 
 use crate::{
     kernel::{
         bpf::{
             btf::KernelBtf,
+            link::{When, link},
             loader::{Kind, Ready},
             sys,
         },
@@ -27,9 +20,6 @@ use crate::{
     },
     syscalls::Entry,
 };
-
-/// Where the kernel says which number its kprobe events have.
-const EVENT_KIND: &str = "/sys/bus/event_source/devices/kprobe/type";
 
 /// See the module.
 pub struct Kprobe<'a> {
@@ -127,24 +117,4 @@ impl Attach for Kprobe<'_> {
         };
         sites.iter().map(attach).collect()
     }
-}
-
-/// At which end of a function a program sits.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum When {
-    /// Before its first instruction.
-    Entered,
-    /// On its way back to its caller.
-    Returned,
-}
-
-/// Attaches a kprobe program to `function`.
-///
-/// The perf event itself need not be kept: the link holds it (kernel/bpf/syscall.c,
-/// `bpf_perf_link_attach`).
-pub(in super::super) fn link(program: BorrowedFd<'_>, function: &str, when: When) -> io::Result<OwnedFd> {
-    let kind = fs::read_to_string(EVENT_KIND)?;
-    let kind = kind.trim().parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-    let event = sys::open_kprobe(kind, function, when == When::Returned)?;
-    sys::link_to(program, event.as_fd(), BPF_PERF_EVENT as u32)
 }

@@ -11,13 +11,13 @@ use crate::{
     kernel::{
         bpf::{
             btf::KernelBtf,
+            link::{When, link},
             loader::{Kind, Ready},
         },
         probe,
         syscall::{
-            Attach, AttachError, Attached, entry_function,
-            fmod_ret::no_function,
-            kprobe::{When, error_injection_list, link},
+            Attach, AttachError, Attached, entry_function, fmod_ret::no_function,
+            kprobe::error_injection_list,
         },
     },
     plan::{
