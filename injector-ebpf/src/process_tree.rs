@@ -27,7 +27,7 @@ pub extern "C" fn task_newtask(ctx: *const u64) -> i64 {
     // SAFETY: the tracepoint's arguments.
     let (child, flags) = unsafe { (*ctx as Task, *ctx.add(1)) };
     // The injector's own threads carry its exemption on, and it may be in no target's filter.
-    if target::maybe_target_at_event() || (flags & CLONE_THREAD != 0 && !THREADS.get(current()).is_null()) {
+    if target::maybe_target() || (flags & CLONE_THREAD != 0 && !THREADS.get(current()).is_null()) {
         born(child, flags);
     }
     0

@@ -28,7 +28,8 @@ pub fn maybe_target() -> bool {
     maybe_in(|| task::cgroup_number(current()))
 }
 
-/// The same for what is rare, such as a fork: some 16 instructions more there, and a program that loads sooner.
+/// The same for what is rarer than a fork, such as an execve or a signal: 19 instructions more there, and a program that
+/// loads sooner.
 #[inline(always)]
 pub fn maybe_target_at_event() -> bool {
     maybe_in(current_cgroup)
