@@ -98,7 +98,8 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map]
 pub static PLACES: Array<Place> = Array::with_max_entries(nap::PLACES, 0);
 
-/// The packet programs that [`crate::packets::egress::egress_gate`] and [`crate::packets::inbound::inbound_gate`] jump to.
+/// The packet programs that [`crate::packets::egress::egress_gate`] and [`crate::packets::inbound::inbound_gate`] jump
+/// to.
 #[map]
 pub static GATE: ProgramArray = ProgramArray::with_max_entries(2, 0);
 

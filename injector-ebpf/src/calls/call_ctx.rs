@@ -28,7 +28,7 @@ use crate::{
 /// [`CallCtx::opened`]: the thread's object was found before the call ran, whatever register is asked about.
 pub const KEPT: u32 = u32::MAX;
 
-/// See the module.
+/// What is known of a call while its rules are asked.
 pub struct CallCtx {
     /// The running task.
     pub task: Task,
@@ -62,7 +62,7 @@ pub struct CallCtx {
 }
 
 impl CallCtx {
-    /// Begins the ctx of `task`, the running one, in `call`; the rules are for the caller to fill in.
+    /// Begins the way of `task`, the running one, in `call`; the rules are for the caller to fill in.
     /// False if the task is no target's, if the plan has not begun, or if the call was asked about already and only
     /// starts again; then nothing is written.
     ///

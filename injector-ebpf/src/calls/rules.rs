@@ -90,7 +90,7 @@ pub fn pass(
         }
         rounds += u32::from(operations.count);
     }
-    // SAFETY: the callback has the shape that the helper wants and gets the ctx; both outlive it.
+    // SAFETY: the callback has the shape that the helper wants and gets the context; both outlive it.
     unsafe { bpf_loop(rounds, consider as *mut c_void, core::ptr::from_mut(ctx).cast(), 0) };
     *value = ctx.value;
     // The one place where a call's verdict leaves the rules: under `--monitor` none does, whatever was decided.
@@ -99,7 +99,7 @@ pub fn pass(
 
 /// One rule of the loop.
 unsafe extern "C" fn consider(index: u64, ctx: *mut CallCtx) -> i64 {
-    // SAFETY: the ctx that `pass` handed to the loop.
+    // SAFETY: the context that `pass` handed to the loop.
     let ctx = unsafe { &mut *ctx };
     let Some(slot) = ctx.next(index as u32) else { return 1 };
     let (Some(rule), Some(counters)) = (RULES.get(slot.rule), COUNTERS.get(slot.rule)) else { return 1 };

@@ -137,7 +137,7 @@ fn ask(address: *mut bpf_sock_addr, destination: [u8; 16], port: u32) -> i64 {
         wanted: Wanted::NOTHING,
     };
     let context = (&raw mut ctx).cast();
-    // SAFETY: the callback has the shape that the helper wants and gets the ctx; both outlive it.
+    // SAFETY: the callback has the shape that the helper wants and gets the context; both outlive it.
     unsafe { bpf_loop(u32::from(run.count), consider as *mut c_void, context, 0) };
     // Two constants, so that the verifier sees a 0 or a 1.
     if ctx.decided != 0 && config!(monitor) == 0 { REFUSE } else { PROCEED }
@@ -145,7 +145,7 @@ fn ask(address: *mut bpf_sock_addr, destination: [u8; 16], port: u32) -> i64 {
 
 /// One rule of the loop.
 unsafe extern "C" fn consider(index: u64, ctx: *mut ConnectCtx) -> i64 {
-    // SAFETY: the ctx that `ask` handed to the loop.
+    // SAFETY: the context that `ask` handed to the loop.
     let ctx = unsafe { &mut *ctx };
     let Some(number) = SLOTS.get(ctx.base + index as u32).map(|slot| slot.rule) else { return 1 };
     let (Some(rule), Some(counters)) = (RULES.get(number), COUNTERS.get(number)) else { return 1 };

@@ -33,13 +33,10 @@ use crate::{
     packets::{
         emit,
         packet_ctx::{self, PacketCtx},
-        tc::{self, TC_DROP, TC_NEXT},
+        tc::{self, BPF_F_INGRESS, LOOPBACK, TC_DROP, TC_NEXT},
         verdict,
     },
 };
-
-/// The number of the loopback device in every network namespace (`LOOPBACK_IFINDEX`).
-const LOOPBACK: u32 = 1;
 
 /// Words of a packet's `cb` on its way. The queue writes into the first twelve bytes (net/sched/sch_fq.c,
 /// `fq_skb_cb`), so what has to come back is behind them. In the first two words: the cgroup on the way to
@@ -51,9 +48,6 @@ const MARK: usize = 4;
 
 /// Beside the device's number: the packet comes in by it. (Numbers are positive to the kernel.)
 const COMES_IN: u32 = 1 << 31;
-
-/// `bpf_redirect`: not out by that device, but in.
-const BPF_F_INGRESS: u64 = 1;
 
 /// Does a rule want the packet that was gathered to go through the line?
 #[inline(always)]

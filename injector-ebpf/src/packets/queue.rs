@@ -41,7 +41,7 @@ fn wire(queue: &Queue, direction: u32) -> &Cell {
     if direction == INGRESS { &queue.busy_in } else { &queue.busy }
 }
 
-/// When the packet of that fate is due by the rule, and its copy; notes it in the ctx.
+/// When the packet of that fate is due by the rule, and its copy; notes it in the context.
 #[inline(always)]
 pub fn schedule(ctx: &mut PacketCtx, (number, rule): (u32, &Rule), fate: Fate) {
     let Some(queue) = QUEUES.get(number) else { return };

@@ -20,14 +20,11 @@ use injector_common::{
 use crate::{
     atomic,
     maps::TRAFFIC,
-    packets::{header::load, tc::TC_NEXT},
+    packets::{
+        header::load,
+        tc::{BPF_F_INGRESS, LOOPBACK, NOWHERE, TC_NEXT},
+    },
 };
-
-/// The loopback device of every network namespace (`LOOPBACK_IFINDEX`, include/net/flow.h).
-const LOOPBACK: u32 = 1;
-
-/// `bpf_redirect`: not out by that device, but in.
-const BPF_F_INGRESS: u64 = 1;
 
 /// `bpf_skb_store_bytes`: the packet's hash was that of another flow.
 const BPF_F_INVALIDATE_HASH: u64 = 2;
@@ -129,5 +126,5 @@ pub fn turn_back(skb: *mut __sk_buff, link: u32, number: u32) -> i64 {
 #[inline(always)]
 pub fn lost() -> i64 {
     // SAFETY: no pointers.
-    unsafe { bpf_redirect(crate::packets::tc::NOWHERE, 0) }
+    unsafe { bpf_redirect(NOWHERE, 0) }
 }

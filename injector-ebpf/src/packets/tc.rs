@@ -13,6 +13,12 @@ use injector_common::packet::packet_mark;
 
 use crate::config::config;
 
+/// The loopback device of every network namespace (`LOOPBACK_IFINDEX`, include/net/flow.h).
+pub const LOOPBACK: u32 = 1;
+
+/// `bpf_redirect`: not out by that device, but in.
+pub const BPF_F_INGRESS: u64 = 1;
+
 /// Let the packet go on to the next program, or on its way.
 pub const TC_NEXT: i64 = -1;
 
@@ -27,7 +33,7 @@ pub const NOWHERE: u32 = 0x7fff_fffe;
 /// to the device below; each rule is to draw once.
 #[inline(always)]
 pub fn met_before(skb: *mut __sk_buff) -> bool {
-    // Odd, see [`inbound`].
+    // Odd: what has come in is even.
     let tag = (config!(plan) as u32 & 0xffff) | 1;
     // SAFETY: fields of the context that a classifier may read and write.
     unsafe {

@@ -10,18 +10,18 @@ use std::{ffi::CStr, fs, io, path::Path};
 
 /// Record kinds, by their number in bits 24 to 28 of `info`.
 mod kind {
-    pub(crate) const INT: u32 = 1;
-    pub(crate) const ARRAY: u32 = 3;
-    pub(crate) const STRUCT: u32 = 4;
-    pub(crate) const UNION: u32 = 5;
-    pub(crate) const ENUM: u32 = 6;
-    pub(crate) const FUNC: u32 = 12;
-    pub(crate) const FUNC_PROTO: u32 = 13;
-    pub(crate) const VAR: u32 = 14;
-    pub(crate) const DATASEC: u32 = 15;
-    pub(crate) const DECL_TAG: u32 = 17;
-    pub(crate) const ENUM64: u32 = 19;
-    pub(crate) const TYPEDEF: u32 = 8;
+    pub(super) const INT: u32 = 1;
+    pub(super) const ARRAY: u32 = 3;
+    pub(super) const STRUCT: u32 = 4;
+    pub(super) const UNION: u32 = 5;
+    pub(super) const ENUM: u32 = 6;
+    pub(super) const FUNC: u32 = 12;
+    pub(super) const FUNC_PROTO: u32 = 13;
+    pub(super) const VAR: u32 = 14;
+    pub(super) const DATASEC: u32 = 15;
+    pub(super) const DECL_TAG: u32 = 17;
+    pub(super) const ENUM64: u32 = 19;
+    pub(super) const TYPEDEF: u32 = 8;
 }
 
 /// Where the kernel offers it.

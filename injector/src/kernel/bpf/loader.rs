@@ -245,9 +245,9 @@ struct Programs {
     linked: HashMap<String, Arc<Code>>,
 }
 
-/// What the running kernel has in places that the programs leave open.
+/// What the programs leave open until the running kernel is known.
 #[derive(Debug)]
-struct Places {
+struct KernelLayout {
     offsets: Offsets,
     /// Functions of the kernel: the number that stands for each, and its BTF id.
     functions: Vec<(i32, i32)>,
@@ -258,7 +258,7 @@ struct Places {
 pub struct Ready {
     maps: Maps,
     programs: Mutex<Programs>,
-    places: Places,
+    layout: KernelLayout,
     /// As in [`Config::features`].
     features: u32,
     btf: OwnedFd,
@@ -270,7 +270,7 @@ fn damaged(error: impl std::fmt::Display) -> ObjectError {
 }
 
 impl Programs {
-    fn linked(&mut self, name: &str, places: &Places) -> Result<Arc<Code>, ObjectError> {
+    fn linked(&mut self, name: &str, layout: &KernelLayout) -> Result<Arc<Code>, ObjectError> {
         if let Some(code) = self.linked.get(name) {
             return Ok(Arc::clone(code));
         }
@@ -284,8 +284,8 @@ impl Programs {
         linked.map_err(damaged)?;
         let function = self.object.functions.get(&key).ok_or_else(missing)?;
         let mut instructions = function.instructions.clone();
-        place_fields(&mut instructions, &places.offsets);
-        place_functions(&mut instructions, &places.functions);
+        place_fields(&mut instructions, &layout.offsets);
+        place_functions(&mut instructions, &layout.functions);
         let functions = (
             function.func_info.func_info_bytes(),
             count(function.func_info.len()),
@@ -334,7 +334,7 @@ impl Ready {
             functions.filter_map(|&(number, name)| Some((number, kernel.function(name)?.try_into().ok()?)));
         Ok(Self {
             maps: Maps(maps),
-            places: Places { offsets: config.offsets, functions: functions.collect() },
+            layout: KernelLayout { offsets: config.offsets, functions: functions.collect() },
             features: config.features,
             btf,
             license: object.license.clone(),
@@ -367,7 +367,7 @@ impl Ready {
     /// # Errors
     /// [`ObjectError::Program`], with the verifier's words.
     pub fn load(&self, name: &str, what: &str, kind: Kind) -> Result<OwnedFd, ObjectError> {
-        let code = self.programs.lock().unwrap_or_else(PoisonError::into_inner).linked(name, &self.places)?;
+        let code = self.programs.lock().unwrap_or_else(PoisonError::into_inner).linked(name, &self.layout)?;
         let (program, attach_type, attach_btf_id) = kind.numbers();
         let program = sys::Program {
             name: &format!("injector_{what}"),
