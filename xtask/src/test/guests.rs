@@ -65,8 +65,10 @@ impl Guests<'_> {
                 }
             }
         }
-        // Foreign machines take longest to start.
-        all.sort_by_key(|(kernel, ..)| kernel.name.architecture().is_host());
+        // What takes longest begins first, so that it does not run alone at the end.
+        all.sort_by_key(|(kernel, binary, _)| {
+            (kernel.name.architecture().is_host(), placement::rank(&binary.name))
+        });
         let queue: Mutex<VecDeque<_>> = Mutex::new(all.into());
         let finished = Mutex::new(Vec::new());
         let work = || {
@@ -123,7 +125,11 @@ impl Guests<'_> {
                 command.extend(names.iter().cloned());
             }
         }
-        let outcome = guest.run(&command)?;
+        let mut outcome = guest.run(&command)?;
+        if outcome.emulator_fault {
+            println!("again  {:<15} {:<20} the emulator broke down", kernel.name, binary.name);
+            outcome = guest.run(&command)?;
+        }
         let cases = cases(&String::from_utf8_lossy(&outcome.stdout));
         let mut counts = Counts::of_cases(&cases);
         let trouble = trouble(&outcome, &cases);

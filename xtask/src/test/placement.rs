@@ -31,6 +31,9 @@ const PLACES: [(&str, &str, &[Name]); 17] = [
     ("reports", "", &[FaultInjection]),
 ];
 
+/// The suites that take minutes, the longest first.
+const LONG: [&str; 4] = ["packets", "endings", "changes", "delays"];
+
 /// All that runs on arm64 beside other kernels, where everything would take too long.
 pub(super) const SMOKE: &str = "smoke";
 /// Where only that suite runs beside other kernels.
@@ -47,6 +50,11 @@ pub(super) fn left_out(suite: &str, kernel: Name, kernels: &[Name]) -> Option<Ve
     }
     let modules: Vec<_> = PLACES.iter().filter(elsewhere).map(|place| place.1).collect();
     if modules.contains(&"") { None } else { Some(modules) }
+}
+
+/// How soon `suite` must begin, lowest first.
+pub(super) fn rank(suite: &str) -> usize {
+    LONG.iter().position(|long| *long == suite).unwrap_or(LONG.len())
 }
 
 /// Whether these kernels are all such that run everything only when no other one is tested.

@@ -38,9 +38,24 @@ const AFTER: usize = 12;
 /// More reports than this say nothing new.
 const MOST: usize = 5;
 
+/// Bits of RFLAGS that are always 0: 3, 5, 15, and all from 22 up (Intel's manual, volume 1, section 3.4.3).
+const NEVER_SET: u64 = 1 << 3 | 1 << 5 | 1 << 15 | !0 << 22;
+
 /// The end of this kernel.
 pub(super) fn is_panic(console: &str) -> bool {
     console.contains("Kernel panic - not syncing") || console.contains("end Kernel panic")
+}
+
+/// Whether the emulator broke down and took the kernel with it: a dump of registers shows flags that no x86-64
+/// processor can have, such as bit 27 set. QEMU 7.2 keeps the flags in pieces, and was once seen to put them
+/// together wrongly as an interrupt came.
+pub(super) fn is_emulator_fault(console: &str) -> bool {
+    let flags = |line: &'_ str| {
+        let (_, rest) = line.split_once("EFLAGS: ")?;
+        u64::from_str_radix(rest.split_whitespace().next()?, 16).ok()
+    };
+    is_panic(console)
+        && console.lines().filter_map(flags).any(|flags| flags & NEVER_SET != 0 || flags & 2 == 0)
 }
 
 /// The reports of trouble in a console's text, each with the lines that follow it.
@@ -71,7 +86,7 @@ fn is_trouble(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_panic, trouble};
+    use super::{is_emulator_fault, is_panic, trouble};
 
     const QUIET: &str = "\
 [    0.000000] Linux version 6.12.117\r
@@ -109,5 +124,22 @@ mod tests {
             assert_eq!(trouble(line).len(), 1, "{line}");
         }
         assert!(is_panic("[ 1.0] Kernel panic - not syncing: Attempted to kill init!"));
+    }
+
+    #[test]
+    fn impossible_flags_are_the_emulators() {
+        let panic = |flags: &str| {
+            format!(
+                "[   49.7] Oops: double fault: 0000 [#1] PREEMPT SMP NOPTI\r\n\
+                 [   49.7] RSP: 0018:ffffc900004d3748 EFLAGS: {flags}\r\n\
+                 [   49.8] Kernel panic - not syncing: Fatal exception in interrupt\r\n"
+            )
+        };
+        assert!(is_emulator_fault(&panic("081ab202")));
+        assert!(is_emulator_fault(&panic("00000000")));
+        for ordinary in ["00010246", "00000002", "00050082", "00210297"] {
+            assert!(!is_emulator_fault(&panic(ordinary)), "{ordinary}");
+        }
+        assert!(!is_emulator_fault("[   49.7] RSP: 0018:ffffc900004d3748 EFLAGS: 081ab202"));
     }
 }

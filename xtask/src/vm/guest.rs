@@ -51,6 +51,8 @@ pub(crate) struct Outcome {
     pub(crate) ending: Ending,
     /// What the kernel reported of itself; not empty means failed, however the command ended.
     pub(crate) trouble: Vec<String>,
+    /// The emulator broke down: what came of the run says nothing about the kernel or the command.
+    pub(crate) emulator_fault: bool,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
     /// From the start to the command's; none if it came not so far.

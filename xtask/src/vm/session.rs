@@ -85,6 +85,7 @@ pub(super) fn run(
     Ok(Some(Outcome {
         ending,
         trouble,
+        emulator_fault: console::is_emulator_fault(&console),
         stdout,
         stderr,
         boot: session.boot,
