@@ -31,6 +31,7 @@ use crate::{
     cli::exit::{Code, Failure},
     kernel::probe::refusal,
     printable,
+    target::rlimit,
 };
 
 /// Makes a running Linux program meet the failures of real life: system calls that fail or stall, packets that
@@ -142,7 +143,11 @@ fn dispatch(verb: Command) -> Result<Code, Failure> {
 
 /// One thread is enough: everything that takes time waits for a descriptor.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+    // Its own and those of signals; for the latter, tokio panics where there is no room.
+    const DESCRIPTORS: usize = 8;
+    rlimit::raise();
+    let build = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+    rlimit::has_room_for(DESCRIPTORS).and_then(|()| build()).map_err(|error| {
         let hint = refusal::limit(&error).map(|limit| format!("{}; {}", limit.why, limit.remedy));
         Failure::other(format!("cannot start the event loop: {error}"), hint.unwrap_or_default())
     })

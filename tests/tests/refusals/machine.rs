@@ -109,7 +109,7 @@ fn a_limit_that_was_reached() -> Result<()> {
             let output = Command::new("unshare").args(["--mount", "sh", "-c", script]).output()?;
             Ok((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned()))
         };
-        for files in [16, 24, 32] {
+        for files in [6, 8, 16, 24, 32] {
             let (code, said) = said(&format!("ulimit -n {files}; {attach}"))?;
             ensure!(code == 1 && said.contains("RLIMIT_NOFILE"), "{files}: {code}: {said}");
             ensure!(said.contains(&format!("{files} files")) && said.contains("ulimit -n 4096"), "{said}");
