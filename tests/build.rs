@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Every victim: its variable, its source, and the compiler's options besides the common ones.
-const VICTIMS: [(&str, &str, &[&str]); 9] = [
+const VICTIMS: [(&str, &str, &[&str]); 10] = [
     ("CALLS", "calls.c", &["-pthread"]),
     ("STEADY", "steady.c", &[]),
     ("EXITS", "exits.c", &["-pthread"]),
@@ -19,6 +19,7 @@ const VICTIMS: [(&str, &str, &[&str]); 9] = [
     ("VISIT", "visit.c", &[]),
     ("SERVE", "serve.c", &[]),
     ("FORBID", "forbid.c", &[]),
+    ("TAKEOVER", "takeover.c", &["-pthread"]),
 ];
 
 /// Those of x86-64. What has a 32-bit form does without the C library, so that no 32-bit one is needed.

@@ -1,7 +1,7 @@
-//! Following a process tree: forks hand the parent's mark and a place in the tree to the child, and
-//! threads that end are taken out of the count.
+//! Following a process tree: forks hand the parent's mark and a place in the tree to the child, threads that end are
+//! taken out of the count, and a thread that executes a program takes its process over.
 
-use core::{ffi::c_void, sync::atomic::AtomicU64};
+use core::sync::atomic::AtomicU64;
 
 use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use injector_common::{
@@ -102,11 +102,7 @@ fn ended(task: Task) {
 /// The process of `task` is gone: takes it out of the living ones, if it is counted among them.
 #[inline(always)]
 fn uncount(task: Task) {
-    let leader = task::leader(task);
-    let mut state = THREADS.get(leader);
-    if state.is_null() {
-        state = target::waiting(leader);
-    }
+    let state = state_of(task::leader(task));
     if state.is_null() {
         return;
     }
@@ -120,12 +116,44 @@ fn uncount(task: Task) {
     }
 }
 
-/// `run`: the command's execve arms the plan, when nothing of it is left to do but the return
+/// What is kept of `task`, where the kernel had no memory for its state as well; null if it is not ours.
+#[inline(always)]
+fn state_of(task: Task) -> *mut Thread {
+    let state = THREADS.get(task);
+    if state.is_null() { target::waiting(task) } else { state }
+}
+
+/// Runs in the task that executes a program, when nothing of its execve is left to do but the return
 /// (fs/exec.c, end of `exec_binprm`).
 // match-proto: sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "tp_btf/sched_process_exec")]
-pub extern "C" fn sched_process_exec(_: *const c_void) -> i64 {
+pub extern "C" fn sched_process_exec(ctx: *const u64) -> i64 {
+    // SAFETY: the tracepoint's arguments.
+    let (task, number_before) = unsafe { (*ctx as Task, *ctx.add(1) as u32) };
+    // The first thread of a process has the process's number.
+    if number_before != task::process_number(task) && target::maybe_target_at_event() {
+        take_over(task);
+    }
+    arm()
+}
+
+/// A thread that executes a program becomes the first of its process (fs/exec.c, `de_thread`), and the count of those
+/// that live hangs on it from now on: the first one until now, on which it hung, is gone with its state.
+#[inline(never)]
+fn take_over(task: Task) {
+    let state = state_of(task);
+    // SAFETY: not null, and valid while the program runs; nobody else writes the marks of a running thread.
+    unsafe {
+        if !state.is_null() && (*state).flags & TARGET != 0 {
+            (*state).flags |= COUNTED;
+        }
+    }
+}
+
+/// `run`: the command's execve arms the plan.
+#[inline(always)]
+fn arm() -> i64 {
     if atomic::get(&SHARED.arm_at_exec) == 0 || !target::maybe_target_at_event() {
         return 0;
     }

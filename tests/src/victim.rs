@@ -21,6 +21,8 @@ pub const CALLS: &str = env!("VICTIM_CALLS");
 pub const STEADY: &str = env!("VICTIM_STEADY");
 /// One with children whose threads all end at the same time.
 pub const EXITS: &str = env!("VICTIM_EXITS");
+/// One whose second thread executes a command.
+pub const TAKEOVER: &str = env!("VICTIM_TAKEOVER");
 /// Everybody who can descend from a process.
 pub const TREE: &str = env!("VICTIM_TREE");
 /// A sender of datagrams.

@@ -17,6 +17,10 @@ use injector_tests::{
     patience,
     victim::{self, ROLES, ROLES_BEFORE, Steady},
 };
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 use crate::{EIO, SLACK, operation};
 
@@ -182,6 +186,30 @@ fn processes_whose_threads_end_at_once_are_counted_once() -> Result<()> {
     let mut injector = Injector::new(["attach", "-e", &rule, "--pid", &root.id().to_string()])?.start()?;
     injector.begun()?;
     board.release()?;
+    assert_eq!(board.next(10)?.succeeded, 0);
+    ensure!(!injector.has_ended()?, "{}", injector.stderr());
+    board.stop()?;
+    ensure!(root.wait()?.success(), "the root failed");
+    patience::until("the plan's end", SLACK, || injector.has_ended())?;
+    injector.finish()?.expect(0)?;
+    Ok(())
+}
+
+/// A thread that executes a program becomes its process's first, and the one that was is gone. The process still counts
+/// once: the plan goes on as long as it lives, and ends with it.
+#[test]
+fn a_process_that_another_thread_takes_over_is_counted() -> Result<()> {
+    let (operation, folder) = (operation()?, victim::folder()?);
+    let board = Board::new(1, 0)?;
+    let words = [victim::STEADY, operation.name, "2"];
+    let mut root = victim::command(victim::TAKEOVER, &words, &board, folder.path())?.spawn()?;
+    let stopped = || Ok(fs::read_to_string(format!("/proc/{}/stat", root.id()))?.contains(") T "));
+    patience::until("the stop", SLACK, stopped)?;
+    let rule = format!("inject={}:error=EIO", operation.name);
+    let mut injector = Injector::new(["attach", "-e", &rule, "--pid", &root.id().to_string()])?.start()?;
+    injector.begun()?;
+    kill(Pid::from_raw(root.id().cast_signed()), Signal::SIGCONT)?;
+    board.wait_faults(SLACK)?;
     assert_eq!(board.next(10)?.succeeded, 0);
     ensure!(!injector.has_ended()?, "{}", injector.stderr());
     board.stop()?;

@@ -176,7 +176,7 @@ impl Installation {
         if subjects.processes {
             tracepoints.extend(["task_newtask", "sched_process_exit"]);
         }
-        if subjects.command {
+        if subjects.processes || subjects.command {
             tracepoints.push("sched_process_exec");
         }
         for name in tracepoints {
