@@ -29,6 +29,7 @@ pub mod signal;
 mod syscall;
 #[cfg(test)]
 mod tests;
+mod text;
 mod trigger;
 pub mod units;
 mod word;

@@ -35,7 +35,7 @@ pub fn net(text: &str) -> Result<Rule, SpecError> {
     Ok(Rule { text: text.to_owned(), kind: RuleKind::Net(rule) })
 }
 
-fn rule(text: Word<'_>) -> Result<NetRule, Located> {
+pub(super) fn rule(text: Word<'_>) -> Result<NetRule, Located> {
     let (packets, netem) = halves(text);
     let packets = Match::read(packets)?;
     let Some(netem) = netem.filter(|netem| !netem.text.trim().is_empty()) else {

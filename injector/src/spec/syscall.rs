@@ -13,7 +13,9 @@ use crate::{
         filter::Test,
         model::{Rule, RuleKind, SyscallRule},
         nearest::nearest,
+        net,
         object::{Objects, Road},
+        operation,
         word::Word,
     },
     syscalls::{self, Call, Machine},
@@ -24,36 +26,42 @@ const STRACE_OUTPUT: &str = "trace t trace-fd trace-fds fd fds abbrev a verbose 
                              status quiet silent silence q read reads r write writes w kvm decode-fd \
                              decode-fds decode-pid decode-pids secontext namespace";
 
-/// Reads what follows `-e`: `inject=SET:…` or `fault=SET[:…]`, for the calls of `machine`.
+/// Reads what follows `-e`: `inject=SET:…` or `fault=SET[:…]`, for the calls of `machine`; and, since one text is to
+/// hold any rule, `net=MATCH : NETEM` and `io=OP:…`.
+///
+/// # Errors
+/// The text is no rule: what is wrong with it, where, and what to write instead.
 pub fn expression(text: &str, machine: Machine) -> Result<Rule, SpecError> {
-    let whole = Word::whole(text);
+    let kind = expressed(Word::whole(text), machine).map_err(|located| SpecError::new("rule", text, located))?;
+    Ok(Rule { text: text.to_owned(), kind })
+}
+
+fn expressed(whole: Word<'_>, machine: Machine) -> Result<RuleKind, Located> {
     let (qualifier, rest) = match whole.split_once("=") {
         // What stands before the first `=` may be the start of a rule, as in `-e read:error=EIO`.
         Some((qualifier, rest)) if !qualifier.text.is_empty() && !qualifier.text.contains(':') => {
             (qualifier, rest)
         }
-        _ => return Err(SpecError::new("rule", text, whole.problem(Problem::NoQualifier))),
+        _ => return Err(whole.problem(Problem::NoQualifier)),
     };
-    let rule = match qualifier.text {
-        "inject" => rule(rest, machine, Verb::Inject),
-        "fault" => rule(rest, machine, Verb::Fault),
+    match qualifier.text {
+        "inject" => rule(rest, machine, Verb::Inject).map(RuleKind::Syscall),
+        "fault" => rule(rest, machine, Verb::Fault).map(RuleKind::Syscall),
+        "net" => net::rule(rest).map(RuleKind::Net),
+        "io" => operation::rule(rest).map(RuleKind::Operation),
         word if STRACE_OUTPUT.split(' ').any(|known| known == word) => {
             Err(qualifier.problem(Problem::StraceOutput(word.into())))
         }
         word => {
-            let near = nearest(word, ["inject", "fault"]);
+            let near = nearest(word, ["inject", "fault", "net", "io"]);
             Err(qualifier.problem(Problem::UnknownQualifier { word: word.into(), near }))
         }
-    };
-    finish(text, rule)
+    }
 }
 
 /// Reads `SET:ACTIONS`, what follows `--syscall` and `inject=`, for the calls of `machine`.
 pub fn syscall(text: &str, machine: Machine) -> Result<Rule, SpecError> {
-    finish(text, rule(Word::whole(text), machine, Verb::Inject))
-}
-
-fn finish(text: &str, rule: Result<SyscallRule, Located>) -> Result<Rule, SpecError> {
+    let rule = rule(Word::whole(text), machine, Verb::Inject);
     let kind = RuleKind::Syscall(rule.map_err(|located| SpecError::new("rule", text, located))?);
     Ok(Rule { text: text.to_owned(), kind })
 }

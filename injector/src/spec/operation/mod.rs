@@ -32,7 +32,7 @@ pub fn operation(text: &str) -> Result<Rule, SpecError> {
     Ok(Rule { text: text.to_owned(), kind: RuleKind::Operation(rule) })
 }
 
-fn rule(text: Word<'_>) -> Result<OperationRule, Located> {
+pub(super) fn rule(text: Word<'_>) -> Result<OperationRule, Located> {
     let (set, words) = text.split_once(":").map_or((text, None), |(set, words)| (set, Some(words)));
     let operations = operations_of(set)?;
     let mut actions = Actions::default();
