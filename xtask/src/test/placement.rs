@@ -11,7 +11,7 @@ use crate::kernel::Name::{self, Debian61, Debian612, Debian612Arm64, FaultInject
 ///
 /// Our kernel with error injection is Debian's 6.12 with other options. Where packets, security hooks or cgroups are
 /// met, the two run the same code, so there one of them stands for both: ours where calls fail as well.
-const PLACES: [(&str, &str, &[Name]); 17] = [
+const PLACES: [(&str, &str, &[Name]); 21] = [
     ("changes", "terminal::", &[FaultInjection]),
     ("changes", "", &[FaultInjection, Debian61]),
     ("commands", "", &[Debian612]),
@@ -20,15 +20,19 @@ const PLACES: [(&str, &str, &[Name]); 17] = [
     ("monitor", "", &[FaultInjection, Debian61]),
     ("operations", "", &[Debian612, Debian61]),
     ("output", "", &[Debian612]),
+    ("packets", "bridge::", &[Debian61]),
     ("packets", "choices::", &[Debian61]),
+    ("packets", "delays::", &[Debian612]),
     ("packets", "losses::", &[Debian612]),
     ("packets", "models::", &[Debian61]),
     ("packets", "names::", &[Debian61]),
     ("packets", "netem::", &[Debian61]),
+    ("packets", "refusals::", &[Debian61]),
     ("packets", "rejects::", &[Debian612]),
     ("packets", "", &[Debian612, Debian61]),
     ("refusals", "rules::", &[Debian612]),
     ("reports", "", &[FaultInjection]),
+    ("targets", "", &[FaultInjection, Debian61]),
 ];
 
 /// The suites that take minutes, the longest first.
@@ -74,7 +78,7 @@ mod tests {
         assert_eq!(left_out("refusals", Debian61, &all), Some(vec!["rules::"]));
         assert_eq!(left_out("packets", FaultInjection, &all), None);
         assert_eq!(left_out("packets", FaultInjection, &[FaultInjection]), Some(vec![]));
-        assert_eq!(left_out("packets", Debian61, &all), Some(vec!["losses::", "rejects::"]));
+        assert_eq!(left_out("packets", Debian61, &all), Some(vec!["delays::", "losses::", "rejects::"]));
         assert_eq!(left_out("calls", Debian61, &all), Some(vec![]));
         assert_eq!(left_out("commands", Debian61, &[Debian61]), Some(vec![]));
     }
