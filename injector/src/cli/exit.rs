@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::{
-    engine::{Blame, EngineError},
+    engine::{Blame, EngineError, control::ControlError},
     printable::Printable,
     spec::SpecError,
     target::{CommandError, TargetError},
@@ -89,6 +89,12 @@ impl From<Blame> for Code {
 
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
+        Self { message: error.to_string(), hint: error.hint(), code: error.blame().into() }
+    }
+}
+
+impl From<ControlError> for Failure {
+    fn from(error: ControlError) -> Self {
         Self { message: error.to_string(), hint: error.hint(), code: error.blame().into() }
     }
 }

@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand. Nothing is decided here; errors become exit codes here.
+//! The command line: one file a subcommand. Nothing is decided here; errors become exit codes.
 
 mod arguments;
 mod attach;
@@ -13,7 +13,6 @@ mod log;
 mod log_file;
 mod news;
 mod output;
-mod plans;
 mod ps;
 mod recover;
 mod report;

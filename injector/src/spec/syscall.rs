@@ -32,7 +32,8 @@ const STRACE_OUTPUT: &str = "trace t trace-fd trace-fds fd fds abbrev a verbose 
 /// # Errors
 /// The text is no rule: what is wrong with it, where, and what to write instead.
 pub fn expression(text: &str, machine: Machine) -> Result<Rule, SpecError> {
-    let kind = expressed(Word::whole(text), machine).map_err(|located| SpecError::new("rule", text, located))?;
+    let kind =
+        expressed(Word::whole(text), machine).map_err(|located| SpecError::new("rule", text, located))?;
     Ok(Rule { text: text.to_owned(), kind })
 }
 

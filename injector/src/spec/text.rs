@@ -77,15 +77,23 @@ mod tests {
 
     #[test]
     fn in_json_a_rule_is_its_text() {
-        let rules: Vec<Rule> = serde_json::from_str(r#"["inject=fsync:error=EIO", "net=udp : loss 1%"]"#).unwrap();
-        assert_eq!(serde_json::to_string(&rules).unwrap(), r#"["inject=fsync:error=EIO","net=egress udp : loss 1%"]"#);
+        let rules: Vec<Rule> =
+            serde_json::from_str(r#"["inject=fsync:error=EIO", "net=udp : loss 1%"]"#).unwrap();
+        assert_eq!(
+            serde_json::to_string(&rules).unwrap(),
+            r#"["inject=fsync:error=EIO","net=egress udp : loss 1%"]"#
+        );
         let error = serde_json::from_str::<Rule>(r#""net=udp : los 1%""#).unwrap_err().to_string();
         assert!(error.contains("did you mean `loss`?"), "{error}");
     }
 
     #[test]
     fn what_is_wrong_behind_the_qualifier_is_pointed_at() {
-        for (text, part) in [("net=udp : los 1%", "los"), ("io=write:error=EIOO", "EIOO"), ("inject=fsyncc:error=EIO", "fsyncc")] {
+        for (text, part) in [
+            ("net=udp : los 1%", "los"),
+            ("io=write:error=EIOO", "EIOO"),
+            ("inject=fsyncc:error=EIO", "fsyncc"),
+        ] {
             let error = text.parse::<Rule>().unwrap_err();
             assert_eq!(&text[error.span()], part);
         }

@@ -14,9 +14,12 @@ use injector_common::{
     plan::{MAGIC, MAP_NAME, PlanHeader, SCHEMA, TEXT},
 };
 
-use crate::kernel::{
-    bpf::{mapped::SharedMemory, sys},
-    live::control::Mailbox,
+use crate::{
+    kernel::{
+        bpf::{mapped::SharedMemory, sys},
+        live::control::Mailbox,
+    },
+    target::Procfs,
 };
 
 const VALUE: usize = size_of::<PlanHeader>() + TEXT;
@@ -64,6 +67,17 @@ pub struct LivePlan {
 }
 
 impl LivePlan {
+    /// The plan's number, as it is typed: eight hexadecimal digits.
+    pub fn id(&self) -> String {
+        format!("{:08x}", self.header.plan)
+    }
+
+    /// The injector's process number, if it means something in this pid namespace.
+    pub fn pid(&self) -> Option<u32> {
+        let here = Procfs::default().pid_namespace().ok()?;
+        (self.header.pid_namespace == here).then_some(self.header.pid)
+    }
+
     /// The counters of the rules that it has or has had, by number.
     pub fn counters(&self) -> io::Result<Vec<Counters>> {
         let map = sys::open_map(self.header.counters_map)?;
