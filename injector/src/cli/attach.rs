@@ -17,7 +17,7 @@ use crate::{
     engine::{self, End, Guard, Start},
     plan::Options,
     spec::model::Rule,
-    target::{Cgroup, Hierarchy, Init, Process, Procfs, Signals, Target, TargetError, rlimit},
+    target::{Cgroup, CgroupError, Hierarchy, Init, Process, Procfs, Signals, Target, TargetError, rlimit},
 };
 
 /// The time limit of a plan that names none.
@@ -67,13 +67,7 @@ impl Attach {
             for path in &self.cgroup {
                 let cgroup = Cgroup::open(path, &hierarchy).map_err(TargetError::from)?;
                 if cgroup.is_root() && !self.behaviour.insist {
-                    return Err(Failure::usage(
-                        format!(
-                            "cannot take {} as a target: it is the root cgroup, to which every process of the machine belongs",
-                            path.display()
-                        ),
-                        "name a cgroup below it, or add --unsafe if that is what you want",
-                    ));
+                    return Err(TargetError::from(CgroupError::Root(path.clone())).into());
                 }
                 targets.push(Target::Cgroup(cgroup));
             }
@@ -125,7 +119,7 @@ impl Attach {
 
 /// Is it a cgroup without a process?
 fn is_empty(target: &Target) -> bool {
-    target.cgroup().is_some_and(|cgroup| !cgroup.is_populated())
+    target.as_cgroup().is_some_and(|cgroup| !cgroup.is_populated())
 }
 
 /// Until the plan ends, or the person has seen enough.

@@ -23,7 +23,7 @@ impl Injector {
     /// Whatever failed; nothing is left attached then.
     pub fn apply(self, mut plan: Plan, start: Start) -> Result<Guard, EngineError> {
         let subjects = Subjects {
-            cgroups: self.targets.iter().any(|target| target.cgroup().is_some()),
+            cgroups: self.targets.iter().any(|target| target.as_cgroup().is_some()),
             processes: has_tree(&self.targets),
             command: start == Start::AtExec,
         };
@@ -42,7 +42,8 @@ impl Injector {
                 lineage::mark_tree(&installation, process, number, &self.procfs)?;
             }
         }
-        let cgroups = || self.targets.iter().zip(0..).filter_map(|(target, n)| Some((target.cgroup()?, n)));
+        let cgroups =
+            || self.targets.iter().zip(0..).filter_map(|(target, n)| Some((target.as_cgroup()?, n)));
         for (cgroup, number) in cgroups() {
             add_tree(&installation, cgroup, number)?;
         }
@@ -161,7 +162,7 @@ pub(super) fn at_cgroups(
     }
     // One that is gone is left out: whatever has its path now is another one.
     let mut cgroups: Vec<_> =
-        targets.iter().filter_map(Target::cgroup).filter(|cgroup| !cgroup.is_gone()).collect();
+        targets.iter().filter_map(Target::as_cgroup).filter(|cgroup| !cgroup.is_gone()).collect();
     // The program of a cgroup runs for all below it, so one below another target needs none.
     cgroups.sort_unstable_by_key(|cgroup| cgroup.path());
     let mut covered: Vec<&Path> = Vec::new();

@@ -33,7 +33,7 @@ pub(super) struct Presence {
 
 impl Presence {
     pub(super) fn of(targets: &[Target], options: &Options, start: Start) -> Self {
-        let mut cgroups = targets.iter().filter_map(Target::cgroup).peekable();
+        let mut cgroups = targets.iter().filter_map(Target::as_cgroup).peekable();
         let returning = !options.once && cgroups.peek().is_some();
         let watch = returning.then(Watch::begin).flatten();
         if let Some(watch) = &watch {
@@ -63,7 +63,7 @@ impl Presence {
     /// A note on each cgroup in which nobody was seen.
     pub(super) fn never_inhabited(&self, targets: &[Target]) -> Vec<String> {
         let empty = |&(number, target): &(usize, &Target)| {
-            self.asked && target.cgroup().is_some() && !self.inhabited.contains(&number)
+            self.asked && target.as_cgroup().is_some() && !self.inhabited.contains(&number)
         };
         let note = |(_, target): (usize, &Target)| {
             format!(
@@ -81,7 +81,7 @@ impl Presence {
             return;
         }
         for (number, target) in targets.iter().enumerate() {
-            if !self.inhabited.contains(&number) && target.cgroup().is_some_and(Cgroup::is_populated) {
+            if !self.inhabited.contains(&number) && target.as_cgroup().is_some_and(Cgroup::is_populated) {
                 self.inhabited.insert(number);
             }
         }
@@ -94,17 +94,17 @@ impl Live {
         self.presence.look_for_processes(&self.targets);
         let tree_lives = self.installation.shared().live.load(Relaxed) > 0;
         let missing = |(number, target): (usize, &Target)| {
-            let gone = target.is_gone() && (target.cgroup().is_some() || !tree_lives);
+            let gone = target.is_gone() && (target.as_cgroup().is_some() || !tree_lives);
             gone.then_some(number)
         };
         let mut missing: Vec<_> = self.targets.iter().enumerate().filter_map(missing).collect();
         // One below another target first: the other is there by then as well, and what is put at it serves both.
         missing.sort_by_key(|&number| {
-            Reverse(self.targets[number].cgroup().map(|cgroup| cgroup.path().to_owned()))
+            Reverse(self.targets[number].as_cgroup().map(|cgroup| cgroup.path().to_owned()))
         });
         for number in missing {
             self.away(number);
-            if self.presence.returning && self.targets[number].cgroup().is_some() {
+            if self.presence.returning && self.targets[number].as_cgroup().is_some() {
                 match self.meet_again(number) {
                     Ok(true) => self.back(number),
                     Ok(false) => {}
@@ -120,7 +120,7 @@ impl Live {
         if !self.presence.gone.insert(number) || self.presence.returns.contains_key(&number) {
             return;
         }
-        let waits = self.presence.returning && target.cgroup().is_some();
+        let waits = self.presence.returning && target.as_cgroup().is_some();
         let waits = if waits { "; its rules act again when it comes back" } else { "" };
         self.notes.push(format!("the target {} went away{waits}", target.describe()));
     }
@@ -147,7 +147,7 @@ impl Live {
 
     /// Meets the cgroup that has the path of a target now; false if there is none.
     fn meet_again(&mut self, number: usize) -> Result<bool, EngineError> {
-        let Some(old) = self.targets[number].cgroup() else { return Ok(false) };
+        let Some(old) = self.targets[number].as_cgroup() else { return Ok(false) };
         // First, so that one that comes after the look wakes us.
         if let Some(watch) = self.presence.watch() {
             watch.watch(old.path());
@@ -156,7 +156,7 @@ impl Live {
         let Some(cgroup) = old.successor(&hierarchy).map_err(TargetError::from)? else { return Ok(false) };
         add_tree(&self.installation, &cgroup, u32::try_from(number).unwrap_or_default())?;
         let above = |(other, target): (usize, &Target)| {
-            let live = target.cgroup().filter(|above| other != number && !above.is_gone());
+            let live = target.as_cgroup().filter(|above| other != number && !above.is_gone());
             live.is_some_and(|above| cgroup.path().starts_with(above.path()))
         };
         if !self.targets.iter().enumerate().any(above) {

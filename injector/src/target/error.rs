@@ -61,6 +61,12 @@ pub enum CgroupError {
         /// Where the hierarchy is mounted.
         mount: PathBuf,
     },
+    /// Every process of the machine is in it.
+    #[error(
+        "cannot take {} as a target: it is the root cgroup, to which every process of the machine belongs",
+        .0.display()
+    )]
+    Root(PathBuf),
     /// A cgroup cannot be made.
     #[error("cannot make a cgroup below {}: {source}", .parent.display())]
     Make {
@@ -107,6 +113,7 @@ impl CgroupError {
             Self::Missing { .. } => {
                 "list what there is with `systemd-cgls`, or see the line `0::` of /proc/PID/cgroup"
             }
+            Self::Root(_) => "name a cgroup below it, or add --unsafe if that is what you want",
             Self::OtherMount { .. } => "name it by its path below that mount",
             Self::Make { .. } => "run as root; in a container, mount /sys/fs/cgroup for writing",
             Self::Remove { .. } => "remove it with rmdir when `cgroup.procs` in it is empty",

@@ -12,6 +12,8 @@ pub(crate) mod rlimit;
 pub mod session;
 pub mod signals;
 
+use std::path::Path;
+
 pub(crate) use self::procfs::MountLine;
 pub use self::{
     cgroup::{Cgroup, Descendant},
@@ -35,6 +37,28 @@ pub enum Target {
 }
 
 impl Target {
+    /// The cgroup at `path`, with all below it: a directory, or the cgroup's name as the line `0::` of `/proc/PID/cgroup`
+    /// has it.
+    ///
+    /// # Errors
+    /// There is no such cgroup of version 2, or it is the root of all.
+    pub fn cgroup(path: impl AsRef<Path>) -> Result<Self, TargetError> {
+        let hierarchy = Hierarchy::discover(&Procfs::default())?;
+        let cgroup = Cgroup::open(path.as_ref(), &hierarchy)?;
+        if cgroup.is_root() {
+            return Err(CgroupError::Root(path.as_ref().to_owned()).into());
+        }
+        Ok(Self::Cgroup(cgroup))
+    }
+
+    /// The process of that number in the caller's pid namespace, with all that descend from it.
+    ///
+    /// # Errors
+    /// There is no such process, or it is one of the kernel, the machine's init or the caller itself.
+    pub fn pid(pid: u32) -> Result<Self, TargetError> {
+        Ok(Self::Process(Process::open(pid, Init::Refused, &Procfs::default())?))
+    }
+
     /// Numbers of all processes that belong to it now.
     pub fn pids(&self) -> Result<Vec<u32>, TargetError> {
         match self {
@@ -48,7 +72,7 @@ impl Target {
     }
 
     /// The cgroup that holds it; none for a process, whose cgroup it shares with others.
-    pub fn cgroup(&self) -> Option<&Cgroup> {
+    pub fn as_cgroup(&self) -> Option<&Cgroup> {
         match self {
             Self::Cgroup(cgroup) => Some(cgroup),
             Self::Process(_) => None,
