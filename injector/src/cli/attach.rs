@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use anyhow::Context as _;
 use clap::Args;
 
 use crate::{
@@ -95,8 +96,7 @@ impl Attach {
         }
         engine::sweep();
         let mut log = Log::open(self.behaviour.log.as_deref())?;
-        let signals = Signals::take()
-            .map_err(|error| Failure::other(format!("cannot wait for signals: {error}"), ""))?;
+        let signals = Signals::take().context("cannot wait for signals")?;
         let mut guard = injector.apply(plan, Start::Now)?;
         output::begun(guard.plan(), &names, self.behaviour.seed.is_none());
         let mut news = News::of(&guard);
@@ -134,7 +134,7 @@ async fn watch(
         tokio::select! {
             end = guard.wait(|record| log.write(&record)) => return Ok(Some(end?)),
             received = signals.next() => {
-                received.map_err(|error| Failure::other(format!("cannot wait for signals: {error}"), ""))?;
+                received.context("cannot wait for signals")?;
                 return Ok(None);
             }
             () = view.due() => view.show(&guard.rules()?),

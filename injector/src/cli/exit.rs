@@ -93,6 +93,13 @@ impl From<EngineError> for Failure {
     }
 }
 
+impl From<anyhow::Error> for Failure {
+    /// What has no cause that a hint would help with: the context, then each cause behind it.
+    fn from(error: anyhow::Error) -> Self {
+        Self::other(format!("{error:#}"), "")
+    }
+}
+
 impl From<ControlError> for Failure {
     fn from(error: ControlError) -> Self {
         Self { message: error.to_string(), hint: error.hint(), code: error.blame().into() }

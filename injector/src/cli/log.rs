@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::BytesMut;
 use nix::{
     errno::Errno,
     unistd::{AccessFlags, eaccess},
@@ -60,8 +61,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Whole lines.
-    waiting: Vec<u8>,
+    /// Whole lines. The thread splits them off and writes them; what they took is used again when it has.
+    waiting: BytesMut,
     /// Lines that have been written.
     written: u64,
     /// Nothing more will come.
@@ -78,7 +79,6 @@ impl Shared {
 
     /// All of the thread's life.
     fn write(&self, mut file: File) {
-        let mut batch = Vec::new();
         let end = loop {
             let state = self.state();
             let waits = |state: &mut State| state.waiting.is_empty() && !state.over;
@@ -86,7 +86,7 @@ impl Shared {
             if state.waiting.is_empty() {
                 break None;
             }
-            std::mem::swap(&mut batch, &mut state.waiting);
+            let batch = state.waiting.split();
             drop(state);
             let progress = |lines| {
                 self.state().written += lines;
@@ -95,7 +95,6 @@ impl Shared {
             if let Err(error) = write_lines(&mut file, &batch, progress) {
                 break Some(error);
             }
-            batch.clear();
         };
         let mut state = self.state();
         (state.ended, state.failure) = (true, end);

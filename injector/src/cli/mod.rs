@@ -24,6 +24,7 @@ use std::{
     process::ExitCode,
 };
 
+use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::{
@@ -132,9 +133,7 @@ fn dispatch(verb: Command) -> Result<Code, Failure> {
         }
         Command::Man => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(command())
-                .render(&mut page)
-                .map_err(|error| Failure::other(format!("cannot write the manual page: {error}"), ""))?;
+            clap_mangen::Man::new(command()).render(&mut page).context("cannot write the manual page")?;
             output::out(&String::from_utf8_lossy(&page)).map(|()| Code::OK)
         }
     }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::{
@@ -99,8 +100,7 @@ pub(super) fn json_aside(value: &impl serde::Serialize) -> Result<(), Failure> {
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::other(format!("cannot write JSON: {error}"), ""))?;
+    let text = serde_json::to_string_pretty(value).context("cannot write JSON")?;
     Ok(printable::json(&text) + "\n")
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use anyhow::Context as _;
 use clap::Args;
 
 use crate::{
@@ -56,8 +57,7 @@ impl Run {
         let injector = injector(rules)?;
         engine::sweep();
         let mut log = Log::open(self.behaviour.log.as_deref())?;
-        let signals = Signals::take()
-            .map_err(|error| Failure::other(format!("cannot wait for signals: {error}"), ""))?;
+        let signals = Signals::take().context("cannot wait for signals")?;
         // Planned before anything is made, so that a refusal leaves no trace.
         let plan = injector.plan(options)?;
         let hierarchy = Hierarchy::discover(&procfs).map_err(TargetError::from)?;
@@ -179,7 +179,6 @@ async fn accompany(command: &mut Command, signals: &Signals) -> Result<i32, Fail
 }
 
 fn forward(command: &Command, received: std::io::Result<Received>) -> Result<(), Failure> {
-    let received =
-        received.map_err(|error| Failure::other(format!("cannot wait for signals: {error}"), ""))?;
+    let received = received.context("cannot wait for signals")?;
     Ok(command.forward(received)?)
 }

@@ -19,10 +19,19 @@ pub(super) struct Graph {
 impl Graph {
     /// Reads the sources of the crate `name`.
     pub(super) fn of(name: &str) -> Result<Self> {
-        let root = checkout::root().join(name).join("src");
+        Self::at(&checkout::root().join(name).join("src"))
+    }
+
+    /// Reads the sources in `folder`.
+    pub(super) fn at(folder: &Path) -> Result<Self> {
         let mut modules = BTreeMap::new();
-        read(&root, &[], &mut modules)?;
+        read(folder, &[], &mut modules)?;
         Ok(Self { modules })
+    }
+
+    /// The other crates that any of its files names.
+    pub(super) fn crates(&self) -> BTreeSet<String> {
+        self.modules.values().flat_map(|imports| imports.crates.iter().cloned()).collect()
     }
 
     /// The module whose file a path leads to: names that are handed on are followed.

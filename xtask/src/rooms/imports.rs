@@ -1,7 +1,7 @@
 //! What a file imports: the paths of its `use` items, and those that it writes out, from the crate's root. Tests are
 //! left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemMod, ItemUse, Path, UseTree, Visibility};
@@ -14,6 +14,8 @@ pub(super) type Segments = Vec<String>;
 pub(super) struct Imports {
     /// All paths into the crate, those below included.
     pub(super) paths: Vec<Segments>,
+    /// The crates that it names, as the first words of paths.
+    pub(super) crates: BTreeSet<String>,
     /// Names that it hands on, and whose they are.
     pub(super) handed_on: BTreeMap<String, Segments>,
     /// Where the file is.
@@ -44,6 +46,10 @@ impl Imports {
     }
 
     fn add(&mut self, path: &[String], name: Option<&str>) {
+        // One word alone may be a crate in a `use` only, and there it is of no use.
+        if let [first, _, ..] = path {
+            self.crates.insert(first.clone());
+        }
         let Some(path) = self.absolute(path) else { return };
         if let Some(name) = name {
             self.handed_on.insert(name.to_owned(), path.clone());

@@ -1,6 +1,7 @@
 //! `cargo xtask rooms`: which part of a crate imports which, read from the code: a picture for ARCHITECTURE.md, and the
-//! check that no file imports one that imports it, on whatever way round.
+//! check that no file imports one that imports it, on whatever way round, and that no crate declares a dependency in vain.
 
+mod dependencies;
 mod graph;
 mod imports;
 
@@ -79,7 +80,8 @@ impl Rooms {
     #[expect(clippy::unused_self, reason = "a verb, as all the others")]
     pub(crate) fn run(self) -> Result<()> {
         println!("{}", picture()?);
-        check()
+        check()?;
+        check_dependencies()
     }
 }
 
@@ -92,6 +94,15 @@ fn check() -> Result<()> {
                 bail!("these files of {name} import each other: {}", circle.join(", "));
             }
         }
+    }
+    Ok(())
+}
+
+/// No crate declares what it does not use.
+fn check_dependencies() -> Result<()> {
+    let unused = dependencies::unused()?;
+    if !unused.is_empty() {
+        bail!("declared and used nowhere: {}", unused.join(", "));
     }
     Ok(())
 }
@@ -119,6 +130,11 @@ mod tests {
     #[test]
     fn no_file_imports_one_that_imports_it() {
         check().unwrap();
+    }
+
+    #[test]
+    fn no_crate_declares_what_it_does_not_use() {
+        check_dependencies().unwrap();
     }
 
     #[test]
