@@ -189,7 +189,7 @@ pub struct Config {
     /// Bits of the `USES_` constants: what the plan's rules on calls need.
     pub features: u32,
     /// The number of the delay line's device in each network namespace; 0 for no delay line.
-    pub line: u32,
+    pub delay_line: u32,
     /// The connection that the injector's user came by, which no rule on packets means.
     pub session: Session,
     /// Where the kernel keeps what the programs read.

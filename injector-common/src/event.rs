@@ -15,9 +15,9 @@ pub const BACKEND_KPROBE: u32 = 2;
 /// [`Event::backend`]: kretprobe with `bpf_override_return`, when the call has run.
 pub const BACKEND_KRETPROBE: u32 = 6;
 /// [`Event::backend`]: programs that sleep, on the system call's own function.
-pub const BACKEND_NAP: u32 = 7;
+pub const BACKEND_CALL_DELAY: u32 = 7;
 /// [`Event::backend`]: a program that sleeps, at a security hook.
-pub const BACKEND_NAP_HOOK: u32 = 8;
+pub const BACKEND_CALL_DELAY_HOOK: u32 = 8;
 /// [`Event::backend`]: `fmod_ret` on a security hook.
 pub const BACKEND_HOOK: u32 = 3;
 /// [`Event::backend`]: the cgroup's own packet hook.
@@ -25,7 +25,7 @@ pub const BACKEND_CGROUP_SKB: u32 = 4;
 /// [`Event::backend`]: traffic control at a device's egress.
 pub const BACKEND_TC: u32 = 5;
 /// [`Event::backend`]: the far end of the delay line.
-pub const BACKEND_LINE: u32 = 9;
+pub const BACKEND_DELAY_LINE: u32 = 9;
 /// [`Event::backend`]: the cgroup's own hook in connect(2).
 pub const BACKEND_CGROUP_CONNECT: u32 = 10;
 

@@ -32,13 +32,13 @@ fn what_works_and_what_does_not() -> Result<()> {
     assert_eq!(listed, kernel.injects_calls());
     let expected = [
         ("btf", true),
-        ("lineage", true),
+        ("process_tree", true),
         ("cgroup2", true),
         ("fmod_ret", listed),
         ("kprobe", listed),
         ("hook", true),
-        ("nap", listed),
-        ("nap_hook", kernel.delays_at_hooks()),
+        ("call_delay", listed),
+        ("call_delay_hook", kernel.delays_at_hooks()),
         ("cgroup_skb", true),
         ("cgroup_connect", true),
         ("tcx", kernel.has_tcx()),

@@ -40,7 +40,7 @@ type Given = (i32, String);
 /// `command` under `words`, in a folder of its own.
 fn under(words: &[&str], command: &[&str]) -> Result<(Given, Finished)> {
     let folder = victim::folder()?;
-    let injector = Injector::new(["run", "--json", "--unsafe", "--seed", "7", "--max-nap", "600s"])?
+    let injector = Injector::new(["run", "--json", "--unsafe", "--seed", "7", "--max-call-delay", "600s"])?
         .words(words)
         .command(command);
     let finished = injector.in_folder(Stdio::null(), folder.path()).finish()?;

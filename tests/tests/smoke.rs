@@ -29,10 +29,10 @@ fn the_doctor_says_what_works() -> Result<()> {
     let all: Value = serde_json::from_str(&finished.stdout)?;
     let mechanisms = all["mechanisms"].as_array().context("no mechanisms")?;
     for (name, works) in [
-        ("lineage", true),
+        ("process_tree", true),
         ("fmod_ret", kernel.injects_calls()),
         ("hook", true),
-        ("nap_hook", kernel.delays_at_hooks()),
+        ("call_delay_hook", kernel.delays_at_hooks()),
         ("cgroup_skb", true),
         ("tcx", kernel.has_tcx()),
         ("sockets", true),

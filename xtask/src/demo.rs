@@ -30,7 +30,7 @@ const SCRIPTS: [&str; 2] = ["redis-fsync.sh", "packet-loss.sh"];
 
 /// What they need of the kernel: one of each line.
 const NEEDED: [&[&str]; 5] =
-    [&["lineage"], &["cgroup2"], &["fmod_ret", "kprobe"], &["cgroup_skb"], &["tcx", "clsact"]];
+    [&["process_tree"], &["cgroup2"], &["fmod_ret", "kprobe"], &["cgroup_skb"], &["tcx", "clsact"]];
 
 /// Runs every script, whatever becomes of the one before it; 1 if one was not content.
 const ALL: &str = r#"code=0; for script; do sh "$script" || code=1; done; exit $code"#;
@@ -141,7 +141,7 @@ mod tests {
     fn one_of_each_line_is_enough() {
         let one =
             |name: &str, available: bool| json!({"mechanism": name, "available": available, "why": "no X"});
-        let mut all = ["lineage", "cgroup2", "fmod_ret", "kprobe", "cgroup_skb", "tcx", "clsact"]
+        let mut all = ["process_tree", "cgroup2", "fmod_ret", "kprobe", "cgroup_skb", "tcx", "clsact"]
             .map(|name| one(name, true));
         let findings = |all: &[serde_json::Value]| missing(&json!({"mechanisms": all}));
         assert_eq!(findings(&all), None);

@@ -7,7 +7,7 @@ use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use injector_common::{
     call::{Slot, entry, operation_object},
     config::USES_OBJECTS,
-    event::{BACKEND_HOOK, BACKEND_KRETPROBE, BACKEND_NAP_HOOK},
+    event::{BACKEND_CALL_DELAY_HOOK, BACKEND_HOOK, BACKEND_KRETPROBE},
     thread::Thread,
 };
 
@@ -148,7 +148,7 @@ impl CallCtx {
             return None;
         }
         let wanted = &raw const slot.object;
-        if self.backend == BACKEND_HOOK || self.backend == BACKEND_NAP_HOOK {
+        if self.backend == BACKEND_HOOK || self.backend == BACKEND_CALL_DELAY_HOOK {
             return Some(object_meant(object, wanted) != 0);
         }
         self.open(object, slot.descriptor);

@@ -13,7 +13,7 @@ use injector_common::{
     call::{ABI_NONE, Run, hook_entry},
     config::USES_OBJECTS,
     decide::safe_at_security_hook,
-    event::{BACKEND_HOOK, BACKEND_NAP_HOOK},
+    event::{BACKEND_CALL_DELAY_HOOK, BACKEND_HOOK},
 };
 
 use crate::{
@@ -68,7 +68,7 @@ macro_rules! programs {
                 let task = current();
                 if !excluded(task) {
                     pending::begin_at_hook(task);
-                    pending::leave_at_hook(task, verdict($ctx, task, BACKEND_NAP_HOOK, $mask, || $seen));
+                    pending::leave_at_hook(task, verdict($ctx, task, BACKEND_CALL_DELAY_HOOK, $mask, || $seen));
                 }
             }
             if target::maybe_target() {

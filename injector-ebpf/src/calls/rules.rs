@@ -11,7 +11,7 @@ use injector_common::{
     },
     counters::Reason,
     decide::{Decision, decide, in_time, named, result},
-    event::{BACKEND_HOOK, BACKEND_KRETPROBE, BACKEND_NAP_HOOK},
+    event::{BACKEND_CALL_DELAY_HOOK, BACKEND_HOOK, BACKEND_KRETPROBE},
     rule::Rule,
 };
 
@@ -79,7 +79,7 @@ pub fn pass(
         if !object.is_null() {
             // SAFETY: not null, and the running thread's own.
             let object = unsafe { &mut *object };
-            if !matches!(backend, BACKEND_HOOK | BACKEND_NAP_HOOK) && object.is_kept_for(call) {
+            if !matches!(backend, BACKEND_HOOK | BACKEND_CALL_DELAY_HOOK) && object.is_kept_for(call) {
                 ctx.opened = KEPT;
                 if backend == BACKEND_KRETPROBE {
                     object.let_go();

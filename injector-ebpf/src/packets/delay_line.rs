@@ -20,7 +20,7 @@ use aya_ebpf::{
 };
 use injector_common::{
     config::USES_ANSWERS,
-    event::BACKEND_LINE,
+    event::BACKEND_DELAY_LINE,
     netem::{CARRIED, CARRIED_IN, CORRUPTED, DUPLICATED, LOST, SPLIT},
     packet::{EGRESS, INGRESS},
     rule::{FAULT_DNS, FAULT_REJECT},
@@ -52,7 +52,7 @@ const COMES_IN: u32 = 1 << 31;
 /// Does a rule want the packet that was gathered to go through the line?
 #[inline(always)]
 pub fn wanted(skb: *mut __sk_buff) -> Option<&'static mut PacketCtx> {
-    if config!(line) == 0 {
+    if config!(delay_line) == 0 {
         return None;
     }
     let ctx = packet_ctx::packet_ctx().filter(|ctx| ctx.alive != 0)?;
@@ -108,7 +108,7 @@ fn carry(skb: *mut __sk_buff, cgroup: u64, direction: u32) -> bool {
     unsafe {
         (*skb).cb[DEVICE] = (*skb).ifindex | direction;
         (*skb).cb[MARK] = (*skb).mark;
-        bpf_clone_redirect(skb, config!(line), 0) >= 0
+        bpf_clone_redirect(skb, config!(delay_line), 0) >= 0
     }
 }
 
@@ -124,7 +124,7 @@ pub extern "C" fn line_decide(skb: *mut __sk_buff) -> i64 {
         ((*skb).cb[DEVICE], (*skb).ifindex)
     };
     let direction = if device & COMES_IN == 0 { EGRESS } else { INGRESS };
-    if packet_ctx::gather(skb, direction, BACKEND_LINE, cgroup)
+    if packet_ctx::gather(skb, direction, BACKEND_DELAY_LINE, cgroup)
         && let Some(ctx) = packet_ctx::packet_ctx()
     {
         ctx.packet.ifindex = device & !COMES_IN;

@@ -159,7 +159,8 @@ pub fn gather(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) ->
     (packet_ctx.base, packet_ctx.count) = (base, u32::from(count));
     packet_ctx.backend = backend;
     // What meets its socket without having come through the delay line can only be dropped.
-    packet_ctx.barred = if backend == BACKEND_CGROUP_SKB && config!(line) != 0 { CARRIED_IN } else { 0 };
+    packet_ctx.barred =
+        if backend == BACKEND_CGROUP_SKB && config!(delay_line) != 0 { CARRIED_IN } else { 0 };
     (packet_ctx.effects, packet_ctx.asks, packet_ctx.meant) = (0, 0, 0);
     packet_ctx.place = 0;
     (packet_ctx.due, packet_ctx.copy_due, packet_ctx.late, packet_ctx.queue) = (0, 0, 0, 0);

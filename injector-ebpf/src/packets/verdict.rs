@@ -9,7 +9,7 @@ use injector_common::{
     counters::Reason,
     decide::{Decision, Match, decide},
     dns as questions,
-    event::BACKEND_LINE,
+    event::BACKEND_DELAY_LINE,
     netem::{
         COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, Fate, LOST, Netem, OVERFLOWED, OVERTOOK, UNFIXED,
     },
@@ -111,10 +111,10 @@ fn effect(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule)) -> Result<Fa
         }
     }
     fate = fate.beside(packet_ctx.effects);
-    if config!(line) != 0 && packet_ctx.backend != BACKEND_LINE {
+    if config!(delay_line) != 0 && packet_ctx.backend != BACKEND_DELAY_LINE {
         // A packet that waits is asked about in the delay line. One that is asked about here is answered.
         fate.effects &= !(DELAYED | OVERTOOK);
-    } else if config!(line) != 0
+    } else if config!(delay_line) != 0
         && fate.effects & DELAYED != 0
         && !queue::has_room(number, rule, &packet_ctx.packet)
     {
@@ -128,7 +128,7 @@ fn effect(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule)) -> Result<Fa
 fn note(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule), fate: Fate) {
     packet_ctx.effects |= fate.effects;
     packet_ctx.late = 0;
-    if config!(line) != 0 && fate.effects & DELAYED != 0 {
+    if config!(delay_line) != 0 && fate.effects & DELAYED != 0 {
         queue::schedule(packet_ctx, (number, rule), fate);
     }
     let length = packet_ctx.damageable(rule);

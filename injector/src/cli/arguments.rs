@@ -130,14 +130,14 @@ pub(super) struct Behaviour {
     pub(super) expect_fired: bool,
     /// No packet waits longer than this: a rule with such a delay is refused, and the queue of a rate is no longer
     #[arg(long, value_name = "TIME", default_value = "60s")]
-    pub(super) max_delay: String,
+    pub(super) max_packet_delay: String,
     /// Allow dangerous calls (close, futex, …), wide targets (the root cgroup, process 1), delays under locks; and
     /// mean your own SSH connection, too
     #[arg(long = "unsafe")]
-    pub(super) insist: bool,
+    pub(super) allow_unsafe: bool,
     /// No call is delayed longer than this at a time, such as 30s; 10s if nothing is said
     #[arg(long, value_name = "TIME")]
-    pub(super) max_nap: Option<String>,
+    pub(super) max_call_delay: Option<String>,
     /// Children are always included; accepted because strace has it
     #[arg(short = 'f', hide = true)]
     _follow: bool,
@@ -157,18 +157,18 @@ impl Behaviour {
             // Short enough to be typed again.
             None => engine::random_u64()? >> 32,
         };
-        let longest_nap = match self.max_nap.as_deref() {
+        let max_call_delay = match self.max_call_delay.as_deref() {
             Some(time) => units::duration(time)?,
             None => sleep::LONGEST,
         };
-        let longest_delay = units::duration(&self.max_delay)?;
+        let max_packet_delay = units::duration(&self.max_packet_delay)?;
         Ok(Options {
             seed,
-            longest_delay,
+            max_packet_delay,
             records: self.log.is_some(),
             monitor: self.monitor,
-            insist: self.insist,
-            longest_nap,
+            allow_unsafe: self.allow_unsafe,
+            max_call_delay,
             duration,
             // The cgroup of a command is its own.
             once: true,

@@ -67,13 +67,13 @@ impl Attach {
             let hierarchy = Hierarchy::discover(&procfs).map_err(TargetError::from)?;
             for path in &self.cgroup {
                 let cgroup = Cgroup::open(path, &hierarchy).map_err(TargetError::from)?;
-                if cgroup.is_root() && !self.behaviour.insist {
+                if cgroup.is_root() && !self.behaviour.allow_unsafe {
                     return Err(TargetError::from(CgroupError::Root(path.clone())).into());
                 }
                 targets.push(Target::Cgroup(cgroup));
             }
         }
-        let init = if self.behaviour.insist { Init::Allowed } else { Init::Refused };
+        let init = if self.behaviour.allow_unsafe { Init::Allowed } else { Init::Refused };
         for &pid in &self.pid {
             targets.push(Target::Process(Process::open(pid, init, &procfs).map_err(TargetError::from)?));
         }

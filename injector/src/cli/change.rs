@@ -37,7 +37,7 @@ pub(super) struct Change {
     json: bool,
     /// Allow dangerous calls: close, futex, …
     #[arg(long = "unsafe")]
-    insist: bool,
+    allow_unsafe: bool,
 }
 
 impl Change {
@@ -52,7 +52,7 @@ impl Change {
             ));
         }
         let plan = control::only(&self.id)?;
-        let wanted = Wanted { texts: self.rules.texts(), rules, until, insist: self.insist };
+        let wanted = Wanted { texts: self.rules.texts(), rules, until, allow_unsafe: self.allow_unsafe };
         let change = control::change(&plan, wanted)?;
         if self.json {
             output::print_json(&change.unwrap_or_default())?;

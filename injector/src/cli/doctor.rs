@@ -14,7 +14,7 @@ use crate::{
     kernel::{
         bpf::btf::KernelBtf,
         probe::{self, kernel_config, privileges::Standing},
-        syscall::{delay_hook::NapHook, hook::Hook},
+        syscall::{delay_hook::CallDelayHook, hook::Hook},
     },
     operations::{Operation, TABLE},
     plan::{
@@ -37,15 +37,15 @@ pub(super) struct Doctor {
 
 const ALL: [Mechanism; 16] = [
     Mechanism::Btf,
-    Mechanism::Lineage,
+    Mechanism::ProcessTree,
     Mechanism::CgroupV2,
     Mechanism::FmodRet,
     Mechanism::Kprobe,
     Mechanism::Kretprobe,
     Mechanism::Hook,
     Mechanism::Lsm,
-    Mechanism::Nap,
-    Mechanism::NapHook,
+    Mechanism::CallDelay,
+    Mechanism::CallDelayHook,
     Mechanism::CgroupIngress,
     Mechanism::CgroupConnect,
     Mechanism::Tcx,
@@ -111,11 +111,11 @@ impl Doctor {
             results.iter().any(|(mechanism, result)| wanted.contains(mechanism) && result.is_ok())
         };
         let ways = [Mechanism::FmodRet, Mechanism::Kprobe, Mechanism::Hook, Mechanism::CgroupIngress];
-        let usable = works(&[Mechanism::Lineage]) && works(&ways);
+        let usable = works(&[Mechanism::ProcessTree]) && works(&ways);
         let blames = |fault| {
             results.iter().any(|(_, result)| result.as_ref().is_err_and(|cause| cause.fault == fault))
         };
-        let (anywhere, waits) = (works(&[Mechanism::Nap]), works(&[Mechanism::NapHook]));
+        let (anywhere, waits) = (works(&[Mechanism::CallDelay]), works(&[Mechanism::CallDelayHook]));
         let delays = Delays::find(btf.as_ref().ok(), anywhere, waits);
         let findings = Findings { operations: operations(btf.as_ref(), waits), delays, ..findings(&results) };
         if self.json {
@@ -163,12 +163,12 @@ fn findings(results: &[(Mechanism, Result<(), Unsupported>)]) -> Findings {
 /// Which operations have a hook here, and at which of those threads can wait, if they can at any (`waits`).
 fn operations(btf: Result<&KernelBtf, &Unsupported>, waits: bool) -> Vec<Possible> {
     let hooks = btf.map(|btf| Hook::new(btf, false));
-    let naps = btf.ok().filter(|_| waits).map(NapHook::new);
-    if let Some(naps) = &naps {
-        naps.assume();
+    let delays = btf.ok().filter(|_| waits).map(CallDelayHook::new);
+    if let Some(delays) = &delays {
+        delays.assume();
     }
     let wait = |operation| {
-        let sites = naps.as_ref().and_then(|naps| naps.operation_sites(operation).ok());
+        let sites = delays.as_ref().and_then(|delays| delays.operation_sites(operation).ok());
         let locked = |sites: &[Site]| sites.iter().any(|site| held_at(&site.function).is_some());
         sites.map_or(Wait::No, |sites| if locked(&sites) { Wait::Unsafe } else { Wait::Yes })
     };
@@ -198,7 +198,7 @@ fn text(findings: &Findings) -> String {
     }
     for finding in &findings.mechanisms {
         let mark = if finding.available { "yes" } else { "no " };
-        lines.push(format!("{mark}  {:<14} {}", finding.mechanism, finding.purpose));
+        lines.push(format!("{mark}  {:<15} {}", finding.mechanism, finding.purpose));
         // What keeps several from working is told once.
         let same = |other: &&Finding| other.why == finding.why && other.remedy == finding.remedy;
         let first = findings.mechanisms.iter().find(same).map_or(finding.mechanism, |first| first.mechanism);

@@ -58,5 +58,5 @@ fn made(plan: &Plan) -> impl Iterator<Item = &'static str> {
         "delay_line: a device inj-PLAN in each of these, its other end in a network namespace of our own";
     let naps =
         "the processes injector-naps, injector-bed and injector-watch, which wake those who are delayed";
-    [plan.line.map(|_| line), plan.needs_naps().then_some(naps)].into_iter().flatten()
+    [plan.delay_line.map(|_| line), plan.delays_calls().then_some(naps)].into_iter().flatten()
 }

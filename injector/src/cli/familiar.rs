@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// What was typed (`-o`, `list`), and what to type.
-const WORDS: [(&str, &str); 14] = [
+const WORDS: [(&str, &str); 15] = [
     ("-e", "write `injector run -e … -- COMMAND`, or `injector attach --pid PID -e …` for what runs already"),
     ("-p", "`run` starts a command: write `injector attach --pid PID` for a process that runs already"),
     ("--pid", "`run` starts a command: write `injector attach --pid PID` for a process that runs already"),
@@ -13,6 +13,7 @@ const WORDS: [(&str, &str); 14] = [
     ("--fault", "write `-e fault=SET:error=ERRNO`"),
     ("--duration", "write `--for TIME`, such as `--for 30s`"),
     ("--timeout", "write `--for TIME`, such as `--for 30s`"),
+    ("--max-delay", "write `--max-call-delay TIME` for calls, `--max-packet-delay TIME` for packets"),
     ("--unit", "name the cgroup of the unit: `--cgroup \"$(systemctl show -p ControlGroup --value UNIT)\"`"),
     (
         "--container",
@@ -80,6 +81,7 @@ mod tests {
             ("attach|--unit|redis", "ControlGroup"),
             ("attach|--container|web", "/proc/PID/cgroup"),
             ("attach|--duration|1s", "--for TIME"),
+            ("run|--max-delay=1s|--|true", "--max-call-delay"),
             ("attach|107", "--pid 107"),
             ("list", "injector ps"),
         ] {

@@ -7,12 +7,12 @@ use std::{
 };
 
 use crate::{
-    engine::{EngineError, Guard, Injector, Start, lineage},
+    engine::{EngineError, Guard, Injector, Start, process_tree},
     kernel::{
         installation::{InstallError, Installation, Subjects, cgroups::Whose},
         net::{self, Classifier, Coverage, Lines, Side},
     },
-    plan::{Line, Plan},
+    plan::{DelayLine, Plan},
     target::{self, Cgroup, Hierarchy, Init, Process, Procfs, Target},
 };
 
@@ -29,8 +29,8 @@ impl Injector {
         };
         let mut installation = Installation::prepare(&plan, subjects, &self.btf)?;
         self.exempt(&installation, &plan)?;
-        if plan.needs_naps() {
-            installation.begin_naps(plan.options.longest_nap)?;
+        if plan.delays_calls() {
+            installation.begin_call_delays(plan.options.max_call_delay)?;
         }
         if plan.needs_packets() {
             installation.follow_sockets(&self.btf)?;
@@ -39,7 +39,7 @@ impl Injector {
         // could no longer be marked.
         for (target, number) in self.targets.iter().zip(0..) {
             if let Target::Process(process) = target {
-                lineage::mark_tree(&installation, process, number, &self.procfs)?;
+                process_tree::mark_tree(&installation, process, number, &self.procfs)?;
             }
         }
         let cgroups =
@@ -70,12 +70,12 @@ impl Injector {
         Guard::start(plan, self.targets, &self.procfs, installation, coverage, start)
     }
 
-    /// The injector itself is never met, nor is the machine's process 1 unless the user insists.
+    /// The injector itself is never met, nor is the machine's process 1 unless the user allows it (`--unsafe`).
     fn exempt(&self, installation: &Installation, plan: &Plan) -> Result<(), EngineError> {
         use injector_common::thread::EXEMPT;
         let own = Process::own(&self.procfs).map_err(target::TargetError::from)?;
         installation.mark(own.pidfd(), 0, EXEMPT, 0)?;
-        if !plan.options.insist
+        if !plan.options.allow_unsafe
             && target::in_initial_pid_namespace(&self.procfs).unwrap_or(true)
             && let Ok(init) = Process::open(1, Init::Allowed, &self.procfs)
         {
@@ -96,7 +96,7 @@ impl Injector {
         }
         let sides = sides.into_iter().map(|side| self.classifier(installation, plan, side));
         let classifiers = sides.collect::<Result<_, _>>()?;
-        let lines = plan.line.map(|needs| self.lines(installation, plan.id, needs)).transpose()?;
+        let lines = plan.delay_line.map(|needs| self.lines(installation, plan.id, needs)).transpose()?;
         Ok(Some(Coverage::new(classifiers, lines, self.procfs.clone())))
     }
 
@@ -117,9 +117,9 @@ impl Injector {
         &self,
         installation: &Installation,
         plan: u32,
-        needs: Line,
+        needs: DelayLine,
     ) -> Result<Lines, EngineError> {
-        Ok(Lines::new(plan, needs, self.device_mechanism()?, installation.line_programs()?)?)
+        Ok(Lines::new(plan, needs, self.device_mechanism()?, installation.delay_line_programs()?)?)
     }
 }
 

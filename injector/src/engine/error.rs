@@ -127,7 +127,7 @@ impl EngineError {
             Self::Install(InstallError::Attach(AttachError::Attach { source, .. })) => {
                 refusal::crowded(source).or_else(|| refusal::cause(source, Attempt::Trace))
             }
-            Self::Install(InstallError::Nap(step)) => refusal::cause(&step.source, Attempt::Mount),
+            Self::Install(InstallError::CallDelay(step)) => refusal::cause(&step.source, Attempt::Mount),
             Self::Install(error) => by(error.system(), Attempt::Trace),
             Self::Packet(PacketError::Open { source, .. }) => refusal::cause(source, Attempt::Peek),
             Self::Packet(error) => by(error.system(), Attempt::Network),

@@ -27,9 +27,9 @@ use crate::{
 const MANY: usize = 6;
 
 impl Injector {
-    /// Has the rules on packets leave the connection alone by which the user came, unless that is insisted on.
+    /// Has the rules on packets leave the connection alone by which the user came, unless `--unsafe` allows it.
     pub(super) fn spare_session(&self, plan: &mut Plan) {
-        if plan.options.insist {
+        if plan.options.allow_unsafe {
             return;
         }
         let Some(session) = Session::of(std::process::id(), &self.procfs) else { return };
@@ -47,10 +47,12 @@ impl Injector {
 
     /// Can the rules on packets be had with these targets?
     pub(super) fn check_packets(&self, plan: &Plan, targets: &[Target]) -> Result<(), EngineError> {
-        if (plan.needs_egress() || plan.needs_ingress()) && !plan.options.insist && kernel_config::real_time()
+        if (plan.needs_egress() || plan.needs_ingress())
+            && !plan.options.allow_unsafe
+            && kernel_config::real_time()
         {
             let why = "this is a real-time kernel (CONFIG_PREEMPT_RT): programs on packets may interrupt each other";
-            let remedy = "use a kernel without PREEMPT_RT, or insist with --unsafe: a packet may then meet what \
+            let remedy = "use a kernel without PREEMPT_RT, or allow it with --unsafe: a packet may then meet what \
                           another one was to meet";
             return Err(Unsupported::missing(Mechanism::Tcx, why, remedy).into());
         }
@@ -114,7 +116,7 @@ impl Injector {
 
     /// Can packets make their detour? Where they do so only to be taken apart, it goes without.
     pub(super) fn check_line(&self, plan: &mut Plan) -> Result<(), EngineError> {
-        let Some(line) = plan.line else { return Ok(()) };
+        let Some(line) = plan.delay_line else { return Ok(()) };
         let Err(cause) = probe::probe(Mechanism::DelayLine, &self.btf) else { return Ok(()) };
         if line.queue.is_some() || line.checksums || plan.inbound().is_some() {
             return Err(cause.into());
@@ -123,7 +125,7 @@ impl Injector {
             "packets that are several on the wire are lost, doubled and damaged as one: {cause}; {}",
             cause.remedy
         ));
-        plan.line = None;
+        plan.delay_line = None;
         for rule in &mut plan.rules {
             rule.kernel.netem.road = 0;
         }

@@ -72,7 +72,7 @@ impl Live {
         if std::mem::take(&mut self.hurry) {
             return Ok(over.then_some(End::TargetsGone));
         }
-        if let Err(lost) = self.installation.tend_naps(TICK) {
+        if let Err(lost) = self.installation.tend_call_delays(TICK) {
             self.aborted = Some(lost.to_string());
             return Ok(Some(End::DelaysLost(lost)));
         }

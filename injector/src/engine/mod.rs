@@ -9,11 +9,11 @@ mod events;
 mod feasibility;
 mod folders;
 mod guard;
-mod lineage;
 mod listed;
 mod live;
 mod object;
 mod presence;
+mod process_tree;
 mod report;
 pub mod request;
 mod sweep;
@@ -100,7 +100,7 @@ impl Injector {
     /// What the kernel, or the kind of target, cannot do.
     pub fn plan(&self, options: Options) -> Result<Plan, EngineError> {
         // First, since it is what every plan needs: whoever may do this may do the rest.
-        probe::probe(Mechanism::Lineage, &self.btf)?;
+        probe::probe(Mechanism::ProcessTree, &self.btf)?;
         let backends = self.backends();
         let mut rules = self.rules.clone();
         let files = plan::read_files(&rules)?;

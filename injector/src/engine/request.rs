@@ -64,7 +64,7 @@ pub struct Request {
     /// Another end.
     pub until: Option<Until>,
     /// `--unsafe`.
-    pub insist: bool,
+    pub allow_unsafe: bool,
 }
 
 /// Distributions of files: an [`Enclosure`] with a table for each of them.
@@ -203,7 +203,7 @@ impl Live {
         let change = if rules.is_empty() {
             None
         } else {
-            Some(self.replace(rules, &outside(request)?, request.insist)?)
+            Some(self.replace(rules, &outside(request)?, request.allow_unsafe)?)
         };
         match request.until {
             Some(Until::After(time)) => self.prolong(Some(time))?,

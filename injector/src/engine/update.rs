@@ -70,7 +70,7 @@ impl Live {
         &mut self,
         mut rules: Vec<Rule>,
         outside: &Outside,
-        insist: bool,
+        allow_unsafe: bool,
     ) -> Result<Change, EngineError> {
         self.check_alive()?;
         resolver::resolve(&mut rules, &outside.hosts, self.plan.rules.iter().map(|rule| &rule.asked))?;
@@ -82,14 +82,19 @@ impl Live {
         {
             backend.assume();
         }
-        let (mut plan, mut change) =
-            self.plan.change(&injector.rules, &outside.files, insist, &live, &for_planning(&backends))?;
+        let (mut plan, mut change) = self.plan.change(
+            &injector.rules,
+            &outside.files,
+            allow_unsafe,
+            &live,
+            &for_planning(&backends),
+        )?;
         let ingress = plan.needs_ingress() && !self.plan.needs_ingress();
         let connect = plan.needs_connect() && !self.plan.needs_connect();
         if ingress || connect || (plan.needs_devices() && self.coverage.is_none()) {
             injector.check_packets(&plan, &self.targets)?;
         }
-        if plan.line != self.plan.line {
+        if plan.delay_line != self.plan.delay_line {
             let known = plan.notes.len();
             injector.check_line(&mut plan)?;
             change.notes.extend(plan.notes.iter().skip(known).cloned());
@@ -145,8 +150,8 @@ impl Live {
         if plan.needs_calls() {
             self.installation.follow_calls(&injector.btf)?;
         }
-        if plan.needs_naps() {
-            self.installation.begin_naps(plan.options.longest_nap)?;
+        if plan.delays_calls() {
+            self.installation.begin_call_delays(plan.options.max_call_delay)?;
         }
         if plan.needs_packets() && !self.plan.needs_packets() {
             self.installation.follow_sockets(&injector.btf)?;
@@ -163,8 +168,8 @@ impl Live {
             self.coverage = injector.cover(&self.installation, plan)?;
             return self.cover_devices();
         };
-        if plan.line != self.plan.line
-            && let Some(needs) = plan.line
+        if plan.delay_line != self.plan.delay_line
+            && let Some(needs) = plan.delay_line
         {
             coverage.carry(needs, || injector.lines(&self.installation, plan.id, needs))?;
         }

@@ -35,7 +35,7 @@ pub enum InstallError {
     NoTracepoint(&'static str),
     /// The helpers that make calls wait could not be started.
     #[error("cannot delay calls: {0}")]
-    Nap(#[from] sleep::Step),
+    CallDelay(#[from] sleep::Step),
     /// aya could not use a map.
     #[error("cannot use the map of events: {0}")]
     Events(#[from] MapError),
@@ -55,7 +55,7 @@ impl InstallError {
         match self {
             Self::Object(error) | Self::Attach(AttachError::Load(error)) => error.source_error(),
             Self::Attach(AttachError::Attach { source, .. }) | Self::System { source, .. } => Some(source),
-            Self::Nap(step) => Some(&step.source),
+            Self::CallDelay(step) => Some(&step.source),
             _ => None,
         }
     }

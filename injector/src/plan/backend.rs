@@ -4,7 +4,8 @@
 use std::fmt;
 
 use injector_common::event::{
-    BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE, BACKEND_NAP, BACKEND_NAP_HOOK,
+    BACKEND_CALL_DELAY, BACKEND_CALL_DELAY_HOOK, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE,
+    BACKEND_KRETPROBE,
 };
 
 use crate::{
@@ -25,15 +26,15 @@ pub enum BackendKind {
     /// kretprobe with override on the call's function.
     Kretprobe,
     /// Programs that sleep, on the call's function.
-    Nap,
+    CallDelay,
     /// A program that sleeps, at a security hook.
-    NapHook,
+    CallDelayHook,
 }
 
 impl BackendKind {
     /// All of them.
     pub const ALL: [Self; 6] =
-        [Self::FmodRet, Self::Kprobe, Self::Hook, Self::Kretprobe, Self::Nap, Self::NapHook];
+        [Self::FmodRet, Self::Kprobe, Self::Hook, Self::Kretprobe, Self::CallDelay, Self::CallDelayHook];
 
     /// Does it act when the call has run?
     pub const fn is_behind(self) -> bool {
@@ -47,8 +48,8 @@ impl BackendKind {
             Self::Kprobe => BACKEND_KPROBE,
             Self::Hook => BACKEND_HOOK,
             Self::Kretprobe => BACKEND_KRETPROBE,
-            Self::Nap => BACKEND_NAP,
-            Self::NapHook => BACKEND_NAP_HOOK,
+            Self::CallDelay => BACKEND_CALL_DELAY,
+            Self::CallDelayHook => BACKEND_CALL_DELAY_HOOK,
         };
         u16::try_from(number).unwrap_or(0)
     }
@@ -61,8 +62,8 @@ impl fmt::Display for BackendKind {
             Self::Kprobe => "kprobe",
             Self::Hook => "hook",
             Self::Kretprobe => "kretprobe",
-            Self::Nap => "nap",
-            Self::NapHook => "nap_hook",
+            Self::CallDelay => "call_delay",
+            Self::CallDelayHook => "call_delay_hook",
         })
     }
 }

@@ -101,7 +101,7 @@ pub(super) type AllWanted = BTreeMap<Call, Wanted>;
 /// same backend if that can do it.
 pub(super) fn resolve(
     rules: &[Rule],
-    insist: bool,
+    allow_unsafe: bool,
     backends: &[&dyn Backend],
     live: &BTreeSet<Site>,
 ) -> Result<Resolved, PlanError> {
@@ -109,7 +109,9 @@ pub(super) fn resolve(
     let mut notes = Vec::new();
     for (rule, number) in rules.iter().zip(0u32..) {
         match &rule.kind {
-            RuleKind::Syscall(call) => collect(&rule.text, call, number, insist, &mut wanted, &mut notes)?,
+            RuleKind::Syscall(call) => {
+                collect(&rule.text, call, number, allow_unsafe, &mut wanted, &mut notes)?
+            }
             RuleKind::Net(_) | RuleKind::Operation(_) => {}
         }
     }
@@ -137,7 +139,7 @@ pub(super) fn resolve(
             resolved.calls.insert(entry, caught);
         }
     }
-    operations::resolve(rules, insist, backends, &mut resolved)?;
+    operations::resolve(rules, allow_unsafe, backends, &mut resolved)?;
     Ok(resolved)
 }
 
@@ -150,7 +152,7 @@ fn collect(
     text: &str,
     rule: &SyscallRule,
     number: u32,
-    insist: bool,
+    allow_unsafe: bool,
     wanted: &mut AllWanted,
     notes: &mut Vec<String>,
 ) -> Result<(), PlanError> {
@@ -166,7 +168,7 @@ fn collect(
                 return Err(PlanError::Never { rule: text.into(), call: entry.name, why });
             }
             // A call that keeps its own result is none that fails.
-            Safety::Dangerous(_) if insist || values.is_empty() => {}
+            Safety::Dangerous(_) if allow_unsafe || values.is_empty() => {}
             Safety::Dangerous(why) if named => {
                 return Err(PlanError::Dangerous { rule: text.into(), call: entry.name, why });
             }

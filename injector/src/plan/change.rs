@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     distribution::Files,
     plan::{
-        Distributions, Line, Plan, PlanError, PlannedRule,
+        DelayLine, Distributions, Plan, PlanError, PlannedRule,
         backend::{Backend, BackendKind, Site},
         calls::{self, Asked, Caught, End, call_name},
         check, features, kernel_rule, members, names,
@@ -72,18 +72,18 @@ impl Plan {
         &self,
         rules: &[Rule],
         files: &Files,
-        insist: bool,
+        allow_unsafe: bool,
         live: &BTreeSet<Site>,
         backends: &[&dyn Backend],
     ) -> Result<(Self, Change), PlanError> {
         check(rules, &self.options)?;
         let mut distributions = self.distributions.clone();
         distributions.add(rules, files)?;
-        let insist = insist || self.options.insist;
+        let allow_unsafe = allow_unsafe || self.options.allow_unsafe;
         let (planned, next_number) = self.numbered(rules, &distributions)?;
         let numbers: Vec<_> = planned.iter().map(|rule| rule.number).collect();
         let kept: BTreeSet<_> = numbers.iter().copied().filter(|number| *number < self.next_number).collect();
-        let resolved = calls::resolve(rules, insist, backends, live)?;
+        let resolved = calls::resolve(rules, allow_unsafe, backends, live)?;
         self.check_kept(&kept, &resolved.calls, &numbers)?;
 
         let (going_on, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -110,7 +110,7 @@ impl Plan {
         {
             return Err(PlanError::NotLoaded { rule: rule.text.clone() });
         }
-        let detour = self.line_with(&rules);
+        let detour = self.delay_line_with(&rules);
         members::check(&rules)?;
         names::check(&rules)?;
         let notes: Vec<_> =
@@ -124,7 +124,7 @@ impl Plan {
             notes: notes.clone(),
         };
         let mut options = self.options.clone();
-        options.insist = insist;
+        options.allow_unsafe = allow_unsafe;
         let plan = Self {
             id: self.id,
             options,
@@ -139,7 +139,7 @@ impl Plan {
             distributions,
             session: self.session,
             packets: self.packets,
-            line: detour,
+            delay_line: detour,
             next_number,
             notes: self.notes.iter().cloned().chain(notes).collect(),
         };
@@ -177,14 +177,14 @@ impl Plan {
     }
 
     /// What the delay line has to do with `rules`, too.
-    fn line_with(&self, rules: &[PlannedRule]) -> Option<Line> {
+    fn delay_line_with(&self, rules: &[PlannedRule]) -> Option<DelayLine> {
         if self.options.monitor {
             return None;
         }
-        let needed = Line::of(rules.iter().map(|rule| &rule.kernel));
-        match (self.line, needed) {
-            (Some(line), Some(needed)) => Some(line.with(needed)),
-            (line, needed) => line.or(needed),
+        let needed = DelayLine::of(rules.iter().map(|rule| &rule.kernel));
+        match (self.delay_line, needed) {
+            (Some(laid), Some(needed)) => Some(laid.with(needed)),
+            (laid, needed) => laid.or(needed),
         }
     }
 

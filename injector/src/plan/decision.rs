@@ -33,7 +33,7 @@ pub(super) fn kernel_rule(
         RuleKind::Operation(operation) => on_operations(operation, number, seed, distributions),
         RuleKind::Net(net) => {
             let mut rule = triggered(&Trigger::ALWAYS, seed);
-            packets::describe(net, &mut rule, distributions, options.longest_delay);
+            packets::describe(net, &mut rule, distributions, options.max_packet_delay);
             rule
         }
     }

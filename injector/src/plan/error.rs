@@ -37,7 +37,7 @@ pub enum PlanError {
         /// The reason.
         why: &'static str,
     },
-    /// A call that is touched only when the user insists.
+    /// A call that is touched only with `--unsafe`.
     #[error("the rule `{rule}` names {call}, whose failure is dangerous: {why}")]
     Dangerous {
         /// The rule.
@@ -264,7 +264,7 @@ impl PlanError {
             Self::Operation { cause, .. } => cause.remedy.clone(),
             Self::NothingLeft { .. } => "see `injector doctor` for what this kernel allows".into(),
             Self::DelayTooLong { latest, .. } => format!(
-                "shorten it, or allow it with --max-nap {}s; normal, pareto and files reach four jitters beyond the \
+                "shorten it, or allow it with --max-call-delay {}s; normal, pareto and files reach four jitters beyond the \
                  middle",
                 latest.as_nanos().div_ceil(1_000_000_000)
             ),
@@ -276,7 +276,7 @@ impl PlanError {
             }
             Self::Impairment { instead, .. } => (*instead).into(),
             Self::TooLate { latest, .. } => {
-                format!("allow it with --max-delay {}s, or ask for less", latest.as_secs() + 1)
+                format!("allow it with --max-packet-delay {}s, or ask for less", latest.as_secs() + 1)
             }
             Self::Distribution { source, .. } => source.hint().into(),
             Self::TooManyDistributions { .. } => "split the rules over two injectors".into(),

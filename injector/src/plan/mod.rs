@@ -5,12 +5,12 @@ pub mod backend;
 mod calls;
 mod change;
 mod decision;
+pub(crate) mod delay_line;
 mod delays;
 mod distributions;
 mod error;
 mod features;
 mod instead;
-pub(crate) mod line;
 mod members;
 mod names;
 pub mod objects;
@@ -41,9 +41,9 @@ use injector_common::{
 
 pub use self::{
     change::{Change, Numbered},
+    delay_line::{DelayLine, Queue},
     distributions::{Distributions, MOST as MOST_DISTRIBUTIONS, read_files},
     error::PlanError,
-    line::{Line, Queue},
     members::members,
     names::names,
 };
@@ -70,13 +70,13 @@ pub struct Options {
     pub records: bool,
     /// Count what would have fired, inject nothing.
     pub monitor: bool,
-    /// Allow what is dangerous.
-    pub insist: bool,
+    /// Allow what is dangerous (`--unsafe`).
+    pub allow_unsafe: bool,
     /// No packet waits for longer, and for an hour at most: a rule whose delay could be more is refused, and what would
     /// wait for longer behind others of a rate is lost.
-    pub longest_delay: Duration,
+    pub max_packet_delay: Duration,
     /// No call is delayed longer than this at a time.
-    pub longest_nap: Duration,
+    pub max_call_delay: Duration,
     /// How long the plan acts; `None` for as long as the injector lives.
     pub duration: Option<Duration>,
     /// A target cgroup is meant only until it is removed; else whatever has its path later is met as well.
@@ -124,7 +124,7 @@ pub struct Plan {
     /// The connection by which the user came, which packet rules leave alone.
     pub session: Session,
     /// What the delay line has to do; `None` where no packet goes through one.
-    pub line: Option<Line>,
+    pub delay_line: Option<DelayLine>,
     /// The slot table from `base` on: which rules each call meets at its ends.
     pub slots: Vec<Slot>,
     /// Where `slots` begins: 0 or `room`. A change goes to the other half of the table.
@@ -155,7 +155,7 @@ impl Plan {
         check(rules, &options)?;
         let mut distributions = Distributions::default();
         distributions.add(rules, files)?;
-        let resolved = calls::resolve(rules, options.insist, backends, &BTreeSet::new())?;
+        let resolved = calls::resolve(rules, options.allow_unsafe, backends, &BTreeSet::new())?;
         let resolutions = resolver::notes(rules);
         let numbers: Vec<_> = (0..).take(rules.len()).collect();
         let objects = Objects::of(numbers.iter().copied().zip(rules.iter().map(|rule| &rule.kind)), None);
@@ -174,7 +174,8 @@ impl Plan {
             calls,
         });
         let rules: Vec<_> = planned.collect();
-        let line = if options.monitor { None } else { Line::of(rules.iter().map(|rule| &rule.kernel)) };
+        let delay_line =
+            if options.monitor { None } else { DelayLine::of(rules.iter().map(|rule| &rule.kernel)) };
         let packets = options.whole || rules.iter().any(|rule| matches!(rule.asked, RuleKind::Net(_)));
         members::check(&rules)?;
         names::check(&rules)?;
@@ -188,7 +189,7 @@ impl Plan {
             distributions,
             session: Session::default(),
             packets,
-            line,
+            delay_line,
             options,
             sites: resolved.sites,
             calls: tables.calls,
@@ -212,7 +213,7 @@ impl Plan {
 
     /// The first rule by which packets that come in go through the delay line, if there is one.
     pub fn inbound(&self) -> Option<&PlannedRule> {
-        self.line?;
+        self.delay_line?;
         self.rules.iter().find(|rule| rule.kernel.netem.road & CARRIED_IN != 0)
     }
 
@@ -222,7 +223,7 @@ impl Plan {
     }
 
     /// Does a rule make calls wait?
-    pub fn needs_naps(&self) -> bool {
+    pub fn delays_calls(&self) -> bool {
         self.rules.iter().any(|rule| rule.kernel.delays())
     }
 
@@ -249,6 +250,6 @@ fn check(rules: &[Rule], options: &Options) -> Result<(), PlanError> {
         1..=MAX_RULES => {}
         given => return Err(PlanError::TooManyRules { given }),
     }
-    rules.iter().try_for_each(|rule| delays::check(rule, options.longest_nap))?;
-    rules.iter().try_for_each(|rule| packets::check(rule, options.longest_delay))
+    rules.iter().try_for_each(|rule| delays::check(rule, options.max_call_delay))?;
+    rules.iter().try_for_each(|rule| packets::check(rule, options.max_packet_delay))
 }

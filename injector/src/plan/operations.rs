@@ -20,7 +20,7 @@ use crate::{
 /// decides; where somebody is to wait it is the one that can make him.
 pub(super) fn resolve(
     rules: &[Rule],
-    insist: bool,
+    allow_unsafe: bool,
     backends: &[&dyn Backend],
     resolved: &mut Resolved,
 ) -> Result<(), PlanError> {
@@ -32,7 +32,7 @@ pub(super) fn resolve(
     let mut by_hook: BTreeMap<u16, Vec<Asked>> = BTreeMap::new();
     for (rule, place) in first.into_iter().chain(then) {
         let RuleKind::Operation(spec) = &rule.kind else { continue };
-        let kind = if spec.delay.is_some() { BackendKind::NapHook } else { BackendKind::Hook };
+        let kind = if spec.delay.is_some() { BackendKind::CallDelayHook } else { BackendKind::Hook };
         let Some(backend) = of(kind) else { continue };
         for &operation in &spec.operations {
             let refused =
@@ -42,11 +42,11 @@ pub(super) fn resolve(
                 return Err(refused(unsafe_error()));
             }
             for mut site in sites {
-                if kind == BackendKind::NapHook {
-                    check_locks(rule, operation, &site, insist)?;
+                if kind == BackendKind::CallDelayHook {
+                    check_locks(rule, operation, &site, allow_unsafe)?;
                     slept_at.insert(site.hook);
                 } else if slept_at.contains(&site.hook) {
-                    site.backend = BackendKind::NapHook;
+                    site.backend = BackendKind::CallDelayHook;
                 }
                 by_hook.entry(site.hook).or_default().push(Asked {
                     operation: operations::number(operation),
@@ -59,17 +59,17 @@ pub(super) fn resolve(
     }
     for (hook, mut rules) in by_hook {
         rules.sort_by_key(|asked| asked.rule);
-        let backend = if slept_at.contains(&hook) { BackendKind::NapHook } else { BackendKind::Hook };
+        let backend = if slept_at.contains(&hook) { BackendKind::CallDelayHook } else { BackendKind::Hook };
         let end = End { backend, rules };
         resolved.calls.insert(hook_entry(hook.into()), Caught { before: Some(end), ..Caught::default() });
     }
     Ok(())
 }
 
-/// Others than those who are meant would wait: only if the user insists.
-fn check_locks(rule: &Rule, operation: &Operation, site: &Site, insist: bool) -> Result<(), PlanError> {
+/// Others than those who are meant would wait: only with `--unsafe`.
+fn check_locks(rule: &Rule, operation: &Operation, site: &Site, allow_unsafe: bool) -> Result<(), PlanError> {
     match held_at(&site.function) {
-        Some(held) if !insist => {
+        Some(held) if !allow_unsafe => {
             Err(PlanError::Locked { rule: rule.text.clone(), operation: operation.name, held })
         }
         _ => Ok(()),

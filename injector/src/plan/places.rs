@@ -66,10 +66,11 @@ pub(super) fn place(wanted: &AllWanted, backends: &[&dyn Backend], live: &BTreeS
             *place = choose(want.entry, verdicts, false);
         }
         // A kprobe that keeps a function from running does not keep a trampoline there from calling it.
-        let sleeps = |site: &Site| site.backend == BackendKind::Nap && by_kprobe.contains(&site.function);
+        let sleeps =
+            |site: &Site| site.backend == BackendKind::CallDelay && by_kprobe.contains(&site.function);
         if place.as_ref().is_ok_and(|sites| sites.sites.iter().any(sleeps)) {
             *place = Err(vec![Unsupported::missing(
-                Mechanism::Nap,
+                Mechanism::CallDelay,
                 "another rule needs a kprobe at the same function of the kernel, for this call's other ABI",
                 "leave retval=0 out, or the delay, or start a second injector for one of them",
             )]);

@@ -39,7 +39,7 @@ impl Backend for Known {
     }
 
     fn delays(&self) -> bool {
-        matches!(self.kind, BackendKind::Nap | BackendKind::NapHook)
+        matches!(self.kind, BackendKind::CallDelay | BackendKind::CallDelayHook)
     }
 
     fn can_run(&self) -> Result<(), Unsupported> {
@@ -52,7 +52,7 @@ impl Backend for Known {
             return refuse("not this call");
         }
         if verdicts.zero
-            && matches!(self.kind, BackendKind::FmodRet | BackendKind::Nap | BackendKind::NapHook)
+            && matches!(self.kind, BackendKind::FmodRet | BackendKind::CallDelay | BackendKind::CallDelayHook)
         {
             return refuse("not 0");
         }
@@ -81,18 +81,18 @@ impl Backend for Known {
     }
 }
 
-fn plan_with(rules: &[&str], insist: bool, cannot: &'static [&'static str]) -> Result<Plan, PlanError> {
+fn plan_with(rules: &[&str], allow_unsafe: bool, cannot: &'static [&'static str]) -> Result<Plan, PlanError> {
     let backends = backends(cannot);
-    plan_by(rules, insist, &known(&backends))
+    plan_by(rules, allow_unsafe, &known(&backends))
 }
 
-fn plan_by(rules: &[&str], insist: bool, backends: &[&dyn Backend]) -> Result<Plan, PlanError> {
+fn plan_by(rules: &[&str], allow_unsafe: bool, backends: &[&dyn Backend]) -> Result<Plan, PlanError> {
     let options = Options {
         seed: 1,
         monitor: false,
-        longest_delay: Duration::from_mins(1),
-        longest_nap: LONGEST,
-        insist,
+        max_packet_delay: Duration::from_mins(1),
+        max_call_delay: LONGEST,
+        allow_unsafe,
         duration: None,
         records: false,
         once: true,
@@ -108,8 +108,8 @@ fn backends(cannot: &'static [&'static str]) -> Vec<Known> {
         Known { kind: BackendKind::Kprobe, cannot },
         Known { kind: BackendKind::Hook, cannot },
         Known { kind: BackendKind::Kretprobe, cannot },
-        Known { kind: BackendKind::Nap, cannot },
-        Known { kind: BackendKind::NapHook, cannot },
+        Known { kind: BackendKind::CallDelay, cannot },
+        Known { kind: BackendKind::CallDelayHook, cannot },
     ]
 }
 
@@ -242,7 +242,7 @@ fn a_call_that_a_class_brought_is_left_out_and_noted() {
 }
 
 #[test]
-fn dangerous_calls_need_insistence_and_the_deadly_never_do() {
+fn dangerous_calls_need_unsafe_and_the_deadly_never_do() {
     assert!(matches!(plan(&["close:error=EIO"]), Err(PlanError::Dangerous { call: "close", .. })));
     assert!(plan_with(&["close:error=EIO"], true, &[]).is_ok());
     assert!(matches!(
@@ -286,7 +286,7 @@ fn which_way_packets_go() {
         ("net both icmp : corrupt 1%", CARRIED | CARRIED_IN | UNFIXED, Some(EGRESS | INGRESS)),
     ] {
         let plan = plan(&[rule]).unwrap();
-        let line = plan.line.map(|line| line.directions);
+        let line = plan.delay_line.map(|line| line.directions);
         assert_eq!((plan.rules[0].kernel.netem.road, line), (road, directions), "{rule}");
         assert_eq!(plan.inbound().is_some(), road & CARRIED_IN != 0, "{rule}");
     }

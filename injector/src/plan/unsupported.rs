@@ -10,7 +10,7 @@ pub enum Mechanism {
     /// The kernel's own type information.
     Btf,
     /// Programs on typed tracepoints, with memory for each task: what follows forks and cgroups.
-    Lineage,
+    ProcessTree,
     /// `fmod_ret` on the functions of system calls.
     FmodRet,
     /// kprobes with `bpf_override_return` on the functions of system calls.
@@ -22,9 +22,9 @@ pub enum Mechanism {
     /// The same as a program of the BPF security module.
     Lsm,
     /// Programs that sleep at system calls, and what wakes them.
-    Nap,
+    CallDelay,
     /// The same at security hooks.
-    NapHook,
+    CallDelayHook,
     /// A program on a cgroup's incoming packets.
     CgroupIngress,
     /// Programs on a cgroup's sockets in connect(2).
@@ -46,14 +46,14 @@ impl Mechanism {
     pub fn name(self) -> &'static str {
         match self {
             Self::Btf => "btf",
-            Self::Lineage => "lineage",
+            Self::ProcessTree => "process_tree",
             Self::FmodRet => "fmod_ret",
             Self::Kprobe => "kprobe",
             Self::Kretprobe => "kretprobe",
             Self::Hook => "hook",
             Self::Lsm => "lsm",
-            Self::Nap => "nap",
-            Self::NapHook => "nap_hook",
+            Self::CallDelay => "call_delay",
+            Self::CallDelayHook => "call_delay_hook",
             Self::CgroupIngress => "cgroup_skb",
             Self::CgroupConnect => "cgroup_connect",
             Self::Tcx => "tcx",
@@ -68,14 +68,14 @@ impl Mechanism {
     pub fn purpose(self) -> &'static str {
         match self {
             Self::Btf => "everything: the kernel's types, from which functions and fields are found",
-            Self::Lineage => "following processes and cgroups (typed tracepoints, task storage)",
+            Self::ProcessTree => "following processes and cgroups (typed tracepoints, task storage)",
             Self::FmodRet => "failing any system call, at the least cost (fmod_ret on system calls)",
             Self::Kprobe => "any return value, 0 too (kprobe with bpf_override_return)",
             Self::Kretprobe => "another result for calls that have run (kretprobe with bpf_override_return)",
             Self::Hook => "failing calls that pass a security hook (fmod_ret on security_*)",
             Self::Lsm => "the same, exact on fully preemptible kernels (BPF LSM)",
-            Self::Nap => "delaying any system call (programs that sleep, FUSE)",
-            Self::NapHook => "delaying calls that pass certain security hooks (BPF LSM, FUSE)",
+            Self::CallDelay => "delaying any system call (programs that sleep, FUSE)",
+            Self::CallDelayHook => "delaying calls that pass certain security hooks (BPF LSM, FUSE)",
             Self::CgroupIngress => "losing packets that come in (cgroup_skb)",
             Self::CgroupConnect => "failing connections (the cgroup's connect hooks)",
             Self::Tcx => "losing packets that go out, nothing left behind (tcx link)",
@@ -178,11 +178,11 @@ mod tests {
         let all = [
             missing(Mechanism::FmodRet, "no option"),
             missing(Mechanism::Hook, "no hook"),
-            missing(Mechanism::Nap, "no option"),
+            missing(Mechanism::CallDelay, "no option"),
         ];
         assert_eq!(
             Unsupported::list(&all),
-            ["fmod_ret, nap are not available: no option", "hook is not available: no hook"]
+            ["fmod_ret, call_delay are not available: no option", "hook is not available: no hook"]
         );
     }
 
@@ -192,9 +192,9 @@ mod tests {
             fault: Fault::Right,
             ..Unsupported::missing(Mechanism::FmodRet, "this process lacks CAP_BPF", "run it as root")
         };
-        let kept = lacks.clone().keeps_from(Mechanism::Nap, "use Linux 6.12");
-        assert_eq!((kept.mechanism, kept.remedy.as_str()), (Mechanism::Nap, "run it as root"));
+        let kept = lacks.clone().keeps_from(Mechanism::CallDelay, "use Linux 6.12");
+        assert_eq!((kept.mechanism, kept.remedy.as_str()), (Mechanism::CallDelay, "run it as root"));
         let missing = Unsupported { fault: Fault::Kernel, ..lacks };
-        assert_eq!(missing.keeps_from(Mechanism::Nap, "use Linux 6.12").remedy, "use Linux 6.12");
+        assert_eq!(missing.keeps_from(Mechanism::CallDelay, "use Linux 6.12").remedy, "use Linux 6.12");
     }
 }

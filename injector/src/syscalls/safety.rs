@@ -1,4 +1,4 @@
-//! Calls that no rule touches, and calls that a rule touches only when the user insists (`--unsafe`).
+//! Calls that no rule touches, and calls that a rule touches only with `--unsafe`.
 //!
 //! A failure injected at a call's entry means that the kernel did not do it. For most calls that is a
 //! case their callers have to expect. The calls here are those whose failure nearly every program takes
@@ -9,7 +9,7 @@
 pub enum Safety {
     /// Yes.
     Free,
-    /// Only when the user insists, because of this.
+    /// Only with `--unsafe`, because of this.
     Dangerous(&'static str),
     /// No, because of this.
     Never(&'static str),

@@ -17,7 +17,7 @@ fn at_hooks() -> Result<bool> {
     let kernel = Kernel::running()?;
     if !kernel.injects_calls() && !kernel.delays_at_hooks() {
         let refused = Injector::run("openat:delay_enter=10ms")?.command(&["true"]).expect(125)?;
-        ensure!(refused.stderr.contains("nap_hook is not available"), "{}", refused.stderr);
+        ensure!(refused.stderr.contains("call_delay_hook is not available"), "{}", refused.stderr);
         ensure!(refused.stderr.contains("bpf_task_from_pid"), "{}", refused.stderr);
     }
     Ok(!kernel.injects_calls() && kernel.delays_at_hooks())
@@ -59,7 +59,7 @@ took(os.mkdir, '/tmp/not-delayed')
     let [_, opening, 110, connecting, 0, making] = found[..] else { bail!("{found:?}") };
     ensure!(opening >= 300 && connecting >= 300 && making < 300, "{found:?}");
     assert_eq!(finished.log.len(), 2);
-    ensure!(finished.log.iter().all(|line| line["backend"] == "nap_hook"), "{:?}", finished.log);
+    ensure!(finished.log.iter().all(|line| line["backend"] == "call_delay_hook"), "{:?}", finished.log);
     assert_eq!(finished.log[1]["verdict"]["delay_enter_ns"], 300_000_000);
     Ok(())
 }
@@ -138,7 +138,7 @@ fn what_no_hook_can_delay_is_refused() -> Result<()> {
 fn operations_wait_whichever_way_they_come() -> Result<()> {
     if !Kernel::running()?.delays_at_hooks() {
         let refused = Injector::new(["run", "--io", "open:delay=10ms"])?.command(&["true"]).expect(125)?;
-        ensure!(refused.stderr.contains("nap_hook is not available"), "{}", refused.stderr);
+        ensure!(refused.stderr.contains("call_delay_hook is not available"), "{}", refused.stderr);
         return Ok(());
     }
     let script = "
@@ -172,7 +172,7 @@ took(os.rename, '/tmp/waits/a', '/tmp/waits/c')
         opening >= 300 && connecting >= 300 && renaming >= 300 && other < 300 && refused < 300,
         "{found:?}"
     );
-    ensure!(finished.log.iter().all(|line| line["backend"] == "nap_hook"), "{:?}", finished.log);
+    ensure!(finished.log.iter().all(|line| line["backend"] == "call_delay_hook"), "{:?}", finished.log);
     assert_eq!((finished.log.len(), &finished.log[0]["verdict"]["delay_enter_ns"]), (4, &300_000_000.into()));
 
     for (rule, why) in [

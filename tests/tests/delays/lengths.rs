@@ -105,12 +105,15 @@ fn what_cannot_be_slept_is_refused() -> Result<()> {
         return Ok(());
     }
     for (rule, options, words) in [
-        ("fsync:delay_enter=2s", &["--max-nap", "1s"][..], "--max-nap 2s"),
+        ("fsync:delay_enter=2s", &["--max-call-delay", "1s"][..], "--max-call-delay 2s"),
         ("fsync:delay_exit=1ms:retval=0", &[], "leave out the delay or retval=0"),
     ] {
         let finished = Injector::run(rule)?.words(options).command(&["true"]).expect(125)?;
         ensure!(finished.stderr.contains(words), "{}", finished.stderr);
     }
-    Injector::run("fsync:delay_enter=11s")?.words(["--max-nap", "12s"]).command(&["true"]).expect(0)?;
+    Injector::run("fsync:delay_enter=11s")?
+        .words(["--max-call-delay", "12s"])
+        .command(&["true"])
+        .expect(0)?;
     Ok(())
 }

@@ -43,7 +43,7 @@ fn can_delay() -> Result<bool> {
     let can = Kernel::running()?.injects_calls();
     if !can {
         let refused = Injector::run("fsync:delay_enter=10ms")?.command(&["true"]).expect(125)?;
-        ensure!(refused.stderr.contains("nap is not available"), "{}", refused.stderr);
+        ensure!(refused.stderr.contains("call_delay is not available"), "{}", refused.stderr);
         ensure!(refused.stderr.contains("CONFIG_FUNCTION_ERROR_INJECTION"), "{}", refused.stderr);
     }
     Ok(can)

@@ -173,7 +173,7 @@ fn a_burst_passes_and_bytes_bound_the_queue() -> Result<()> {
 #[test]
 fn the_queue_of_a_rate_is_bounded_in_time() -> Result<()> {
     let (target, echo) = (inhabited()?, Echo::start(LOCAL)?);
-    let words = ["attach", "--json", "--max-delay", "200ms", "--net", "udp : rate 16kbit", "--cgroup"];
+    let words = ["attach", "--json", "--max-packet-delay", "200ms", "--net", "udp : rate 16kbit", "--cgroup"];
     let mut injector = Injector::new(words)?.word(target.path()).logged().start()?;
     injector.begun()?;
     let arrived = send(&target, &echo, LOCAL, (100, 0))?;

@@ -10,7 +10,7 @@ use crate::{
     kernel::{
         bpf::btf::KernelBtf,
         sleep::{self, Lateness},
-        syscall::{delay::MOST, delay_hook::NapHook},
+        syscall::{delay::MOST, delay_hook::CallDelayHook},
     },
     plan::backend::{Backend, Verdicts, Wait},
     syscalls::{self, Abi, Machine},
@@ -92,7 +92,7 @@ impl Delays {
         let mut lines = vec![
             format!("calls for delay_enter=: {which}"),
             format!(
-                "     from {} us (a thread needs that long to fall asleep and wake up) to {} s, or --max-nap",
+                "     from {} us (a thread needs that long to fall asleep and wake up) to {} s, or --max-call-delay",
                 self.shortest_ns / 1000,
                 self.longest_ns / 1_000_000_000
             ),
@@ -112,8 +112,8 @@ impl Delays {
 
 /// Calls of this machine's own ABI at whose hook a thread may sleep.
 fn at_security_hooks(btf: &KernelBtf) -> BTreeSet<&'static str> {
-    let naps = NapHook::new(btf);
-    naps.assume();
+    let delays = CallDelayHook::new(btf);
+    delays.assume();
     let native = match Machine::HOST {
         Machine::X86_64 => Abi::X86_64,
         Machine::Arm64 => Abi::Arm64,
@@ -121,5 +121,5 @@ fn at_security_hooks(btf: &KernelBtf) -> BTreeSet<&'static str> {
     // Any error that a hook may return would do: it is not looked at.
     let wanted = Verdicts { wait: Wait::Before, ..Verdicts::default() };
     let calls = syscalls::all(Machine::HOST).filter(|entry| entry.call.abi == native);
-    calls.filter(|entry| naps.sites(entry, wanted).is_ok()).map(|entry| entry.name).collect()
+    calls.filter(|entry| delays.sites(entry, wanted).is_ok()).map(|entry| entry.name).collect()
 }

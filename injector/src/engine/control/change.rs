@@ -42,7 +42,7 @@ pub struct Wanted {
     /// Another end; `None` for the one that it has.
     pub until: Option<Until>,
     /// Allow what is dangerous.
-    pub insist: bool,
+    pub allow_unsafe: bool,
 }
 
 /// Has a live plan changed by its injector, and waits for its answer, a minute at the longest. What the rules' files say
@@ -66,7 +66,7 @@ pub fn change(plan: &LivePlan, wanted: Wanted) -> Result<Option<Change>, Control
         hosts,
         tables: Tables { map, files: files.into_keys().collect() },
         until: wanted.until,
-        insist: wanted.insist,
+        allow_unsafe: wanted.allow_unsafe,
     };
     ask(plan, &request)
 }

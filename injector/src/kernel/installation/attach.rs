@@ -15,7 +15,7 @@ use crate::{
             cgroups::{AtCgroups, Whose},
             sockets::{self, Sockets},
         },
-        net::{LinePrograms, Side},
+        net::{DelayLinePrograms, Side},
         syscall::Attach,
     },
     plan::{Plan, backend::Site},
@@ -32,21 +32,21 @@ impl Installation {
     }
 
     pub(super) fn follow(&mut self, name: &'static str, btf: &KernelBtf) -> Result<(), InstallError> {
-        if self.lineage.iter().any(|(known, ..)| *known == name) {
+        if self.process_tree.iter().any(|(known, ..)| *known == name) {
             return Ok(());
         }
         let id = btf.tracepoint(name).ok_or(InstallError::NoTracepoint(name))?;
         let program = self.ready.load(name, name, Kind::Tracepoint(id))?;
         let link =
             sys::link_tracepoint(program.as_fd()).map_err(system(format!("attach to tracepoint {name}")))?;
-        self.lineage.push((name, program, link));
+        self.process_tree.push((name, program, link));
         Ok(())
     }
 
     /// The programs of the delay line.
-    pub fn line_programs(&self) -> Result<LinePrograms, InstallError> {
+    pub fn delay_line_programs(&self) -> Result<DelayLinePrograms, InstallError> {
         let load = |name| self.ready.load(name, name, Kind::Classifier);
-        Ok(LinePrograms {
+        Ok(DelayLinePrograms {
             decide: load("line_decide")?,
             stamp: load("line_stamp")?,
             back: load("line_return")?,
@@ -97,7 +97,7 @@ impl Installation {
 
     /// Takes off what `plan` does not need.
     pub fn detach_unneeded(&mut self, plan: &Plan) {
-        if plan.needs_naps() {
+        if plan.delays_calls() {
             let live: BTreeSet<_> = plan.rules.iter().map(|rule| rule.number).collect();
             let ended = (0..plan.next_number).filter(|number| !live.contains(number));
             ended.for_each(|number| self.naps.end_rule(number));
@@ -112,7 +112,7 @@ impl Installation {
             }
             self.let_go(program.attached.retire());
         }
-        if !plan.needs_naps() {
+        if !plan.delays_calls() {
             self.naps.release();
         }
         if !plan.needs_ingress() {
@@ -126,7 +126,8 @@ impl Installation {
         }
         if !plan.needs_calls() {
             let tree = self.processes;
-            self.lineage.retain(|(name, ..)| !OF_CALLS.contains(name) || tree && *name == "task_newtask");
+            self.process_tree
+                .retain(|(name, ..)| !OF_CALLS.contains(name) || tree && *name == "task_newtask");
         }
     }
 
@@ -190,7 +191,7 @@ impl Installation {
         } else {
             self.naps.leave();
         }
-        self.lineage.clear();
+        self.process_tree.clear();
         self.sockets = None;
         self.ingress = None;
         self.connect = None;

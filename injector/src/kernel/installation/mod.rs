@@ -43,7 +43,7 @@ use crate::{
         live::lease::LeaseKeeper,
         syscall::Attached,
     },
-    plan::{Plan, backend::Site, line, members, names, objects::PLACES},
+    plan::{Plan, backend::Site, delay_line, members, names, objects::PLACES},
     target::rlimit,
 };
 
@@ -82,7 +82,7 @@ pub struct Installation {
     pub(super) calls: Vec<Program>,
     /// Skipped runs of programs that a change of the plan has taken off.
     misses_before: BTreeMap<String, u64>,
-    lineage: Vec<(&'static str, OwnedFd, OwnedFd)>,
+    process_tree: Vec<(&'static str, OwnedFd, OwnedFd)>,
     ingress: Option<AtCgroups>,
     connect: Option<AtCgroups>,
     /// Is a target a process tree?
@@ -134,7 +134,7 @@ impl Installation {
             monitor: u32::from(plan.options.monitor),
             slots: plan.room,
             features: plan.features,
-            line: if plan.packets && !plan.options.monitor { line::device(plan.id) } else { 0 },
+            delay_line: if plan.packets && !plan.options.monitor { delay_line::device(plan.id) } else { 0 },
             session: plan.session,
             offsets: offsets::read(btf)?,
             objects: offsets::objects(btf)?,
@@ -161,7 +161,7 @@ impl Installation {
             state_size: thread::state_size(config.slots) as usize,
             calls: Vec::new(),
             misses_before: BTreeMap::new(),
-            lineage: Vec::new(),
+            process_tree: Vec::new(),
             ingress: None,
             connect: None,
             processes: subjects.processes,
@@ -288,7 +288,7 @@ impl Installation {
     }
 
     /// Starts what makes calls wait, if it is not there. Nobody waits longer than `longest` at a time.
-    pub fn begin_naps(&mut self, longest: Duration) -> Result<(), InstallError> {
+    pub fn begin_call_delays(&mut self, longest: Duration) -> Result<(), InstallError> {
         let mut naps = std::mem::take(&mut self.naps);
         let mark = |process: BorrowedFd<'_>, flags| self.mark(process, 0, flags, 0);
         let begun = naps.begin(self.ready.maps().get("PLACES")?, &self.shared, longest, mark);

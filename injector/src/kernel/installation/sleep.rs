@@ -139,7 +139,7 @@ impl Installation {
     ///
     /// # Errors
     /// There will be no more delays; the rules ought to end.
-    pub fn tend_naps(&mut self, period: Duration) -> Result<(), Lost> {
+    pub fn tend_call_delays(&mut self, period: Duration) -> Result<(), Lost> {
         if let Err(lost) = self.naps.check(period) {
             // At once: taking the plan off can take a while.
             self.naps.wake();

@@ -18,7 +18,7 @@ use crate::{
         namespace::{NetNs, namespaces_of},
         shared::{Shared, shared},
     },
-    plan::{Line, line::is_device},
+    plan::{DelayLine, delay_line::is_device},
     target::Procfs,
 };
 
@@ -42,7 +42,7 @@ struct Place {
     namespace: Arc<NetNs>,
     devices: Devices,
     attached: BTreeMap<(u32, Side), Attachment>,
-    line: Option<Laid>,
+    delay_line: Option<Laid>,
     /// Is it the target's own, as far as that was asked?
     own: bool,
 }
@@ -124,7 +124,7 @@ impl Coverage {
                 }
             };
             let namespace = Arc::new(namespace);
-            let mut place = Place { namespace, devices, attached: BTreeMap::new(), line: None, own };
+            let mut place = Place { namespace, devices, attached: BTreeMap::new(), delay_line: None, own };
             if let Err(error) = place.lay(self.lines.as_ref()) {
                 events.push(Event::Failed(error));
             }
@@ -234,7 +234,7 @@ impl Coverage {
     }
 
     /// Has packets that need it make their detour, by `new` lines if there are none yet.
-    pub fn carry<E>(&mut self, needs: Line, new: impl FnOnce() -> Result<Lines, E>) -> Result<(), E>
+    pub fn carry<E>(&mut self, needs: DelayLine, new: impl FnOnce() -> Result<Lines, E>) -> Result<(), E>
     where
         E: From<PacketError>,
     {
@@ -244,7 +244,7 @@ impl Coverage {
         }
         let Some(lines) = &self.lines else { return Ok(()) };
         for place in self.places.values_mut() {
-            match &mut place.line {
+            match &mut place.delay_line {
                 Some(line) => line.extend(needs)?,
                 None => place.lay(Some(lines))?,
             }
@@ -279,7 +279,7 @@ impl Coverage {
 
     /// How many packets wait in all delay lines.
     fn waiting(&mut self) -> u32 {
-        let lines = self.places.values_mut().filter_map(|place| place.line.as_mut());
+        let lines = self.places.values_mut().filter_map(|place| place.delay_line.as_mut());
         lines.filter_map(|line| line.waiting().ok()).sum()
     }
 }
@@ -287,15 +287,15 @@ impl Coverage {
 impl Place {
     /// Lays a line if it is needed and not there yet.
     fn lay(&mut self, lines: Option<&Lines>) -> Result<(), PacketError> {
-        if let Some(lines) = lines.filter(|lines| self.line.is_none() && lines.serve(self.own)) {
-            self.line = Some(lines.lay(&self.namespace)?);
+        if let Some(lines) = lines.filter(|lines| self.delay_line.is_none() && lines.serve(self.own)) {
+            self.delay_line = Some(lines.lay(&self.namespace)?);
         }
         Ok(())
     }
 
     /// Has every packet left its line? Taken away before, they would be lost, and count as waiting for ever.
     fn is_idle(&mut self) -> bool {
-        self.line.as_mut().is_none_or(|line| !line.waiting().is_ok_and(|packets| packets > 0))
+        self.delay_line.as_mut().is_none_or(|line| !line.waiting().is_ok_and(|packets| packets > 0))
     }
 
     /// Puts a classifier on all devices.

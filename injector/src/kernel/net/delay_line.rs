@@ -25,12 +25,12 @@ use crate::{
         tcx,
         veth::{self, End},
     },
-    plan::{Line, Queue, line::device},
+    plan::{DelayLine, Queue, delay_line::device},
 };
 
 /// The programs of a line, as the kernel side names them.
 #[derive(Debug)]
-pub struct LinePrograms {
+pub struct DelayLinePrograms {
     /// At far, for what comes in.
     pub decide: OwnedFd,
     /// At far, for what goes out; before its queue.
@@ -46,9 +46,9 @@ const FIRST: u32 = 1000;
 #[derive(Debug)]
 pub struct Lines {
     plan: u32,
-    needs: Line,
+    needs: DelayLine,
     mechanism: Mechanism,
-    programs: LinePrograms,
+    programs: DelayLinePrograms,
     /// Where all far ends are.
     own: NetNs,
     /// The number of the next far end there.
@@ -65,7 +65,7 @@ pub struct Laid {
     /// In the namespace of the far ends.
     socket: Rtnetlink,
     /// What it does already.
-    serves: Line,
+    serves: DelayLine,
     /// Held only to be closed.
     links: Vec<OwnedFd>,
 }
@@ -74,15 +74,15 @@ impl Lines {
     /// None is laid yet.
     pub fn new(
         plan: u32,
-        needs: Line,
+        needs: DelayLine,
         mechanism: Mechanism,
-        programs: LinePrograms,
+        programs: DelayLinePrograms,
     ) -> Result<Self, PacketError> {
         Ok(Self { plan, needs, mechanism, programs, own: NetNs::fresh()?, next: AtomicU32::new(FIRST) })
     }
 
     /// Has those that are laid from now on do more.
-    pub fn extend(&mut self, needs: Line) {
+    pub fn extend(&mut self, needs: DelayLine) {
         self.needs = needs;
     }
 
@@ -95,7 +95,7 @@ impl Lines {
     pub fn lay(&self, namespace: &Arc<NetNs>) -> Result<Laid, PacketError> {
         let near = device(self.plan);
         let far = self.next.fetch_add(1, Relaxed);
-        let failed = |what| move |source| PacketError::Line { what, inode: namespace.inode(), source };
+        let failed = |what| move |source| PacketError::DelayLine { what, inode: namespace.inode(), source };
         let name = name(self.plan);
         let ends = (End { name: &name, index: near }, End { name: &format!("far{far}"), index: far });
         let own = self.own.as_fd();
@@ -110,7 +110,7 @@ impl Lines {
             name,
             far,
             socket,
-            serves: Line::default(),
+            serves: DelayLine::default(),
             links: Vec::new(),
         };
         laid.extend(self.needs)?;
@@ -163,9 +163,9 @@ pub fn works() -> Result<io::Result<()>, PacketError> {
 
 impl Laid {
     /// Has it do more.
-    pub fn extend(&mut self, needs: Line) -> Result<(), PacketError> {
+    pub fn extend(&mut self, needs: DelayLine) -> Result<(), PacketError> {
         let (near, inode) = (self.near, self.namespace.inode());
-        let failed = |what| move |source| PacketError::Line { what, inode, source };
+        let failed = |what| move |source| PacketError::DelayLine { what, inode, source };
         if let Some(queue) = needs.queue.filter(|_| needs.queue != self.serves.queue) {
             let anew = self.serves.queue.is_none();
             fq::set(&mut self.socket, self.far, queue, anew).map_err(failed("make its queue (fq)"))?;

@@ -77,7 +77,7 @@ pub enum PacketError {
     Shared(Shared),
     /// A delay line cannot be laid.
     #[error("cannot lay a delay line in network namespace {inode}: cannot {what}: {source}")]
-    Line {
+    DelayLine {
         /// The step that failed.
         what: &'static str,
         /// The namespace.
@@ -112,7 +112,7 @@ impl PacketError {
             | Self::Enter { source, .. }
             | Self::List { source, .. }
             | Self::Attach { source, .. }
-            | Self::Line { source, .. }
+            | Self::DelayLine { source, .. }
             | Self::Remove { source, .. }
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {
@@ -120,7 +120,7 @@ impl PacketError {
                  namespaces) and CAP_SYS_PTRACE (to find those of others)"
                     .into()
             }
-            Self::Line { source, .. }
+            Self::DelayLine { source, .. }
                 if matches!(source.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOENT)) =>
             {
                 "use a kernel with CONFIG_VETH and CONFIG_NET_SCH_FQ (modules veth and sch_fq)".into()
@@ -128,7 +128,7 @@ impl PacketError {
             Self::Open { .. } => "check that the process is still there".into(),
             Self::Remove { device, side, .. } => format!("see `tc filter show dev {device} {side}`"),
             Self::Attach { device, .. } => format!("see `tc qdisc show dev {device}` and the kernel log"),
-            Self::Enter { .. } | Self::List { .. } | Self::Line { .. } => "see the kernel log".into(),
+            Self::Enter { .. } | Self::List { .. } | Self::DelayLine { .. } => "see the kernel log".into(),
         }
     }
 
@@ -139,7 +139,7 @@ impl PacketError {
             | Self::Enter { source, .. }
             | Self::List { source, .. }
             | Self::Attach { source, .. }
-            | Self::Line { source, .. }
+            | Self::DelayLine { source, .. }
             | Self::Remove { source, .. }
             | Self::Unsupported { source } => Some(source),
             Self::Occupied { .. } | Self::Shared(_) => None,

@@ -24,7 +24,7 @@ mod veth;
 pub use self::{
     attach::{Attachment, Classifier, Mechanism, Side},
     coverage::{Coverage, Event},
-    delay_line::{LinePrograms, Lines, works as line_works},
+    delay_line::{DelayLinePrograms, Lines, works as delay_line_works},
     device::{Change, Device, Devices},
     error::PacketError,
     leftover::{Filters, sweep},

@@ -74,7 +74,7 @@ pub fn probe(mechanism: Mechanism, btf: &KernelBtf) -> Result<(), Unsupported> {
     }
     match mechanism {
         Mechanism::Btf => Ok(()),
-        Mechanism::Lineage => lineage(btf),
+        Mechanism::ProcessTree => process_tree(btf),
         Mechanism::FmodRet => fmod_ret(btf),
         Mechanism::Kprobe => kprobe(mechanism, When::Entered),
         Mechanism::Kretprobe => kprobe(mechanism, When::Returned),
@@ -90,8 +90,8 @@ pub fn probe(mechanism: Mechanism, btf: &KernelBtf) -> Result<(), Unsupported> {
             (Kind::CgroupConnect4, probe_programs::refusing()),
             "use Linux 6.1 or later with CONFIG_CGROUP_BPF=y; `--io connect:error=` fails connections as well",
         ),
-        Mechanism::Nap => nap(btf),
-        Mechanism::NapHook => nap_hook(btf),
+        Mechanism::CallDelay => call_delay(btf),
+        Mechanism::CallDelayHook => call_delay_hook(btf),
         Mechanism::Tcx => egress(mechanism, net::Mechanism::Tcx),
         Mechanism::Clsact => egress(mechanism, net::Mechanism::Clsact),
         Mechanism::Sockets => sockets(btf),
@@ -103,8 +103,8 @@ pub fn probe(mechanism: Mechanism, btf: &KernelBtf) -> Result<(), Unsupported> {
 /// Do the programs of this mechanism use `bpf_probe_read_kernel`, which goes with `LOCKDOWN_BPF_READ_KERNEL`
 /// (kernel/bpf/helpers.c, `bpf_base_func_proto`)?
 fn reads_the_kernel(mechanism: Mechanism) -> bool {
-    use Mechanism::{FmodRet, Hook, Kprobe, Kretprobe, Lineage, Lsm, Nap, NapHook};
-    matches!(mechanism, Lineage | FmodRet | Kprobe | Kretprobe | Hook | Lsm | Nap | NapHook)
+    use Mechanism::{CallDelay, CallDelayHook, FmodRet, Hook, Kprobe, Kretprobe, Lsm, ProcessTree};
+    matches!(mechanism, ProcessTree | FmodRet | Kprobe | Kretprobe | Hook | Lsm | CallDelay | CallDelayHook)
 }
 
 /// By the level of lockdown, and where that is not told, by trying: the verifier knows no such helper then.
@@ -171,8 +171,8 @@ fn names_helper(log: &str, number: u32) -> bool {
         .any(|(at, _)| !log[at + number.len()..].starts_with(|next: char| next.is_ascii_digit()))
 }
 
-fn lineage(btf: &KernelBtf) -> Result<(), Unsupported> {
-    const MECHANISM: Mechanism = Mechanism::Lineage;
+fn process_tree(btf: &KernelBtf) -> Result<(), Unsupported> {
+    const MECHANISM: Mechanism = Mechanism::ProcessTree;
     const REMEDY: &str = "use a kernel of 5.19 or later with CONFIG_DEBUG_INFO_BTF=y and CONFIG_BPF_EVENTS=y";
     let id = btf.tracepoint("task_newtask").ok_or_else(|| {
         Unsupported::missing(MECHANISM, "the kernel has no typed tracepoint task_newtask", REMEDY)
@@ -265,8 +265,8 @@ fn lsm(btf: &KernelBtf) -> Result<(), Unsupported> {
 }
 
 /// Programs that sleep at both ends of a call, and what wakes who sleeps: all of it, but for a call that does.
-fn nap(btf: &KernelBtf) -> Result<(), Unsupported> {
-    const MECHANISM: Mechanism = Mechanism::Nap;
+fn call_delay(btf: &KernelBtf) -> Result<(), Unsupported> {
+    const MECHANISM: Mechanism = Mechanism::CallDelay;
     const REMEDY: &str = "use a kernel of 6.12 or later with CONFIG_FUNCTION_ERROR_INJECTION=y and CONFIG_FUSE_FS; \
                           `strace -e inject=` can delay calls anywhere, at the price of tracing";
     fmod_ret(btf).map_err(|cause| cause.keeps_from(MECHANISM, REMEDY))?;
@@ -278,8 +278,8 @@ fn nap(btf: &KernelBtf) -> Result<(), Unsupported> {
 }
 
 /// The same at a security hook.
-fn nap_hook(btf: &KernelBtf) -> Result<(), Unsupported> {
-    const MECHANISM: Mechanism = Mechanism::NapHook;
+fn call_delay_hook(btf: &KernelBtf) -> Result<(), Unsupported> {
+    const MECHANISM: Mechanism = Mechanism::CallDelayHook;
     const REMEDY: &str =
         "use a kernel of 6.12 or later with CONFIG_BPF_LSM=y and CONFIG_FUSE_FS, and `bpf` in lsm=";
     waking_functions(MECHANISM, btf, REMEDY)?;
@@ -398,7 +398,7 @@ fn sockets(btf: &KernelBtf) -> Result<(), Unsupported> {
 fn delay_line() -> Result<(), Unsupported> {
     const MECHANISM: Mechanism = Mechanism::DelayLine;
     const REMEDY: &str = "use a kernel with CONFIG_VETH and CONFIG_NET_SCH_FQ (modules veth and sch_fq)";
-    match net::line_works() {
+    match net::delay_line_works() {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(refused(MECHANISM, Attempt::Network, &error, error.to_string(), REMEDY)),
         Err(error) => Err(network(MECHANISM, &error)),

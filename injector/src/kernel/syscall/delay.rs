@@ -1,5 +1,5 @@
 //! Programs that sleep, on the function of a system call: a decision at the entry, and who carries it out
-//! behind it (see the kernel side, `nap`). A program that sleeps is skipped on its processor until it is
+//! behind it (see the kernel side, `call_delay`). A program that sleeps is skipped on its processor until it is
 //! awake, so there are several of it, and more when one was missed.
 
 use std::{
@@ -40,14 +40,14 @@ const FIRST: usize = 2;
 pub const MOST: usize = 38 - 3;
 
 /// See the module.
-pub struct Nap<'a> {
+pub struct CallDelay<'a> {
     btf: &'a KernelBtf,
     /// Finds functions in the same way.
     fmod_ret: FmodRet<'a>,
     probed: OnceCell<Result<(), Unsupported>>,
 }
 
-impl<'a> Nap<'a> {
+impl<'a> CallDelay<'a> {
     /// Nothing is tried yet.
     pub fn new(btf: &'a KernelBtf) -> Self {
         Self { btf, fmod_ret: FmodRet::new(btf), probed: OnceCell::new() }
@@ -76,9 +76,9 @@ impl<'a> Nap<'a> {
     }
 }
 
-impl Backend for Nap<'_> {
+impl Backend for CallDelay<'_> {
     fn kind(&self) -> BackendKind {
-        BackendKind::Nap
+        BackendKind::CallDelay
     }
 
     fn delays(&self) -> bool {
@@ -86,7 +86,7 @@ impl Backend for Nap<'_> {
     }
 
     fn can_run(&self) -> Result<(), Unsupported> {
-        self.probed.get_or_init(|| probe::probe(Mechanism::Nap, self.btf)).clone()
+        self.probed.get_or_init(|| probe::probe(Mechanism::CallDelay, self.btf)).clone()
     }
 
     fn assume(&self) {
@@ -99,23 +99,23 @@ impl Backend for Nap<'_> {
         self.can_run()?;
         if verdicts.zero {
             return Err(Unsupported::missing(
-                Mechanism::Nap,
+                Mechanism::CallDelay,
                 "it cannot return 0, which means \"run the call\"",
                 "leave out the delay or retval=0, also where they are in two rules on that call: what can return 0 \
                  cannot make it wait",
             ));
         }
         self.fmod_ret.assume();
-        let told = |cause: Unsupported| Unsupported { mechanism: Mechanism::Nap, ..cause };
+        let told = |cause: Unsupported| Unsupported { mechanism: Mechanism::CallDelay, ..cause };
         let mut found = self.fmod_ret.sites(call, verdicts).map_err(told)?;
         for site in &mut found.sites {
-            site.backend = BackendKind::Nap;
+            site.backend = BackendKind::CallDelay;
         }
         Ok(found)
     }
 }
 
-impl Attach for Nap<'_> {
+impl Attach for CallDelay<'_> {
     fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
         sites.iter().map(|site| self.attach_one(ready, &site.function)).collect()
     }
@@ -153,7 +153,7 @@ impl Copies {
     }
 
     fn refused(&self, source: io::Error) -> AttachError {
-        let (function, backend) = (self.function.clone(), BackendKind::Nap.to_string());
+        let (function, backend) = (self.function.clone(), BackendKind::CallDelay.to_string());
         AttachError::Attach { function, backend, source }
     }
 

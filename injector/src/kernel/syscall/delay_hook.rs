@@ -32,14 +32,14 @@ use crate::{
 };
 
 /// See the module.
-pub struct NapHook<'a> {
+pub struct CallDelayHook<'a> {
     btf: &'a KernelBtf,
     /// Finds hooks in the same way.
     hook: Hook<'a>,
     probed: OnceCell<Result<(), Unsupported>>,
 }
 
-impl<'a> NapHook<'a> {
+impl<'a> CallDelayHook<'a> {
     /// Nothing is tried yet.
     pub fn new(btf: &'a KernelBtf) -> Self {
         Self { btf, hook: Hook::new(btf, false), probed: OnceCell::new() }
@@ -66,9 +66,9 @@ impl<'a> NapHook<'a> {
     }
 }
 
-impl Backend for NapHook<'_> {
+impl Backend for CallDelayHook<'_> {
     fn kind(&self) -> BackendKind {
-        BackendKind::NapHook
+        BackendKind::CallDelayHook
     }
 
     fn delays(&self) -> bool {
@@ -76,7 +76,7 @@ impl Backend for NapHook<'_> {
     }
 
     fn can_run(&self) -> Result<(), Unsupported> {
-        self.probed.get_or_init(|| probe::probe(Mechanism::NapHook, self.btf)).clone()
+        self.probed.get_or_init(|| probe::probe(Mechanism::CallDelayHook, self.btf)).clone()
     }
 
     fn assume(&self) {
@@ -88,21 +88,21 @@ impl Backend for NapHook<'_> {
     fn sites(&self, call: &Entry, verdicts: Verdicts) -> Result<Sites, Unsupported> {
         const REMEDY: &str = "use a kernel with CONFIG_FUNCTION_ERROR_INJECTION=y, where any call can be delayed; \
                               `strace -e inject=` can delay calls anywhere, at the price of tracing";
-        let missing = |why: String| Unsupported::missing(Mechanism::NapHook, why, REMEDY);
+        let missing = |why: String| Unsupported::missing(Mechanism::CallDelayHook, why, REMEDY);
         self.can_run()?;
         if verdicts.wait == Wait::Behind {
             return Err(missing(
                 "there is no security hook behind a call, so delay_exit= cannot be had".into(),
             ));
         }
-        let told = |cause: Unsupported| cause.keeps_from(Mechanism::NapHook, REMEDY);
+        let told = |cause: Unsupported| cause.keeps_from(Mechanism::CallDelayHook, REMEDY);
         let mut found = self.hook.sites(call, verdicts).map_err(told)?;
         for site in &mut found.sites {
             if let Some(held) = held_at(&site.function) {
                 return Err(missing(format!("at {} the kernel holds {held}", site.function)));
             }
             self.allows_sleep(site).map_err(missing)?;
-            site.backend = BackendKind::NapHook;
+            site.backend = BackendKind::CallDelayHook;
         }
         Ok(found)
     }
@@ -113,20 +113,21 @@ impl Backend for NapHook<'_> {
         self.can_run()?;
         let mut sites = self.hook.operation_sites(operation)?;
         for site in &mut sites {
-            self.allows_sleep(site).map_err(|why| Unsupported::missing(Mechanism::NapHook, why, REMEDY))?;
-            site.backend = BackendKind::NapHook;
+            self.allows_sleep(site)
+                .map_err(|why| Unsupported::missing(Mechanism::CallDelayHook, why, REMEDY))?;
+            site.backend = BackendKind::CallDelayHook;
         }
         Ok(sites)
     }
 }
 
-impl Attach for NapHook<'_> {
+impl Attach for CallDelayHook<'_> {
     fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
         let attach = |site: &&Site| {
             let function = Self::function(site);
             let id = function_id(self.btf, &function)?;
             let refused = |source| {
-                let (function, backend) = (function.clone(), BackendKind::NapHook.to_string());
+                let (function, backend) = (function.clone(), BackendKind::CallDelayHook.to_string());
                 AttachError::Attach { function, backend, source }
             };
             let one = |program: &str, kind: Kind| -> Result<_, AttachError> {

@@ -118,12 +118,12 @@ pub fn backends(btf: &KernelBtf, fully_preemptible: bool, many: bool) -> Vec<Box
     let kprobe = Box::new(kprobe::Kprobe::new(btf));
     let hook = Box::new(hook::Hook::new(btf, fully_preemptible));
     let kretprobe = Box::new(kretprobe::Kretprobe::new(btf));
-    let nap = Box::new(delay::Nap::new(btf));
-    let nap_hook = Box::new(delay_hook::NapHook::new(btf));
+    let call_delay = Box::new(delay::CallDelay::new(btf));
+    let call_delay_hook = Box::new(delay_hook::CallDelayHook::new(btf));
     if fully_preemptible || many {
-        vec![kprobe, fmod_ret, hook, kretprobe, nap, nap_hook]
+        vec![kprobe, fmod_ret, hook, kretprobe, call_delay, call_delay_hook]
     } else {
-        vec![fmod_ret, kprobe, hook, kretprobe, nap, nap_hook]
+        vec![fmod_ret, kprobe, hook, kretprobe, call_delay, call_delay_hook]
     }
 }
 

@@ -137,9 +137,9 @@ fn a_rule_that_goes_on_loses_no_call() {
     let options = Options {
         seed: 1,
         monitor: false,
-        longest_delay: Duration::from_mins(1),
-        longest_nap: LONGEST,
-        insist: false,
+        max_packet_delay: Duration::from_mins(1),
+        max_call_delay: LONGEST,
+        allow_unsafe: false,
         duration: None,
         records: false,
         once: true,

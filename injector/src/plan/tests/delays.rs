@@ -12,13 +12,13 @@ fn backends_of(rules: &[&str]) -> Result<Vec<BackendKind>, PlanError> {
 
 #[test]
 fn all_rules_of_a_call_that_waits_are_decided_in_one_place() {
-    assert_eq!(backends_of(&["fsync@64:delay_enter=5ms"]).unwrap(), [BackendKind::Nap]);
+    assert_eq!(backends_of(&["fsync@64:delay_enter=5ms"]).unwrap(), [BackendKind::CallDelay]);
     let both = ["fsync@64:delay_exit=5ms:when=2", "fsync@64:error=EIO:when=3"];
-    assert_eq!(backends_of(&both).unwrap(), [BackendKind::Nap]);
+    assert_eq!(backends_of(&both).unwrap(), [BackendKind::CallDelay]);
     let apart = ["fsync@64:delay_exit=5ms", "read@64:error=EIO"];
-    assert_eq!(backends_of(&apart).unwrap(), [BackendKind::FmodRet, BackendKind::Nap]);
+    assert_eq!(backends_of(&apart).unwrap(), [BackendKind::FmodRet, BackendKind::CallDelay]);
     let behind = ["fsync@64:delay_exit=5ms", "fsync@64:error=EIO:at=exit"];
-    assert_eq!(backends_of(&behind).unwrap(), [BackendKind::Kretprobe, BackendKind::Nap]);
+    assert_eq!(backends_of(&behind).unwrap(), [BackendKind::Kretprobe, BackendKind::CallDelay]);
 }
 
 #[test]
@@ -27,8 +27,8 @@ fn the_kernel_side_gets_nanoseconds_and_is_loaded_for_them() {
     let rule = &found.rules[0].kernel;
     assert_eq!((rule.delay_enter.base, rule.delay_exit.base), (500_000, 2_000_000_000));
     assert_eq!((rule.delay_enter.jitter, rule.delay_enter.table), (0, UNIFORM));
-    assert!(found.needs_naps() && !rule.decides());
-    assert!(!plan(&["fsync:error=EIO"]).unwrap().needs_naps());
+    assert!(found.delays_calls() && !rule.decides());
+    assert!(!plan(&["fsync:error=EIO"]).unwrap().delays_calls());
 }
 
 /// Tables are numbered over all rules, whatever layer they are on.
@@ -69,7 +69,7 @@ fn no_draw_is_longer_than_allowed() {
             (Err(error @ PlanError::DelayTooLong { .. }), Some(latest)) => {
                 let told = humantime::format_duration(Duration::from_millis(latest)).to_string();
                 assert!(error.to_string().contains(&format!("by up to {told}, ")), "{error}");
-                assert!(error.hint().contains(&format!("--max-nap {}s", latest.div_ceil(1000))));
+                assert!(error.hint().contains(&format!("--max-call-delay {}s", latest.div_ceil(1000))));
             }
             (found, _) => panic!("{rule}: {found:?}"),
         }
@@ -107,17 +107,17 @@ fn dangerous_calls_may_wait() {
     assert!(matches!(plan(&["exit_group:delay_enter=1ms"]), Err(PlanError::Never { .. })));
 }
 
-fn sites_of(rules: &[&str], insist: bool) -> Result<Vec<(BackendKind, String)>, PlanError> {
-    let plan = plan_with(rules, insist, &[])?;
+fn sites_of(rules: &[&str], allow_unsafe: bool) -> Result<Vec<(BackendKind, String)>, PlanError> {
+    let plan = plan_with(rules, allow_unsafe, &[])?;
     Ok(plan.sites.into_iter().map(|site| (site.backend, site.function)).collect())
 }
 
 #[test]
 fn all_rules_at_a_hook_where_somebody_waits_are_decided_in_one_place() {
     let hook = |name: &str| (BackendKind::Hook, format!("security_{name}"));
-    let nap = |name: &str| (BackendKind::NapHook, format!("security_{name}"));
+    let waits = |name: &str| (BackendKind::CallDelayHook, format!("security_{name}"));
     let rules = ["io open,connect:error=EIO", "io open:delay=5ms:path=/a"];
-    assert_eq!(sites_of(&rules, false).unwrap(), [hook("socket_connect"), nap("file_open")]);
+    assert_eq!(sites_of(&rules, false).unwrap(), [hook("socket_connect"), waits("file_open")]);
     let plan = plan(&rules).unwrap();
     assert_eq!((plan.rules[1].kernel.delay_enter.base, plan.rules[1].kernel.decides()), (5_000_000, false));
     let open = plan.calls.values().map(|rules| Run::of(rules.run)).find(|run| run.count == 2).unwrap();

@@ -14,7 +14,7 @@ const FIRST_DEVICE: u32 = 1 << 30;
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Line {
+pub struct DelayLine {
     /// Packets wait in it: so many at most, and so long at most.
     pub queue: Option<Queue>,
     /// Super-packets are taken apart, so that each packet of the wire meets its own fate.
@@ -34,7 +34,7 @@ pub struct Queue {
     pub longest: Duration,
 }
 
-impl Line {
+impl DelayLine {
     /// What `rules` need together, if any needs it.
     pub(super) fn of<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Option<Self> {
         rules.into_iter().filter(|rule| rule.netem.road != 0).fold(None, |line, rule| {
