@@ -19,12 +19,12 @@ pub enum Reason {
     Expired = 4,
     /// `--monitor`: it would have fired.
     Monitored = 5,
-    /// The kernel could not give the thread its state (memory, or a nested update).
-    NoState = 6,
+    /// There is no counter for the thread or the flow (no memory, or too many updates at the same time).
+    NoCounter = 6,
     /// The packet could not be sent through the delay line.
-    NoLine = 7,
+    NoDelayLine = 7,
     /// The packet is of a shape for which no answer can be made here.
-    Unanswerable = 8,
+    CannotAnswer = 8,
 }
 
 /// How many reasons there are.
@@ -38,9 +38,9 @@ pub const REASON_NAMES: [(Reason, &str); REASONS] = [
     (Reason::Times, "times"),
     (Reason::Expired, "expired"),
     (Reason::Monitored, "monitored"),
-    (Reason::NoState, "no-state"),
-    (Reason::NoLine, "no-line"),
-    (Reason::Unanswerable, "unanswerable"),
+    (Reason::NoCounter, "no-counter"),
+    (Reason::NoDelayLine, "no-delay-line"),
+    (Reason::CannotAnswer, "cannot-answer"),
 ];
 
 /// What a rule on packets counts besides: bytes, and each effect by itself, since one packet can meet several.

@@ -113,7 +113,7 @@ unsafe extern "C" fn consider(index: u64, ctx: *mut CallCtx) -> i64 {
     let before = atomic::fetch_add(&counters.matched, 1);
     let at = if object.is_some() { identity(ctx, rule, slot, before) } else { None };
     let Some(at) = at else {
-        suppress(counters, Reason::NoState);
+        suppress(counters, Reason::NoCounter);
         return 0;
     };
     let decides = !uses(USES_SIGNALS | USES_DELAYS) || rule.decides();

@@ -95,17 +95,17 @@ pub fn matches(number: u32, rule: &Rule, packet_ctx: &mut PacketCtx) -> bool {
 #[inline(always)]
 fn effect(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule)) -> Result<Fate, Reason> {
     if rule.netem.road & packet_ctx.barred != 0 {
-        return Err(Reason::NoLine);
+        return Err(Reason::NoDelayLine);
     }
     let mut fate = Fate { effects: LOST, number: 0, drawn: 0 };
     if uses(USES_ANSWERS) && answered(packet_ctx, rule) == IMPOSSIBLE {
-        return Err(Reason::Unanswerable);
+        return Err(Reason::CannotAnswer);
     }
     if rule.fault == FAULT_NETEM {
         packet_ctx.key.rule = number;
         let content = packet_ctx.damageable(rule) != 0;
         (packet_ctx.place, fate) =
-            flow::next(&packet_ctx.key, &mut packet_ctx.class, rule, content).ok_or(Reason::NoState)?;
+            flow::next(&packet_ctx.key, &mut packet_ctx.class, rule, content).ok_or(Reason::NoCounter)?;
         if fate.effects == 0 {
             return Err(Reason::Probability);
         }

@@ -34,7 +34,7 @@ fn what_wants_time_passes_a_tunnel_and_nothing_else_does() -> Result<()> {
     target.spawn(client.args(["1", victim::VISIT, "tcp", &FAR.to_string(), "80"]))?.wait()?;
 
     let rules = injector.interrupt()?.expect(0)?.report()?.rules;
-    let told = |n: usize| (rules[n].matched, rules[n].fired, rules[n].suppressed_by("no-line"));
+    let told = |n: usize| (rules[n].matched, rules[n].fired, rules[n].suppressed_by("no-delay-line"));
     assert_eq!((told(0), told(1)), ((20, 0, 20), (10, 10, 0)));
     ensure!(rules[2].fired > 0 && rules[2].fired == rules[2].matched, "{:?}", rules[2]);
     Ok(())
