@@ -14,7 +14,7 @@ use crate::{
 /// What identifies one match of a rule. See [`random::draw`].
 #[derive(Clone, Copy, Debug)]
 pub struct Match {
-    /// The place of the thread, or of its process's first one, in the process tree; 0 for packets and where
+    /// The position of the thread, or of its process's first one, in the process tree; 0 for packets and where
     /// all matches of a rule count together.
     pub subject: u64,
     /// The call, as its entry in the call table plus one; 0 like `subject`.

@@ -4,7 +4,7 @@
 
 use crate::{
     packet::Packet,
-    reject::{IMPOSSIBLE, Place, SILENCE},
+    reject::{IMPOSSIBLE, Layout, SILENCE},
 };
 
 /// Bytes of the header.
@@ -53,10 +53,10 @@ pub const fn flags(question: [u8; 2], code: u32) -> [u8; 2] {
 /// [`crate::reject::answer`].
 #[inline(always)]
 #[must_use]
-pub const fn answer(asked: u32, packet: &Packet, place: &Place) -> u32 {
+pub const fn answer(asked: u32, packet: &Packet, layout: &Layout) -> u32 {
     if asked == TIMEOUT {
         SILENCE
-    } else if place.known() && place.plain(packet.family) && place.marks == 0 {
+    } else if layout.known() && layout.plain(packet.family) && layout.marks == 0 {
         ANSWER | asked
     } else {
         IMPOSSIBLE
@@ -179,11 +179,11 @@ mod tests {
     #[test]
     fn what_cannot_be_turned_around_is_left_alone() {
         let packet = Packet { protocol: 17, family: 4, ..Packet::default() };
-        let place = Place { link: 14, transport: 20, detail: 0, marks: 0 };
-        assert_eq!(answer(NXDOMAIN, &packet, &place), ANSWER | NXDOMAIN);
-        assert_eq!(answer(TIMEOUT, &packet, &Place { link: 99, ..place }), SILENCE);
+        let layout = Layout { link: 14, transport: 20, detail: 0, marks: 0 };
+        assert_eq!(answer(NXDOMAIN, &packet, &layout), ANSWER | NXDOMAIN);
+        assert_eq!(answer(TIMEOUT, &packet, &Layout { link: 99, ..layout }), SILENCE);
         for other in
-            [Place { link: 99, ..place }, Place { transport: 24, ..place }, Place { marks: 1, ..place }]
+            [Layout { link: 99, ..layout }, Layout { transport: 24, ..layout }, Layout { marks: 1, ..layout }]
         {
             assert_eq!(answer(NXDOMAIN, &packet, &other), IMPOSSIBLE);
         }

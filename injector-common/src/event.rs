@@ -63,8 +63,8 @@ pub struct Event {
     pub signal: u32,
     /// The number of the decision, as `when=` counts it.
     pub decision: u64,
-    /// The thread's place in the process tree; 0 for packets.
-    pub place: u64,
+    /// The thread's position in the process tree, or the packet's flow.
+    pub subject: u64,
     /// What the call returned by this rule; 0 for packets.
     pub value: i64,
     /// What it had come to by itself, if it has run.

@@ -67,7 +67,7 @@ const _: () = assert!(size_of::<FlowClass>() == 32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Flow {
     /// Who it is in every run.
-    pub place: u64,
+    pub id: u64,
     /// How far it is, see [`crate::netem::State`]. One word, so that packets on several CPUs take turns.
     pub state: u64,
     /// When the last of its packets that wait leaves: `CLOCK_MONOTONIC`, nanoseconds.
@@ -116,7 +116,7 @@ impl FlowClass {
     /// Who the flow is that was the `nth` of its class, from 0. The rule is in the seed of the draws already.
     #[inline(always)]
     #[must_use]
-    pub const fn place(&self, nth: u64) -> u64 {
+    pub const fn flow_id(&self, nth: u64) -> u64 {
         let peer = combine(high(&self.peer), low(&self.peer));
         let service = (self.peer_port as u64) << 48
             | (self.own_port as u64) << 32
@@ -174,7 +174,7 @@ mod tests {
         };
         let (out, back) = (class(&out), class(&back));
         assert_eq!((out.peer, out.peer_port, out.own_port), (back.peer, back.peer_port, back.own_port));
-        assert_ne!(out.place(0), back.place(0));
+        assert_ne!(out.flow_id(0), back.flow_id(0));
     }
 
     #[test]
@@ -182,7 +182,7 @@ mod tests {
         let class = class(&packet(40_000, 80));
         let other = FlowClass { peer_port: 81, ..class };
         let nobody = FlowClass { peer: [0; 16], ..class };
-        let all = [class.place(0), class.place(1), other.place(0), nobody.place(0)];
-        assert!(all.iter().enumerate().all(|(at, place)| !all[at + 1..].contains(place)));
+        let all = [class.flow_id(0), class.flow_id(1), other.flow_id(0), nobody.flow_id(0)];
+        assert!(all.iter().enumerate().all(|(at, id)| !all[at + 1..].contains(id)));
     }
 }

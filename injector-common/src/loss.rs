@@ -19,9 +19,9 @@ pub const STATES: usize = 4;
 pub type Row = [u64; STATES - 1];
 
 /// Where a chain is: one of its states, from 1, or [`OUTSIDE`].
-pub type Place = u64;
+pub type ChainState = u64;
 /// Before the first packet.
-pub const OUTSIDE: Place = 0;
+pub const OUTSIDE: ChainState = 0;
 
 /// See the module. Tables have room for every value of three bits, so that none needs a check.
 #[repr(C)]
@@ -90,19 +90,19 @@ impl Loss {
     /// a branch, see [`Coin`].
     #[inline(always)]
     #[must_use]
-    pub const fn step(&self, before: Place, transition: u64, fate: u64) -> (Place, u64) {
+    pub const fn step(&self, before: ChainState, transition: u64, fate: u64) -> (ChainState, u64) {
         let row = &self.next[entry(before)];
         let passed = below(transition, row[0]) + below(transition, row[1]) + below(transition, row[2]);
-        let place = STATES as u64 - passed;
-        (place, below(fate, self.lost[entry(place)]))
+        let state = STATES as u64 - passed;
+        (state, below(fate, self.lost[entry(state)]))
     }
 }
 
-/// Where a place stands in a table. The compiler can prove that the mask is of no use and drops it, if it sees
-/// where the place comes from; the verifiers of old kernels (6.1) cannot and need it.
+/// Where a state stands in a table. The compiler can prove that the mask is of no use and drops it, if it sees
+/// where the state comes from; the verifiers of old kernels (6.1) cannot and need it.
 #[inline(always)]
-const fn entry(place: Place) -> usize {
-    (black_box(place) & 7) as usize
+const fn entry(state: ChainState) -> usize {
+    (black_box(state) & 7) as usize
 }
 
 /// Probabilities of the four states as thresholds. What rounding leaves over goes to the first state that
@@ -141,10 +141,10 @@ mod tests {
     };
 
     fn lost(model: &Loss, seed: u64) -> Vec<bool> {
-        let mut place = OUTSIDE;
+        let mut state = OUTSIDE;
         let step = |n| {
-            let (next, lost) = model.step(place, draw(seed, 0, 1, n), draw(seed, 0, 2, n));
-            place = next;
+            let (next, lost) = model.step(state, draw(seed, 0, 1, n), draw(seed, 0, 2, n));
+            state = next;
             lost == 1
         };
         (1..=PACKETS).map(step).collect()
@@ -212,13 +212,13 @@ mod tests {
         let (p13, p31, p32, p23, p14) = (0.02, 0.2, 0.3, 0.4, 0.01);
         let weights = [p31 * p23, p13 * p32, p13 * p23, p31 * p23 * p14];
         let total: f64 = weights.iter().sum();
-        let mut place = OUTSIDE;
+        let mut state = OUTSIDE;
         let mut seen = [0.0; STATES];
         for n in 1..=PACKETS {
-            let (next, lost) = model.step(place, draw(5, 0, 1, n), draw(5, 0, 2, n));
+            let (next, lost) = model.step(state, draw(5, 0, 1, n), draw(5, 0, 2, n));
             assert_eq!(lost == 1, next >= 3);
-            place = next;
-            seen[(place & 7) as usize - 1] += 1.0;
+            state = next;
+            seen[(state & 7) as usize - 1] += 1.0;
         }
         for (seen, weight) in seen.iter().zip(weights) {
             within_three_sigma(*seen, weight / total, 12.0);
@@ -251,8 +251,8 @@ mod tests {
         /// Only states with a probability are entered, whatever the draw.
         #[test]
         fn impossible_states_are_never_entered(p in 0..=ONE, r in 0..=ONE, draw in 0..ONE, before in 0u64..=2) {
-            let (place, _) = Loss::gilbert_elliott(p, r, ONE, 0).step(before, draw, 0);
-            prop_assert!((1..=2).contains(&place));
+            let (state, _) = Loss::gilbert_elliott(p, r, ONE, 0).step(before, draw, 0);
+            prop_assert!((1..=2).contains(&state));
             let (start, _) = Loss::gilbert_elliott(p, r, ONE, 0).step(OUTSIDE, draw, 0);
             prop_assert!(start == 1 || p > 0);
         }

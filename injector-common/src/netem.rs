@@ -122,9 +122,9 @@ impl Netem {
     /// Truth is 0 or 1 here, and nothing is a branch, see [`Coin`].
     #[inline(always)]
     #[must_use]
-    pub const fn next(&self, seed: u64, place: u64, state: State, content: bool) -> (State, Fate) {
+    pub const fn next(&self, seed: u64, flow: u64, state: State, content: bool) -> (State, Fate) {
         let number = state.number() + 1;
-        let draws = Draws { seed, place, number };
+        let draws = Draws { seed, flow, number };
         let content = content as u64;
 
         let said = self.duplicate.toss(state.0 >> DUPLICATE_SHIFT & 3, draws.of(DOUBLE));
@@ -165,9 +165,9 @@ impl Netem {
     /// The bit of `bytes` bytes that is turned in that packet, or in its copy. `bytes` is not 0 and below 2^29.
     #[inline(always)]
     #[must_use]
-    pub const fn bit(seed: u64, place: u64, number: u64, copy: bool, bytes: u32) -> u32 {
+    pub const fn bit(seed: u64, flow: u64, number: u64, copy: bool, bytes: u32) -> u32 {
         let kind = if copy { COPY | WHICH_BIT } else { WHICH_BIT };
-        ((Draws { seed, place, number }.of(kind) * (bytes as u64 * 8)) >> 32) as u32
+        ((Draws { seed, flow, number }.of(kind) * (bytes as u64 * 8)) >> 32) as u32
     }
 }
 
@@ -190,10 +190,10 @@ mod tests {
         Netem { loss, ..netem() }
     }
 
-    fn fates(netem: &Netem, place: u64, packets: u64) -> Vec<Fate> {
+    fn fates(netem: &Netem, flow: u64, packets: u64) -> Vec<Fate> {
         let mut state = State::default();
         let next = |_| {
-            let (after, fate) = netem.next(42, place, state, true);
+            let (after, fate) = netem.next(42, flow, state, true);
             state = after;
             fate
         };
@@ -287,7 +287,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_state_breaks_it(state: u64, seed: u64, place: u64, content: bool, p in 0..=ONE, c in 0..=ONE) {
+        fn no_state_breaks_it(state: u64, seed: u64, flow: u64, content: bool, p in 0..=ONE, c in 0..=ONE) {
             let model = Netem {
                 loss: Loss::four_state(p / 2, c / 2, p / 2, c, c / 2),
                 duplicate: Coin::new(p, c),
@@ -295,7 +295,7 @@ mod tests {
                 ..Netem::NONE
             };
             let state = State(state & (u64::MAX >> 1));
-            let (after, fate) = model.next(seed, place, state, content);
+            let (after, fate) = model.next(seed, flow, state, content);
             prop_assert_eq!(after.number(), state.number() + 1);
             prop_assert_eq!(fate.number, after.number());
             prop_assert!(content || fate.effects & (CORRUPTED | COPY_CORRUPTED) == 0);

@@ -29,20 +29,20 @@ pub const fn rule_seed(plan_seed: u64, rule: u32) -> u64 {
 }
 
 /// A draw for decision number `n` (from 1) of the rule with seed `seed`, made by `subject` (a thread's
-/// place in the process tree, or 0 for packets) on `object` (which call, or 0): uniform in `0..2^32`.
+/// position in the process tree, or 0 for packets) on `object` (which call, or 0): uniform in `0..2^32`.
 #[inline(always)]
 #[must_use]
 pub const fn draw(seed: u64, subject: u64, object: u64, n: u64) -> u64 {
     combine(combine(combine(seed, subject), object), n) >> 32
 }
 
-/// The draws for one packet: number `number` of the flow at `place`.
+/// The draws for one packet: number `number` of the flow `flow`.
 #[derive(Clone, Copy, Debug)]
 pub struct Draws {
     /// The rule's.
     pub seed: u64,
     /// Who the flow is.
-    pub place: u64,
+    pub flow: u64,
     /// From 1.
     pub number: u64,
 }
@@ -52,7 +52,7 @@ impl Draws {
     #[inline(always)]
     #[must_use]
     pub const fn of(self, kind: u64) -> u64 {
-        draw(self.seed, self.place, kind, self.number)
+        draw(self.seed, self.flow, kind, self.number)
     }
 }
 

@@ -34,11 +34,11 @@ pub const QUOTE: usize = 128;
 /// The longest answer: headers of IPv6 and ICMPv6, and a quotation.
 pub const LONGEST: usize = 40 + 8 + QUOTE;
 
-/// [`Place::marks`]: a fragment, or the first of several.
+/// [`Layout::marks`]: a fragment, or the first of several.
 pub const FRAGMENT: u32 = 1;
-/// [`Place::marks`]: sent to a group, or to everybody.
+/// [`Layout::marks`]: sent to a group, or to everybody.
 pub const GROUP: u32 = 2;
-/// [`Place::marks`]: it has several packets of the wire in it.
+/// [`Layout::marks`]: it has several packets of the wire in it.
 pub const SEVERAL: u32 = 4;
 
 /// Bytes of an Ethernet header.
@@ -47,7 +47,7 @@ pub const ETHERNET: u32 = 14;
 /// Where things are in a packet, and what kind it is.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct Place {
+pub struct Layout {
     /// Bytes in front of the IP header: 0, [`ETHERNET`], or something that is not known here.
     pub link: u32,
     /// Where the transport header is, from the IP header on; 0 for none.
@@ -58,7 +58,7 @@ pub struct Place {
     pub marks: u32,
 }
 
-impl Place {
+impl Layout {
     /// Can what is in the packet be exchanged, where it is?
     #[inline(always)]
     #[must_use]
@@ -77,7 +77,7 @@ impl Place {
 /// How a packet is answered by a rule that asks for `asked`.
 #[inline(always)]
 #[must_use]
-pub const fn answer(asked: u32, packet: &Packet, place: &Place) -> u32 {
+pub const fn answer(asked: u32, packet: &Packet, layout: &Layout) -> u32 {
     const RST: u32 = 4;
     let tcp = packet.protocol == 6;
     let kind = match asked {
@@ -85,24 +85,24 @@ pub const fn answer(asked: u32, packet: &Packet, place: &Place) -> u32 {
         BY_PROTOCOL => NO_PORT,
         other => other,
     };
-    if place.marks & GROUP != 0 || place.transport == 0 {
+    if layout.marks & GROUP != 0 || layout.transport == 0 {
         return SILENCE;
     }
     if kind == RESET {
-        if !tcp || place.detail & RST != 0 {
+        if !tcp || layout.detail & RST != 0 {
             return SILENCE;
         }
-        // A checksum that the device was to make is noted by its place, which has to stay in the packet.
-        if !place.known() || !place.plain(packet.family) {
+        // A checksum that the device was to make is noted by its position, which has to stay in the packet.
+        if !layout.known() || !layout.plain(packet.family) {
             return IMPOSSIBLE;
         }
-        return if place.marks & FRAGMENT != 0 { SILENCE } else { RESET };
+        return if layout.marks & FRAGMENT != 0 { SILENCE } else { RESET };
     }
-    if is_icmp_error(packet.protocol, place.detail) {
+    if is_icmp_error(packet.protocol, layout.detail) {
         return SILENCE;
     }
-    let quoted = place.transport + 8;
-    if place.known() && quoted <= QUOTE as u32 && quoted <= packet.length { kind } else { IMPOSSIBLE }
+    let quoted = layout.transport + 8;
+    if layout.known() && quoted <= QUOTE as u32 && quoted <= packet.length { kind } else { IMPOSSIBLE }
 }
 
 /// Messages that only answer: all errors, and redirects (RFC 1122, 3.2.2; RFC 4443, 2.4).

@@ -28,7 +28,7 @@ pub struct Shared {
     pub arm_at_exec: AtomicU64,
     /// How long the plan lasts from then on, nanoseconds.
     pub length: AtomicU64,
-    /// Roots seen so far, see [`crate::thread::root_place`].
+    /// Roots seen so far, see [`crate::thread::root_position`].
     pub roots: AtomicU64,
     /// Threads whose state waits until the kernel can keep it.
     pub waiting: AtomicU64,

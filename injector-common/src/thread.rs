@@ -22,8 +22,8 @@ pub const RESTARTS: u32 = 8;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Thread {
-    /// The place in the process tree, see [`child_place`].
-    pub place: u64,
+    /// The thread's position in the process tree, see [`child_position`].
+    pub tree_position: u64,
     /// Threads and processes that it has made so far.
     pub children: u64,
     /// Bits of [`TARGET`], [`EXEMPT`], [`COUNTED`], [`RESTARTS`].
@@ -85,8 +85,8 @@ impl Thread {
     /// A thread that has made no others yet.
     #[inline(always)]
     #[must_use]
-    pub const fn at(place: u64, flags: u32, target: u32) -> Self {
-        Self { place, children: 0, flags, target }
+    pub const fn at(tree_position: u64, flags: u32, target: u32) -> Self {
+        Self { tree_position, children: 0, flags, target }
     }
 }
 
@@ -154,19 +154,19 @@ const fn owner(rule: u32) -> u64 {
     (rule as u64 + 1) << 32
 }
 
-/// The place of the `nth` root (from 1): a thread whose parent has no place, such as the command of
+/// The position of the `nth` root (from 1): a thread whose parent has no position, such as the command of
 /// `run`, or a process that was there before us.
 #[inline(always)]
 #[must_use]
-pub const fn root_place(nth: u64) -> u64 {
+pub const fn root_position(nth: u64) -> u64 {
     random::combine(0x0072_6f6f_7473, nth)
 }
 
-/// The place of the `nth` child (from 1) of the thread at `parent`: the same on every run of the same
+/// The position of the `nth` child (from 1) of the thread at `parent`: the same on every run of the same
 /// program, whatever numbers the kernel gives out.
 #[inline(always)]
 #[must_use]
-pub const fn child_place(parent: u64, nth: u64) -> u64 {
+pub const fn child_position(parent: u64, nth: u64) -> u64 {
     random::combine(parent, nth)
 }
 
@@ -181,11 +181,11 @@ mod tests {
     #[test]
     fn places_of_a_bushy_tree_are_distinct() {
         let mut seen = HashSet::new();
-        let mut layer = vec![root_place(1), root_place(2)];
+        let mut layer = vec![root_position(1), root_position(2)];
         for _ in 0..4 {
-            layer = layer.iter().flat_map(|&p| (1..=12).map(move |n| child_place(p, n))).collect();
-            for &place in &layer {
-                assert!(seen.insert(place));
+            layer = layer.iter().flat_map(|&p| (1..=12).map(move |n| child_position(p, n))).collect();
+            for &position in &layer {
+                assert!(seen.insert(position));
             }
         }
     }

@@ -135,7 +135,7 @@ mod tests {
     fn all(timing: &Timing, lost: impl Fn(u64) -> bool) -> Vec<Option<f64>> {
         let mut state = 0;
         let next = |number| {
-            let draws = Draws { seed: 4, place: 2, number };
+            let draws = Draws { seed: 4, flow: 2, number };
             let (after, moment) = timing.next(draws, state, u64::from(!lost(number)));
             assert!(after >> STATE_BITS == 0);
             state = after;
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_copy_has_a_delay_of_its_own() {
-        let draws = Draws { seed: 1, place: 1, number: 1 };
+        let draws = Draws { seed: 1, flow: 1, number: 1 };
         assert_ne!(timing(0).late(draws, None, false), timing(0).late(draws, None, true));
     }
 }

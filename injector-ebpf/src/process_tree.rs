@@ -1,4 +1,4 @@
-//! Following a process tree: forks hand the parent's mark and a place in the tree to the child, threads that end are
+//! Following a process tree: forks hand the parent's mark and a position in the tree to the child, threads that end are
 //! taken out of the count, and a thread that executes a program takes its process over.
 
 use core::sync::atomic::AtomicU64;
@@ -6,7 +6,7 @@ use core::sync::atomic::AtomicU64;
 use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use injector_common::{
     shared::process_entry,
-    thread::{COUNTED, EXEMPT, TARGET, Thread, child_place, root_place},
+    thread::{COUNTED, EXEMPT, TARGET, Thread, child_position, root_position},
 };
 
 use crate::{
@@ -58,13 +58,13 @@ fn born(child: Task, clone_flags: u64) {
     }
     // SAFETY: not null, and valid while the program runs. The count is atomic, since threads of the process
     // that were there before us count themselves as children of its first thread.
-    let (place, nth, mark, target) = unsafe {
+    let (position, nth, mark, target) = unsafe {
         let nth = atomic::fetch_add(AtomicU64::from_ptr(&raw mut (*parent).children), 1) + 1;
-        ((*parent).place, nth, (*parent).flags & TARGET, (*parent).target)
+        ((*parent).tree_position, nth, (*parent).flags & TARGET, (*parent).target)
     };
     let counted = mark != 0 && clone_flags & CLONE_THREAD == 0;
     let flags = if counted { mark | COUNTED } else { mark };
-    target::adopt(child, Thread::at(child_place(place, nth), flags, target));
+    target::adopt(child, Thread::at(child_position(position, nth), flags, target));
     if counted {
         atomic::add(&SHARED.processes[process_entry(task::process_number(child))], 1);
         atomic::add(&SHARED.live, 1);
@@ -161,7 +161,7 @@ fn arm() -> i64 {
     // The command is the root of its tree, whatever our own fork before the execve left in its state.
     THREADS.delete(current());
     target::forget(current());
-    target::adopt(current(), Thread::at(root_place(1), 0, target));
+    target::adopt(current(), Thread::at(root_position(1), 0, target));
     atomic::set(&SHARED.roots, 1);
     atomic::set(&SHARED.arm_at_exec, 0);
     // The plan's time begins now, unless it was stopped before.

@@ -100,7 +100,7 @@ unsafe fn tell(event: *mut Event, ctx: &CallCtx, number: u32, rule: &Rule, decis
         (*event).call = ctx.call.number;
         (*event).signal = rule.signal;
         (*event).decision = decision;
-        (*event).place = ctx.place;
+        (*event).subject = ctx.tree_position;
         (*event).value = ctx.value;
         (*event).outcome = ctx.outcome.unwrap_or_default();
         [(*event).delay_enter, (*event).delay_exit] = pending::drawn(ctx.state);
@@ -131,7 +131,7 @@ pub fn packet(ctx: &packet_ctx::PacketCtx, (number, rule): (u32, &Rule), decisio
         (*event).decision = decision;
         (*event).fault = rule.fault;
         (*event).value = i64::from(fate.effects);
-        (*event).place = ctx.place;
+        (*event).subject = ctx.flow;
         (*event).args[0] = fate.number;
         (*event).args[1] = ctx.late;
         (*event).args[2] = if fate.effects & LOST != 0 { u64::from(ctx.answer) } else { 0 };

@@ -6,7 +6,7 @@ use core::sync::atomic::AtomicU64;
 use aya_ebpf::helpers::generated::bpf_get_current_cgroup_id;
 use injector_common::{
     shared::{cgroup_entry, process_entry},
-    thread::{EXEMPT, TARGET, Thread, child_place, root_place},
+    thread::{EXEMPT, TARGET, Thread, child_position, root_position},
 };
 
 use crate::{
@@ -87,19 +87,20 @@ fn newcomer(task: Task) -> Lookup {
     let leader = THREADS.get(task::leader(task));
     if !leader.is_null() {
         // SAFETY: not null, and valid while the program runs.
-        let (flags, place, target) = unsafe { ((*leader).flags, (*leader).place, (*leader).target) };
+        let (flags, position, target) =
+            unsafe { ((*leader).flags, (*leader).tree_position, (*leader).target) };
         if flags & EXEMPT != 0 {
             return Lookup::Other;
         }
         if flags & TARGET != 0 {
             // SAFETY: as above. Atomic: other threads of the process may be newcomers too.
             let nth = atomic::fetch_add(unsafe { AtomicU64::from_ptr(&raw mut (*leader).children) }, 1);
-            return adopt(task, Thread::at(child_place(place, nth + 1), TARGET, target));
+            return adopt(task, Thread::at(child_position(position, nth + 1), TARGET, target));
         }
     }
     let Some(target) = cgroup_target() else { return Lookup::Other };
     let nth = atomic::fetch_add(&SHARED.roots, 1);
-    adopt(task, Thread::at(root_place(nth + 1), 0, target))
+    adopt(task, Thread::at(root_position(nth + 1), 0, target))
 }
 
 /// Gives `task` its state.

@@ -1,4 +1,4 @@
-//! What a plan has to decide, told again: from the seed, the place of each thread in the process tree and
+//! What a plan has to decide, told again: from the seed, the position of each thread in the process tree and
 //! the number of the call, with nothing from the kernel. The pure functions are those of injector-common,
 //! which has tests of its own; what is checked here is that the kernel side feeds them rightly.
 
@@ -14,7 +14,7 @@ use injector_common::{
     packet::mapped,
     random::{Draws, rule_seed},
     rule::Rule,
-    thread::{child_place, root_place},
+    thread::{child_position, root_position},
     trigger::{Threshold, When},
     wait,
 };
@@ -25,18 +25,18 @@ pub struct Decider {
     rule: Rule,
 }
 
-/// The place of the command that `run` starts.
+/// The position of the command that `run` starts.
 pub fn root() -> u64 {
-    root_place(1)
+    root_position(1)
 }
 
-/// The place of the `nth` child or thread, from 1, of the thread at `parent`.
+/// The position of the `nth` child or thread, from 1, of the thread at `parent`.
 pub fn child(parent: u64, nth: usize) -> u64 {
-    child_place(parent, nth as u64)
+    child_position(parent, nth as u64)
 }
 
-/// The places of the workers of `calls`, in the order of the board.
-pub fn places(processes: usize, threads: usize) -> Vec<u64> {
+/// The positions of the workers of `calls`, in the order of the board.
+pub fn positions(processes: usize, threads: usize) -> Vec<u64> {
     if processes == 0 {
         return vec![root()];
     }
@@ -70,33 +70,33 @@ impl Decider {
         self
     }
 
-    /// Does call `number` (from 1) of the thread at `place` fire? `call` is its number in the native ABI.
-    pub fn fires(&self, place: u64, call: libc::c_long, number: usize) -> bool {
-        triggered(&self.rule, at(place, call, number)).is_ok()
+    /// Does call `number` (from 1) of the thread at `position` fire? `call` is its number in the native ABI.
+    pub fn fires(&self, position: u64, call: libc::c_long, number: usize) -> bool {
+        triggered(&self.rule, at(position, call, number)).is_ok()
     }
 
     /// How long it waits at one end if so, in nanoseconds, by the table of the delay's distribution.
     pub fn waits(
         &self,
-        place: u64,
+        position: u64,
         call: libc::c_long,
         number: usize,
         (end, delay): (u64, &Delay),
         table: Option<&Table>,
     ) -> u64 {
-        wait::length(delay, table, wait::draw(self.rule.seed, end, at(place, call, number)))
+        wait::length(delay, table, wait::draw(self.rule.seed, end, at(position, call, number)))
     }
 
     /// The numbers, from 1, of those of `calls` calls that fail.
-    pub fn failures(&self, place: u64, call: libc::c_long, calls: usize) -> Vec<usize> {
-        (1..=calls).filter(|&number| self.fires(place, call, number)).collect()
+    pub fn failures(&self, position: u64, call: libc::c_long, calls: usize) -> Vec<usize> {
+        (1..=calls).filter(|&number| self.fires(position, call, number)).collect()
     }
 }
 
-/// Call `number` (from 1) of the thread at `place`.
-fn at(place: u64, call: libc::c_long, number: usize) -> Match {
+/// Call `number` (from 1) of the thread at `position`.
+fn at(position: u64, call: libc::c_long, number: usize) -> Match {
     let entry = u32::try_from(call).ok().and_then(|call| entry(ABI_NATIVE, call)).unwrap_or_default();
-    Match { subject: place, object: u64::from(entry) + 1, number: number as u64 }
+    Match { subject: position, object: u64::from(entry) + 1, number: number as u64 }
 }
 
 /// A flow of packets as a rule counts it, told again. The port that is not ephemeral is no part of it here: the
@@ -104,7 +104,7 @@ fn at(place: u64, call: libc::c_long, number: usize) -> Match {
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
     seed: u64,
-    place: u64,
+    id: u64,
 }
 
 impl Flow {
@@ -116,14 +116,14 @@ impl Flow {
             IpAddr::V6(address) => address.octets(),
         };
         let class = FlowClass { peer, protocol, direction, rule, ..FlowClass::zeroed() };
-        Self { seed: rule_seed(seed, rule), place: class.place(nth) }
+        Self { seed: rule_seed(seed, rule), id: class.flow_id(nth) }
     }
 
     /// What happens to its first `count` packets.
     pub fn fates(&self, netem: &Netem, count: u32) -> Vec<Fate> {
         let mut state = State::default();
         let next = |_| {
-            let (after, fate) = netem.next(self.seed, self.place, state, true);
+            let (after, fate) = netem.next(self.seed, self.id, state, true);
             state = after;
             fate
         };
@@ -133,7 +133,7 @@ impl Flow {
     /// How late packets of those fates are, in nanoseconds; `None` for those that do not wait.
     pub fn delays(&self, netem: &Netem, table: Option<&Table>, count: u32) -> Vec<Option<u64>> {
         let late = |fate: Fate| {
-            let draws = Draws { seed: self.seed, place: self.place, number: fate.drawn };
+            let draws = Draws { seed: self.seed, flow: self.id, number: fate.drawn };
             (fate.effects & DELAYED != 0).then(|| netem.timing.late(draws, table, false))
         };
         self.fates(netem, count).into_iter().map(late).collect()
@@ -141,7 +141,7 @@ impl Flow {
 
     /// Which bit of `bytes` bytes is turned in packet `number` (from 1), or in its copy.
     pub fn bit(&self, number: u64, copy: bool, bytes: u32) -> u32 {
-        Netem::bit(self.seed, self.place, number, copy, bytes)
+        Netem::bit(self.seed, self.id, number, copy, bytes)
     }
 }
 

@@ -1,7 +1,7 @@
 /* calls OPERATION PROCESSES THREADS CALLS
  *
  * So many processes of so many threads make so many calls each and note every result. The tree is
- * regular, so that a model can tell each thread's place: main forks the processes in order, each starts
+ * regular, so that a model can tell each thread's position: main forks the processes in order, each starts
  * its threads in order. With 0 processes, main makes the calls itself. */
 #include <pthread.h>
 #include <sys/wait.h>

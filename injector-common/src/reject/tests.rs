@@ -22,8 +22,8 @@ fn packet(protocol: u8, family: u16, length: u32) -> Packet {
     }
 }
 
-fn plain(family: u16, detail: u32) -> Place {
-    Place { link: ETHERNET, transport: if family == 4 { 20 } else { 40 }, detail, marks: 0 }
+fn plain(family: u16, detail: u32) -> Layout {
+    Layout { link: ETHERNET, transport: if family == 4 { 20 } else { 40 }, detail, marks: 0 }
 }
 
 /// The one's complement sum of all words, which is 0xffff where a checksum among them is right.
@@ -99,7 +99,7 @@ fn what_was_acknowledged_is_where_the_reset_stands() {
 
 #[test]
 fn some_packets_are_not_answered() {
-    let ask = |asked, protocol, place: Place| answer(asked, &packet(protocol, 4, 100), &place);
+    let ask = |asked, protocol, layout: Layout| answer(asked, &packet(protocol, 4, 100), &layout);
     assert_eq!(ask(BY_PROTOCOL, 6, plain(4, 2)), RESET);
     assert_eq!(ask(BY_PROTOCOL, 17, plain(4, 0)), NO_PORT);
     assert_eq!(ask(NO_HOST, 6, plain(4, 4)), NO_HOST);
@@ -110,23 +110,23 @@ fn some_packets_are_not_answered() {
     }
     let v6 = |kind| answer(NO_PORT, &packet(58, 6, 100), &plain(6, kind));
     assert_eq!([v6(1), v6(127), v6(137), v6(128)], [SILENCE, SILENCE, SILENCE, NO_PORT]);
-    assert_eq!(ask(NO_PORT, 17, Place { marks: GROUP, ..plain(4, 0) }), SILENCE);
-    assert_eq!(ask(RESET, 6, Place { marks: FRAGMENT, ..plain(4, 2) }), SILENCE);
-    assert_eq!(ask(NO_PORT, 17, Place { marks: FRAGMENT, ..plain(4, 0) }), NO_PORT, "the first fragment");
-    assert_eq!(ask(NO_PORT, 17, Place { transport: 0, ..plain(4, 0) }), SILENCE, "a later one");
+    assert_eq!(ask(NO_PORT, 17, Layout { marks: GROUP, ..plain(4, 0) }), SILENCE);
+    assert_eq!(ask(RESET, 6, Layout { marks: FRAGMENT, ..plain(4, 2) }), SILENCE);
+    assert_eq!(ask(NO_PORT, 17, Layout { marks: FRAGMENT, ..plain(4, 0) }), NO_PORT, "the first fragment");
+    assert_eq!(ask(NO_PORT, 17, Layout { transport: 0, ..plain(4, 0) }), SILENCE, "a later one");
 }
 
 #[test]
 fn what_is_not_known_is_left_alone() {
-    let ask = |asked, place: Place| answer(asked, &packet(6, 4, 100), &place);
+    let ask = |asked, layout: Layout| answer(asked, &packet(6, 4, 100), &layout);
     for link in [4, 18, 20, u32::MAX - 3] {
-        assert_eq!(ask(RESET, Place { link, ..plain(4, 2) }), IMPOSSIBLE);
-        assert_eq!(ask(NO_NET, Place { link, ..plain(4, 2) }), IMPOSSIBLE);
+        assert_eq!(ask(RESET, Layout { link, ..plain(4, 2) }), IMPOSSIBLE);
+        assert_eq!(ask(NO_NET, Layout { link, ..plain(4, 2) }), IMPOSSIBLE);
     }
-    assert_eq!(ask(RESET, Place { link: 0, ..plain(4, 2) }), RESET);
-    assert_eq!(ask(RESET, Place { transport: 24, ..plain(4, 2) }), IMPOSSIBLE, "options");
-    assert_eq!(ask(NO_NET, Place { transport: 60, ..plain(4, 2) }), NO_NET);
-    assert_eq!(answer(NO_NET, &packet(6, 6, 500), &Place { transport: 121, ..plain(6, 2) }), IMPOSSIBLE);
+    assert_eq!(ask(RESET, Layout { link: 0, ..plain(4, 2) }), RESET);
+    assert_eq!(ask(RESET, Layout { transport: 24, ..plain(4, 2) }), IMPOSSIBLE, "options");
+    assert_eq!(ask(NO_NET, Layout { transport: 60, ..plain(4, 2) }), NO_NET);
+    assert_eq!(answer(NO_NET, &packet(6, 6, 500), &Layout { transport: 121, ..plain(6, 2) }), IMPOSSIBLE);
     assert_eq!(answer(NO_NET, &packet(17, 4, 27), &plain(4, 0)), IMPOSSIBLE, "cut off");
 }
 
@@ -169,10 +169,10 @@ proptest! {
     }
 
     #[test]
-    fn no_packet_is_answered_with_anything_else(asked in RESET..=BY_PROTOCOL, protocol: u8, v4: bool, place: [u32; 4], length: u32) {
+    fn no_packet_is_answered_with_anything_else(asked in RESET..=BY_PROTOCOL, protocol: u8, v4: bool, layout: [u32; 4], length: u32) {
         let packet = packet(protocol, if v4 { 4 } else { 6 }, length);
-        let [link, transport, detail, marks] = place;
-        let given = answer(asked, &packet, &Place { link, transport, detail, marks });
+        let [link, transport, detail, marks] = layout;
+        let given = answer(asked, &packet, &Layout { link, transport, detail, marks });
         prop_assert!(given == SILENCE || given == IMPOSSIBLE || given == asked || asked == BY_PROTOCOL);
         prop_assert!(given <= FORBIDDEN || given == IMPOSSIBLE);
         prop_assert!(given != RESET || protocol == 6);

@@ -44,8 +44,8 @@ pub struct CallCtx {
     pub mask: u32,
     /// The thread's state, null when it could not be kept.
     pub state: *mut Thread,
-    /// The thread's place.
-    pub place: u64,
+    /// The thread's position in the process tree.
+    pub tree_position: u64,
     /// `CLOCK_BOOTTIME`, nanoseconds.
     pub now: u64,
     /// What the call has come to, if it has run.
@@ -81,7 +81,7 @@ impl CallCtx {
             return false;
         }
         // SAFETY: not null, and valid while the program runs.
-        let place = if state.is_null() { 0 } else { unsafe { (*state).place } };
+        let tree_position = if state.is_null() { 0 } else { unsafe { (*state).tree_position } };
         // SAFETY: no arguments.
         let now = unsafe { bpf_ktime_get_boot_ns() };
         room.write(Self {
@@ -92,7 +92,7 @@ impl CallCtx {
             operations: [zeroes::word(), zeroes::word()],
             mask: 0,
             state,
-            place,
+            tree_position,
             now,
             outcome: None,
             opened: 0,

@@ -33,7 +33,7 @@ pub fn identity(ctx: &CallCtx, rule: &Rule, slot: &Slot, before: u64) -> Option<
             let Lookup::Target(state) = target::lookup(task::leader(ctx.task)) else { return None };
             let number = count_together(cell(state, slot)?, slot.rule)?;
             // SAFETY: not null, and valid while the program runs.
-            let subject = unsafe { (*state).place };
+            let subject = unsafe { (*state).tree_position };
             Some(Match { subject, object: ctx.object(slot), number })
         }
         _ => {
@@ -43,7 +43,7 @@ pub fn identity(ctx: &CallCtx, rule: &Rule, slot: &Slot, before: u64) -> Option<
                 *cell = thread::count(*cell, slot.rule);
                 *cell
             };
-            let (subject, number) = (ctx.place, thread::number(counted));
+            let (subject, number) = (ctx.tree_position, thread::number(counted));
             Some(Match { subject, object: ctx.object(slot), number })
         }
     }

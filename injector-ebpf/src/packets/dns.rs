@@ -106,7 +106,7 @@ fn look_up(key: &NameKey) -> u64 {
 #[inline(never)]
 pub extern "C" fn dns_read(skb: *mut __sk_buff) -> u32 {
     let Some(ctx) = packet_ctx::packet_ctx() else { return 0 };
-    let transport = ctx.parts.transport;
+    let transport = ctx.layout.transport;
     let start = transport + UDP;
     let Some(rest) = ctx.packet.length.checked_sub(start + HEADER as u32) else { return 0 };
     if ctx.packet.protocol != 17 || transport == 0 {
@@ -198,9 +198,9 @@ fn send_back(skb: *mut __sk_buff) -> i64 {
     /// The size of what is replaced in the sum; a UDP checksum of zero means none (`BPF_F_MARK_MANGLED_0`).
     const SUM: u64 = 2 | 0x20;
     let (Some(ctx), Some(question)) = (packet_ctx::packet_ctx(), question()) else { return lost() };
-    let (packet, place) = (&ctx.packet, &ctx.parts);
+    let (packet, layout) = (&ctx.packet, &ctx.layout);
     let after = dns::flags(question.flags, ctx.answer);
-    let link = if place.link == ETHERNET { ETHERNET } else { 0 };
+    let link = if layout.link == ETHERNET { ETHERNET } else { 0 };
     let (from, unused, length, udp) = if packet.family == 4 { (12, 12, 4, 20) } else { (8, 0, 16, 40) };
     let udp = link + udp;
     let ports = [packet.destination_port.to_be(), packet.source_port.to_be()];

@@ -90,7 +90,7 @@ pub fn leave(skb: *mut __sk_buff, cgroup: u64) -> i64 {
             return i64::from(dns::dns_send_back(skb));
         }
         if uses(USES_ANSWERS) && ctx.answer != SILENCE {
-            return reject::send_back(skb, &ctx.packet, &ctx.parts, ctx.answer, ctx.answerer);
+            return reject::send_back(skb, &ctx.packet, &ctx.layout, ctx.answer, ctx.answerer);
         }
         // SAFETY: no pointers.
         return unsafe { bpf_redirect(NOWHERE, 0) };

@@ -29,12 +29,12 @@ pub fn next(key: &FlowKey, class: &mut FlowClass, rule: &Rule, content: bool) ->
     }
     let flow = flow?;
     // SAFETY: a value of the map, aligned, and valid while the program runs.
-    let (place, cell) = unsafe { ((*flow).place, AtomicU64::from_ptr(&raw mut (*flow).state)) };
+    let (id, cell) = unsafe { ((*flow).id, AtomicU64::from_ptr(&raw mut (*flow).state)) };
     for _ in 0..ROUNDS {
         let seen = atomic::get(cell);
-        let (after, fate) = rule.netem.next(rule.seed, place, State(seen), content);
+        let (after, fate) = rule.netem.next(rule.seed, id, State(seen), content);
         if atomic::compare_exchange(cell, seen, after.0) == seen {
-            return Some((place, fate));
+            return Some((id, fate));
         }
     }
     None
@@ -55,7 +55,7 @@ fn meet(key: &FlowKey, class: &mut FlowClass) {
     let Some(counter) = counter(class) else { return };
     // SAFETY: a value of the map, aligned, and valid while the program runs.
     let nth = atomic::fetch_add(unsafe { AtomicU64::from_ptr(counter) }, 1);
-    let flow = Flow { place: class.place(nth), state: 0, last: 0 };
+    let flow = Flow { id: class.flow_id(nth), state: 0, last: 0 };
     // If another packet was faster, its flow is the one.
     let _ = FLOWS.insert(key, flow, NOEXIST);
 }

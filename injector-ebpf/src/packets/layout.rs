@@ -3,30 +3,30 @@
 use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes};
 use injector_common::{
     packet::Packet,
-    reject::{ETHERNET, FRAGMENT, GROUP, Place, SEVERAL},
+    reject::{ETHERNET, FRAGMENT, GROUP, Layout, SEVERAL},
 };
 
 use crate::packets::header::{self, load};
 
 /// Finds out what an answer depends on.
 #[inline(always)]
-pub fn place(skb: *mut __sk_buff, packet: &Packet, transport: u32) -> Place {
+pub fn of(skb: *mut __sk_buff, packet: &Packet, transport: u32) -> Layout {
     // SAFETY: fields of the context.
     let (segments, protocol) = unsafe { ((*skb).gso_segs, (*skb).protocol) };
-    let mut place = Place { link: header::network(skb), transport, detail: 0, marks: 0 };
+    let mut layout = Layout { link: header::network(skb), transport, detail: 0, marks: 0 };
     if segments > 1 {
-        place.marks |= SEVERAL;
+        layout.marks |= SEVERAL;
     }
-    if place.link == ETHERNET {
+    if layout.link == ETHERNET {
         let mut ethernet = [0u8; ETHERNET as usize];
         // SAFETY: room for what is read; the helper checks the bounds.
         unsafe { bpf_skb_load_bytes(skb.cast(), 0, (&raw mut ethernet).cast(), ETHERNET) };
         let [first, .., a, b] = ethernet;
         if u32::from(u16::from_ne_bytes([a, b])) != protocol {
-            place.link = u32::MAX;
+            layout.link = u32::MAX;
         }
         if first & 1 != 0 {
-            place.marks |= GROUP;
+            layout.marks |= GROUP;
         }
     }
     // Nobody (RFC 1122, 3.2.1.3), and groups.
@@ -34,20 +34,20 @@ pub fn place(skb: *mut __sk_buff, packet: &Packet, transport: u32) -> Place {
     let group = if packet.family == 4 { to[12] >= 224 } else { to[0] == 0xff };
     let nobody = u128::from_ne_bytes(packet.source) == 0 || packet.family == 4 && packet.source[12] == 0;
     if group || nobody {
-        place.marks |= GROUP;
+        layout.marks |= GROUP;
     }
-    place.marks |= fragment(skb, packet);
+    layout.marks |= fragment(skb, packet);
     let detail = match packet.protocol {
         6 => 13,
         1 | 58 => 0,
-        _ => return place,
+        _ => return layout,
     };
     if transport != 0
         && let Some([byte]) = load::<1>(skb, transport + detail)
     {
-        place.detail = u32::from(byte);
+        layout.detail = u32::from(byte);
     }
-    place
+    layout
 }
 
 /// Is it the first of several fragments? Those of IPv6 have an extension header, which is mark enough.

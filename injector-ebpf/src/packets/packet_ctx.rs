@@ -14,7 +14,7 @@ use injector_common::{
     member::{Member, Sets},
     netem::{CARRIED_IN, UNFIXED},
     packet::Packet,
-    reject::{Place, SILENCE},
+    reject::{Layout, SILENCE},
     rule::Rule,
 };
 
@@ -61,7 +61,7 @@ pub struct PacketCtx {
     /// The rule that doubled it.
     pub doubler: u32,
     /// What an answer to it depends on.
-    pub parts: Place,
+    pub layout: Layout,
     /// What is sent back in its stead, see [`injector_common::reject`]; [`SILENCE`] for nothing.
     pub answer: u32,
     /// The rule that says so.
@@ -70,8 +70,8 @@ pub struct PacketCtx {
     pub asks: u32,
     /// Its cgroup, where that is known.
     pub cgroup: u64,
-    /// The flow's place, as the last rule that fired found it.
-    pub place: u64,
+    /// The flow, as the last rule that fired found it.
+    pub flow: u64,
     /// When the packet and its copy are due; 0 for at once.
     pub due: u64,
     /// See `due`.
@@ -152,7 +152,7 @@ pub fn gather(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) ->
     packet_ctx.content = content::of(skb, &packet_ctx.packet, transport);
     packet_ctx.wire = Content::on_the_wire(&packet_ctx.packet, transport);
     if uses(USES_ANSWERS) {
-        packet_ctx.parts = layout::place(skb, &packet_ctx.packet, transport);
+        packet_ctx.layout = layout::of(skb, &packet_ctx.packet, transport);
         packet_ctx.answer = SILENCE;
     }
     packet_ctx.key.set(&packet_ctx.packet, 0);
@@ -162,7 +162,7 @@ pub fn gather(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) ->
     packet_ctx.barred =
         if backend == BACKEND_CGROUP_SKB && config!(delay_line) != 0 { CARRIED_IN } else { 0 };
     (packet_ctx.effects, packet_ctx.asks, packet_ctx.meant) = (0, 0, 0);
-    packet_ctx.place = 0;
+    packet_ctx.flow = 0;
     (packet_ctx.due, packet_ctx.copy_due, packet_ctx.late, packet_ctx.queue) = (0, 0, 0, 0);
     packet_ctx.cgroup = cgroup;
     // SAFETY: no arguments.

@@ -49,7 +49,7 @@ pub fn schedule(ctx: &mut PacketCtx, (number, rule): (u32, &Rule), fate: Fate) {
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     let table = if timing.delay.table == UNIFORM { None } else { DISTRIBUTIONS.get(timing.delay.table) };
-    let draws = |number| Draws { seed: rule.seed, place: ctx.place, number };
+    let draws = |number| Draws { seed: rule.seed, flow: ctx.flow, number };
     let late = timing.late(draws(fate.drawn), table, false);
     let copy_late = timing.late(draws(fate.number), table, true);
     if fate.effects & DUPLICATED != 0 {

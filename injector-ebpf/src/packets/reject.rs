@@ -14,7 +14,7 @@ use aya_ebpf::{
 };
 use injector_common::{
     packet::Packet,
-    reject::{self, ETHERNET, LONGEST, Place, QUOTE, RESET},
+    reject::{self, ETHERNET, LONGEST, Layout, QUOTE, RESET},
 };
 
 use crate::{
@@ -41,11 +41,11 @@ static ANSWER: PerCpuArray<[u64; LONGEST / 8]> = PerCpuArray::with_max_entries(1
 ///
 /// Not inlined, for the stack's sake.
 #[inline(never)]
-pub fn send_back(skb: *mut __sk_buff, packet: &Packet, place: &Place, kind: u32, number: u32) -> i64 {
+pub fn send_back(skb: *mut __sk_buff, packet: &Packet, layout: &Layout, kind: u32, number: u32) -> i64 {
     // SAFETY: this CPU's own; a copy that passes here meanwhile is nobody's and makes no answer.
     let Some(out) = ANSWER.get_ptr_mut(0).map(|out| clear(unsafe { &mut *out })) else { return lost() };
     let length = if kind == RESET {
-        let Some(tcp) = load::<20>(skb, place.transport) else { return lost() };
+        let Some(tcp) = load::<20>(skb, layout.transport) else { return lost() };
         reject::reset(out, packet, &tcp)
     } else {
         if !quote(skb, packet, out) {
@@ -53,7 +53,7 @@ pub fn send_back(skb: *mut __sk_buff, packet: &Packet, place: &Place, kind: u32,
         }
         reject::refuse(out, packet, kind)
     };
-    let link = if place.link == ETHERNET { ETHERNET } else { 0 };
+    let link = if layout.link == ETHERNET { ETHERNET } else { 0 };
     let Some(length) = between::<{ LONGEST as u64 }>(length) else { return lost() };
     // SAFETY: the program's own context, and `length` bytes of the answer.
     unsafe {

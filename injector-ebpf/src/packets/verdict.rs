@@ -104,7 +104,7 @@ fn effect(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule)) -> Result<Fa
     if rule.fault == FAULT_NETEM {
         packet_ctx.key.rule = number;
         let content = packet_ctx.damageable(rule) != 0;
-        (packet_ctx.place, fate) =
+        (packet_ctx.flow, fate) =
             flow::next(&packet_ctx.key, &mut packet_ctx.class, rule, content).ok_or(Reason::NoCounter)?;
         if fate.effects == 0 {
             return Err(Reason::Probability);
@@ -135,11 +135,11 @@ fn note(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule), fate: Fate) {
     let unfixed = (rule.netem.road & UNFIXED) as u32;
     if fate.effects & CORRUPTED != 0 {
         packet_ctx.unfixed = unfixed;
-        packet_ctx.bit = Netem::bit(rule.seed, packet_ctx.place, fate.number, false, length);
+        packet_ctx.bit = Netem::bit(rule.seed, packet_ctx.flow, fate.number, false, length);
     }
     if fate.effects & COPY_CORRUPTED != 0 {
         packet_ctx.copy_unfixed = unfixed;
-        packet_ctx.copy_bit = Netem::bit(rule.seed, packet_ctx.place, fate.number, true, length);
+        packet_ctx.copy_bit = Netem::bit(rule.seed, packet_ctx.flow, fate.number, true, length);
     }
     if fate.effects & DUPLICATED != 0 {
         packet_ctx.doubler = number;
@@ -155,9 +155,9 @@ fn note(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule), fate: Fate) {
 fn answered(packet_ctx: &PacketCtx, rule: &Rule) -> u32 {
     let asked = rule.value.cast_unsigned() as u32;
     if rule.fault == FAULT_REJECT {
-        answer(asked, &packet_ctx.packet, &packet_ctx.parts)
+        answer(asked, &packet_ctx.packet, &packet_ctx.layout)
     } else if uses(USES_DNS) && rule.fault == FAULT_DNS {
-        questions::answer(asked, &packet_ctx.packet, &packet_ctx.parts)
+        questions::answer(asked, &packet_ctx.packet, &packet_ctx.layout)
     } else {
         SILENCE
     }

@@ -133,10 +133,10 @@ pub struct TaskRecord {
     pub ns_tid: u32,
     /// The thread's name.
     pub comm: String,
-    /// Its place in the process tree, the same on every run: 16 hexadecimal digits. Absent where its cgroup is
+    /// Its position in the process tree, the same on every run: 16 hexadecimal digits. Absent where its cgroup is
     /// all that counts.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub place: Option<String>,
+    pub tree_position: Option<String>,
     /// The call; absent for a worker of io_uring, which is in none.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallRecord>,
@@ -281,7 +281,7 @@ fn task(event: &Event) -> TaskRecord {
         ns_pid: event.ns_pid,
         ns_tid: event.ns_tid,
         comm: String::from_utf8_lossy(comm).into_owned(),
-        place: (event.packet.direction != CONNECT).then(|| format!("{:016x}", event.place)),
+        tree_position: (event.packet.direction != CONNECT).then(|| format!("{:016x}", event.subject)),
         call: (event.abi != ABI_NONE).then_some(call),
     }
 }
@@ -345,7 +345,7 @@ fn packet(event: &Event) -> PacketRecord {
         destination_port: packet.destination_port,
         length: packet.length,
         ifindex: packet.ifindex,
-        flow: number.map(|_| format!("{:016x}", event.place)),
+        flow: number.map(|_| format!("{:016x}", event.subject)),
         number,
     }
 }
@@ -423,7 +423,7 @@ mod tests {
             ..Packet::default()
         };
         let doubled = i64::from(DUPLICATED | COPY_CORRUPTED);
-        let told = json(&Event { packet, value: doubled, place: 7, args: [9; 6], ..event() });
+        let told = json(&Event { packet, value: doubled, subject: 7, args: [9; 6], ..event() });
         assert_eq!(told["verdict"], serde_json::json!({ "duplicate": true, "corrupt_copy": true }));
         assert_eq!(
             (&told["packet"]["flow"], &told["packet"]["number"]),
@@ -463,7 +463,9 @@ mod tests {
         assert_eq!((&told["operation"], &told["backend"]), (&"connect".into(), &"cgroup_connect".into()));
         assert_eq!((&told["peer"], &told["peer_port"]), (&"10.0.0.2".into(), &443.into()));
         assert_eq!(told["pid"], 12);
-        assert!(["packet", "place", "syscall", "own_port"].iter().all(|field| told.get(field).is_none()));
+        assert!(
+            ["packet", "tree_position", "syscall", "own_port"].iter().all(|field| told.get(field).is_none())
+        );
     }
 
     #[test]

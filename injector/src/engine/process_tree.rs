@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use injector_common::{
     shared::process_entry,
-    thread::{COUNTED, TARGET, root_place},
+    thread::{COUNTED, TARGET, root_position},
 };
 
 use crate::{
@@ -63,7 +63,7 @@ fn mark(
         entry.fetch_add(1, Relaxed);
         shared.live.fetch_add(1, Relaxed);
     }
-    let marked = installation.mark(process.pidfd(), root_place(root), flags, number);
+    let marked = installation.mark(process.pidfd(), root_position(root), flags, number);
     if !matches!(marked, Ok(true)) {
         give_back(&shared.roots, root);
         if numbered {

@@ -110,7 +110,7 @@ pub(super) fn resolve(
     for (rule, number) in rules.iter().zip(0u32..) {
         match &rule.kind {
             RuleKind::Syscall(call) => {
-                collect(&rule.text, call, number, allow_unsafe, &mut wanted, &mut notes)?
+                collect(&rule.text, call, number, allow_unsafe, &mut wanted, &mut notes)?;
             }
             RuleKind::Net(_) | RuleKind::Operation(_) => {}
         }

@@ -84,7 +84,7 @@ fn a_seed_makes_a_run_repeatable() -> Result<()> {
         let decisions = finished.log.iter().map(|line| {
             format!(
                 "{} {} {} {} {}",
-                line["rule"], line["place"], line["syscall"], line["decision"], line["verdict"]
+                line["rule"], line["tree_position"], line["syscall"], line["decision"], line["verdict"]
             )
         });
         let seed = finished.report()?.seed;

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, path::Path, time::Instant};
 use anyhow::{Result, ensure};
 use injector_tests::{
     injector::Finished,
-    model::{Decider, places},
+    model::{Decider, positions},
     victim::{Operation, Shape, run_calls},
 };
 
@@ -55,17 +55,17 @@ fn agrees_with_model(operation: Operation, shape: Shape, folder: &Path) -> Resul
 
     let mut fired = [0u64; 3];
     let mut in_log = BTreeSet::new();
-    for (worker, place) in places(shape.processes, shape.threads).into_iter().enumerate() {
+    for (worker, position) in positions(shape.processes, shape.threads).into_iter().enumerate() {
         let mut expected = Vec::new();
         for number in 1..=shape.calls {
-            let decides = cases.iter().position(|case| case.model.fires(place, operation.number, number));
+            let decides = cases.iter().position(|case| case.model.fires(position, operation.number, number));
             if let Some(rule) = decides {
                 expected.push((number, cases[rule].errno));
                 fired[rule] += 1;
-                in_log.insert((format!("{place:016x}"), number as u64, rule as u64));
+                in_log.insert((format!("{position:016x}"), number as u64, rule as u64));
             }
         }
-        assert_eq!(board.failures(worker)?, expected, "worker {worker} at place {place:016x}");
+        assert_eq!(board.failures(worker)?, expected, "worker {worker} at position {position:016x}");
     }
 
     // The command may make such calls itself, beside its workers' (reads of its start, say); none here does.
@@ -80,7 +80,7 @@ fn agrees_with_model(operation: Operation, shape: Shape, folder: &Path) -> Resul
         .iter()
         .map(|line| {
             let number = |field: &str| line[field].as_u64().unwrap_or(u64::MAX);
-            (line["place"].as_str().unwrap_or_default().to_owned(), number("decision"), number("rule"))
+            (line["position"].as_str().unwrap_or_default().to_owned(), number("decision"), number("rule"))
         })
         .collect();
     assert_eq!(logged.len(), finished.log.len(), "an injection is in the log twice");

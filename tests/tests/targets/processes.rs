@@ -43,16 +43,17 @@ fn everybody_who_descends_from_a_process() -> Result<()> {
     let tally = outsider.board.tally()?;
     assert_eq!((tally.failed, tally.succeeded > 0), (0, true));
 
-    // The log tells who it was, each thread at a place of its own.
+    // The log tells who it was, each thread at a position of its own.
     assert_eq!(finished.report()?.rules[0].fired, 5 * ROLES.len() as u64);
-    let mut places: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
+    let mut positions: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
     for line in &finished.log {
-        let (place, tid) = (line["place"].as_str().unwrap_or_default(), line["tid"].as_u64().unwrap_or(0));
-        places.entry(place).or_default().insert(tid);
+        let (position, tid) =
+            (line["tree_position"].as_str().unwrap_or_default(), line["tid"].as_u64().unwrap_or(0));
+        positions.entry(position).or_default().insert(tid);
     }
-    assert_eq!(places.len(), ROLES.len(), "{places:?}");
-    assert!(places.values().all(|tids| tids.len() == 1), "{places:?}");
-    let tids: BTreeSet<_> = places.values().flatten().copied().collect();
+    assert_eq!(positions.len(), ROLES.len(), "{positions:?}");
+    assert!(positions.values().all(|tids| tids.len() == 1), "{positions:?}");
+    let tids: BTreeSet<_> = positions.values().flatten().copied().collect();
     for (worker, role) in ROLES.iter().enumerate() {
         assert!(tids.contains(&u64::from(board.worker(worker)?.tid)), "{role} is not in the log");
     }

@@ -21,7 +21,7 @@ use crate::{
     plan::{Plan, backend::Site},
 };
 
-/// The tracepoints that only calls need, which are decided by place in the process tree: where a thread is born,
+/// The tracepoints that only calls need, which are decided by position in the process tree: where a thread is born,
 /// and where a signal interrupts a call.
 const OF_CALLS: [&str; 2] = ["task_newtask", "signal_deliver"];
 

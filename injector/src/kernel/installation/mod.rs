@@ -272,12 +272,12 @@ impl Installation {
     pub fn mark(
         &self,
         pidfd: BorrowedFd<'_>,
-        place: u64,
+        position: u64,
         flags: u32,
         target: u32,
     ) -> Result<bool, InstallError> {
         let mut value = vec![0; self.state_size];
-        let head = thread::Thread::at(place, flags, target);
+        let head = thread::Thread::at(position, flags, target);
         let head = bytemuck::bytes_of(&head);
         value.get_mut(..head.len()).unwrap_or_default().copy_from_slice(head);
         match sys::insert(self.ready.maps().get("THREADS")?, &pidfd.as_raw_fd().to_ne_bytes(), &value) {
