@@ -25,10 +25,12 @@ pub enum Reason {
     NoDelayLine = 7,
     /// The packet is of a shape for which no answer can be made here.
     CannotAnswer = 8,
+    /// The rule is switched off (`injector pause`).
+    Paused = 9,
 }
 
 /// How many reasons there are.
-pub const REASONS: usize = 9;
+pub const REASONS: usize = 10;
 
 /// Every reason with the word that the table and the log use for it.
 pub const REASON_NAMES: [(Reason, &str); REASONS] = [
@@ -41,6 +43,7 @@ pub const REASON_NAMES: [(Reason, &str); REASONS] = [
     (Reason::NoCounter, "no-counter"),
     (Reason::NoDelayLine, "no-delay-line"),
     (Reason::CannotAnswer, "cannot-answer"),
+    (Reason::Paused, "paused"),
 ];
 
 /// What a rule on packets counts besides: bytes, and each effect by itself, since one packet can meet several.

@@ -1,6 +1,6 @@
 //! The decision: does a rule that matches fire?
 //!
-//! One order for every layer, kept by [`decide`]: the plan's end, `when=`, the probability, the order of the rules,
+//! One order for every layer, kept by [`decide`]: the plan's end, the rule's switch, `when=`, the probability, the order of the rules,
 //! `times=`, `--monitor`. So a rule that an earlier one overrules does not use up its `times=`, and its `when=` counts
 //! on; and what `--monitor` counts is what would have fired.
 
@@ -32,11 +32,13 @@ impl Match {
     }
 }
 
-/// What holds for all rules of a plan while they are asked.
+/// How the plan and the rule stand while it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Neither the deadline nor the lease has passed.
     pub alive: bool,
+    /// The rule is switched off.
+    pub paused: bool,
     /// `--monitor`: nothing is to happen.
     pub monitor: bool,
 }
@@ -65,6 +67,9 @@ pub fn decide<T>(
 ) -> Decision<T> {
     if !standing.alive {
         return Decision::Suppressed(Reason::Expired);
+    }
+    if standing.paused {
+        return Decision::Suppressed(Reason::Paused);
     }
     if let Err(reason) = triggered(rule, at) {
         return Decision::Suppressed(reason);
@@ -294,7 +299,7 @@ mod tests {
                         let effect = || if decided { Err(Reason::Overruled) } else { Ok(()) };
                         let ticket = || { *tickets += 1; *tickets - 1 };
                         let at = Match { subject: 0, object: 0, number };
-                        let decision = decide(rule, at, Standing { alive, monitor }, effect, ticket);
+                        let decision = decide(rule, at, Standing { alive, paused: false, monitor }, effect, ticket);
                         acted += u32::from(decision == Decision::Fires(()));
                         let suppressed = match decision {
                             Decision::Suppressed(reason) => Some(reason),
@@ -316,7 +321,7 @@ mod tests {
         /// The order of the reasons, said slowly: the first that holds is the one that is told.
         #[test]
         fn the_first_reason_is_told(
-            alive: bool, when: bool, chance: bool, overruled: bool, used_up: bool, monitor: bool,
+            alive: bool, paused: bool, when: bool, chance: bool, overruled: bool, used_up: bool, monitor: bool,
         ) {
             let rule = Rule {
                 when: if when { When::ALWAYS } else { When { first: 9, ..When::ALWAYS } },
@@ -326,6 +331,7 @@ mod tests {
             };
             let reasons = [
                 (!alive, Reason::Expired),
+                (paused, Reason::Paused),
                 (!when, Reason::When),
                 (!chance, Reason::Probability),
                 (overruled, Reason::Overruled),
@@ -340,8 +346,9 @@ mod tests {
             let effect = || if overruled { Err(Reason::Overruled) } else { Ok(7) };
             let mut asked = false;
             let ticket = || { asked = true; if used_up { 3 } else { 0 } };
-            prop_assert_eq!(decide(&rule, at, Standing { alive, monitor }, effect, ticket), expected);
-            prop_assert_eq!(asked, alive && when && chance && !overruled);
+            let standing = Standing { alive, paused, monitor };
+            prop_assert_eq!(decide(&rule, at, standing, effect, ticket), expected);
+            prop_assert_eq!(asked, alive && !paused && when && chance && !overruled);
         }
 
         #[test]

@@ -10,7 +10,7 @@ pub const MAP_NAME: &str = "injector_plan";
 pub const MAGIC: u64 = u64::from_be_bytes(*b"injector");
 
 /// The version of this layout.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// Bytes of text behind the header.
 pub const TEXT: usize = 8192;

@@ -3,6 +3,8 @@
 
 use core::sync::atomic::AtomicU64;
 
+use crate::RULE_NUMBERS;
+
 /// Entries of each filter.
 pub const FILTER: usize = 65_536;
 
@@ -18,6 +20,8 @@ pub struct Shared {
     pub cgroups: [AtomicU64; FILTER],
     /// The same for the process numbers of process-tree targets.
     pub processes: [AtomicU64; FILTER],
+    /// A bit for each rule by its number, 1 while it is switched off: see [`pause_bit`].
+    pub paused: [AtomicU64; RULE_NUMBERS / 64],
     /// No fault at or after this time; 0 when the plan was stopped.
     pub deadline: AtomicU64,
     /// No fault at or after this time; renewed by the injector.
@@ -63,6 +67,13 @@ pub const fn alive(now: u64, deadline: u64, lease: u64) -> bool {
     now < deadline && now < lease
 }
 
+/// The word of [`Shared::paused`] and the bit in it that switch this rule off.
+#[inline(always)]
+#[must_use]
+pub const fn pause_bit(rule: u32) -> (usize, u64) {
+    ((rule / 64) as usize & (RULE_NUMBERS / 64 - 1), 1 << (rule % 64))
+}
+
 /// The entry of the filter for a cgroup's number. The lowest three bits do not count: the files of a cgroup
 /// get numbers of the same series (fs/kernfs/dir.c, `__kernfs_new_node`), and there are more than eight of
 /// them, so cgroups are farther apart. And it takes one instruction to make a place in memory of the rest.
@@ -96,6 +107,13 @@ mod tests {
         assert!(!alive(50, 100, 50));
         assert!(alive(99, 100, 500));
         assert!(!alive(100, 100, 500));
+    }
+
+    #[test]
+    fn each_rule_has_a_bit_of_its_own() {
+        let bits: std::collections::BTreeSet<_> = (0..1024).map(pause_bit).collect();
+        assert_eq!(bits.len(), RULE_NUMBERS);
+        assert!(bits.iter().all(|&(word, bit)| word < RULE_NUMBERS / 64 && bit.is_power_of_two()));
     }
 
     #[test]

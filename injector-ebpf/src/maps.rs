@@ -19,7 +19,7 @@ use injector_common::{
     object::Ports,
     queue::Queue,
     rule::Rule,
-    shared::{Shared, alive},
+    shared::{Shared, alive, pause_bit},
     thread::Thread,
 };
 
@@ -120,10 +120,11 @@ pub fn plan_alive(now: u64) -> bool {
     alive(now, atomic::get(&SHARED.deadline), atomic::get(&SHARED.lease))
 }
 
-/// What holds for every rule that is asked while the plan is `alive`, or is not any more.
+/// How `rule` stands while the plan is `alive`, or is not any more.
 #[inline(always)]
-pub fn standing(alive: bool) -> Standing {
-    Standing { alive, monitor: config!(monitor) != 0 }
+pub fn standing(rule: u32, alive: bool) -> Standing {
+    let (word, bit) = pause_bit(rule);
+    Standing { alive, paused: atomic::get(&SHARED.paused[word]) & bit != 0, monitor: config!(monitor) != 0 }
 }
 
 /// A run of the call table, read by one instruction, as user space writes it.

@@ -119,7 +119,8 @@ unsafe extern "C" fn consider(index: u64, ctx: *mut CallCtx) -> i64 {
     let decides = !uses(USES_SIGNALS | USES_DELAYS) || rule.decides();
     let overruled = ctx.decided && rule.decides();
     let effect = || if overruled { Err(Reason::Overruled) } else { Ok(()) };
-    match decide(rule, at, standing(ctx.alive), effect, || atomic::fetch_add(&counters.tickets, 1)) {
+    match decide(rule, at, standing(slot.rule, ctx.alive), effect, || atomic::fetch_add(&counters.tickets, 1))
+    {
         Decision::Fires(()) => {
             // Only those that send signals or have the thread wait may leave the result alone.
             if decides {

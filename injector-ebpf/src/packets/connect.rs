@@ -153,7 +153,7 @@ unsafe extern "C" fn consider(index: u64, ctx: *mut ConnectCtx) -> i64 {
         return 0;
     }
     let nth = atomic::fetch_add(&counters.matched, 1) + 1;
-    let (at, standing) = (Match::of_rule(nth), standing(ctx.alive != 0));
+    let (at, standing) = (Match::of_rule(nth), standing(number, ctx.alive != 0));
     let overruled = ctx.decided != 0;
     let effect = || if overruled { Err(Reason::Overruled) } else { Ok(()) };
     match decide(rule, at, standing, effect, || atomic::fetch_add(&counters.tickets, 1)) {

@@ -55,7 +55,7 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
     packet_ctx.meant = 1;
     let nth = atomic::fetch_add(&counters.matched, 1) + 1;
     atomic::add(&traffic.bytes, u64::from(packet_ctx.packet.length));
-    let (at, standing) = (Match::of_rule(nth), standing(packet_ctx.alive != 0));
+    let (at, standing) = (Match::of_rule(nth), standing(number, packet_ctx.alive != 0));
     let ticket = || atomic::fetch_add(&counters.tickets, 1);
     match decide(rule, at, standing, || effect(packet_ctx, (number, rule)), ticket) {
         Decision::Fires(fate) => {

@@ -13,6 +13,7 @@ mod log;
 mod log_file;
 mod news;
 mod output;
+mod pause;
 mod ps;
 mod recover;
 mod report;
@@ -57,6 +58,8 @@ enum Command {
     Attach(attach::Attach),
     Ps(ps::Ps),
     Change(change::Change),
+    Pause(pause::Pause),
+    Resume(pause::Resume),
     Stop(stop::Stop),
     Recover(recover::Recover),
     /// Print a completion script for a shell
@@ -124,6 +127,8 @@ fn dispatch(verb: Command) -> Result<Code, Failure> {
         Command::Attach(attach) => attach.run(),
         Command::Ps(ps) => ps.run(),
         Command::Change(change) => change.run(),
+        Command::Pause(pause) => pause.run(),
+        Command::Resume(resume) => resume.run(),
         Command::Stop(stop) => stop.run(),
         Command::Recover(recover) => recover.run(),
         Command::Completions { shell } => {

@@ -36,7 +36,13 @@ impl Ps {
         let mut table =
             output::table(&["id", "pid", "user", "age", "ends in", "target", "matched", "fired", "rule"]);
         for row in &rows {
-            let none = RuleStatus { rule: 0, text: "(too long to list)".into(), matched: 0, fired: 0 };
+            let none = RuleStatus {
+                rule: 0,
+                text: "(too long to list)".into(),
+                matched: 0,
+                fired: 0,
+                paused: false,
+            };
             let rules = if row.rules.is_empty() { std::slice::from_ref(&none) } else { &row.rules };
             for (number, rule) in rules.iter().enumerate() {
                 let first = |text: String| if number == 0 { text } else { String::new() };
@@ -53,7 +59,7 @@ impl Ps {
                     first(state),
                     first(output::shown(row.targets.join(", "))),
                     rule.matched.to_string(),
-                    rule.fired.to_string(),
+                    if rule.paused { format!("{} (paused)", rule.fired) } else { rule.fired.to_string() },
                     output::shown(&rule.text),
                 ]);
             }

@@ -261,6 +261,13 @@ impl Guard {
         self.texts.read(|texts| texts.iter().take(known).zip(0..).map(report).collect())
     }
 
+    /// Switches a rule off (`paused`) or on again, by one store: what is decided after the moment that comes back, in
+    /// nanoseconds of `CLOCK_BOOTTIME`, is decided by that. A rule that is off counts what it matches. `None` if the plan
+    /// has no rule of that number.
+    pub fn pause(&self, rule: u32, paused: bool) -> Option<u64> {
+        self.plan.rules.iter().any(|known| known.number == rule).then(|| self.shared.pause(rule, paused))
+    }
+
     /// What the user ought to know, the plan's own notes first, and then as it comes.
     pub fn notes(&self) -> &[String] {
         &self.notes

@@ -6,6 +6,7 @@ mod ends;
 mod gaps;
 mod many;
 mod outside;
+mod pauses;
 mod refusals;
 mod terminal;
 

@@ -14,6 +14,7 @@ mod models;
 mod names;
 mod netem;
 mod padding;
+mod pauses;
 mod refusals;
 mod rejects;
 mod returns;

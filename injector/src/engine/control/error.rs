@@ -31,6 +31,19 @@ pub enum ControlError {
         /// How many.
         plans: usize,
     },
+    /// It has no rule of that number.
+    #[error("plan {plan} has no rule {rule}")]
+    NoRule {
+        /// The plan.
+        plan: String,
+        /// What was asked for.
+        rule: u32,
+        /// What it has.
+        rules: Vec<u32>,
+    },
+    /// Its rules are too long to be listed.
+    #[error("the rules of plan {0} are too long to be listed")]
+    Unlisted(String),
     /// The kernel refused something.
     #[error("cannot {what} plan {plan}: {source}")]
     Kernel {
@@ -112,6 +125,11 @@ impl ControlError {
             }
             Self::Unknown(_) => "`injector ps` lists them".into(),
             Self::Ambiguous { .. } => "type more of its digits".into(),
+            Self::NoRule { rules, .. } => {
+                let numbers: Vec<_> = rules.iter().map(u32::to_string).collect();
+                format!("its rules are {}; `injector ps` lists them", numbers.join(", "))
+            }
+            Self::Unlisted(_) => "name each by its number, as in `--rule 0`".into(),
             Self::Kernel { source, .. } if is_permission(source) => "run it as root (sudo)".into(),
             Self::Kernel { .. } | Self::Request(_) => String::new(),
             Self::Engine(error) => error.hint(),
@@ -135,7 +153,11 @@ impl ControlError {
             Self::List { source } => {
                 refusal::cause(source, Attempt::List).map_or(Blame::Other, |cause| cause.fault.into())
             }
-            Self::Unknown(_) | Self::Ambiguous { .. } | Self::TooLong { .. } => Blame::Usage,
+            Self::Unknown(_)
+            | Self::Ambiguous { .. }
+            | Self::NoRule { .. }
+            | Self::Unlisted(_)
+            | Self::TooLong { .. } => Blame::Usage,
             Self::Kernel { source, .. } if is_permission(source) => Blame::Permission,
             Self::Engine(error) => error.blame(),
             Self::Refused { blame, .. } => *blame,

@@ -1,9 +1,10 @@
-//! Live plans of any injector on this machine, found in the kernel: who injects what, ended or changed by somebody
-//! else. `ps`, `stop` and `change` are made of this.
+//! Live plans of any injector on this machine, found in the kernel: who injects what, ended, changed or paused by
+//! somebody else. `ps`, `stop`, `change`, `pause` and `resume` are made of this.
 
 mod change;
 mod error;
 mod find;
+mod pause;
 mod status;
 mod stop;
 
@@ -11,6 +12,7 @@ pub use self::{
     change::{Wanted, change},
     error::ControlError,
     find::{all, only},
+    pause::{Switched, pause},
     status::{RuleStatus, Status},
     stop::{Remainder, Stopped, end, halt},
 };

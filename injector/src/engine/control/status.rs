@@ -41,19 +41,23 @@ pub struct RuleStatus {
     pub matched: u64,
     /// Faults.
     pub fired: u64,
+    /// Is it switched off?
+    pub paused: bool,
 }
 
 impl Status {
     /// What `plan` is now.
     pub fn of(plan: &LivePlan) -> Self {
         let now = clock::now();
-        let (deadline, lease) = plan
-            .shared()
+        let shared = plan.shared().ok();
+        let (deadline, lease) = shared
+            .as_ref()
             .map_or((0, 0), |shared| (shared.deadline.load(Relaxed), shared.lease.load(Relaxed)));
         let counters = plan.counters().unwrap_or_default();
         let rules = plan.rules().into_iter().filter_map(|(rule, text)| {
             let counters = counters.get(rule as usize)?;
-            Some(RuleStatus { rule, text, matched: counters.matched, fired: counters.fired })
+            let paused = shared.as_ref().is_some_and(|shared| shared.is_paused(rule));
+            Some(RuleStatus { rule, text, matched: counters.matched, fired: counters.fired, paused })
         });
         Self {
             id: plan.id(),

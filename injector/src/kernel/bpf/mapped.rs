@@ -1,9 +1,13 @@
 //! The plan's shared memory, mapped: what the programs read without a lookup, this side writes.
 
-use std::{io, num::NonZeroUsize, ops::Deref, os::fd::BorrowedFd, ptr::NonNull};
+use std::{
+    io, num::NonZeroUsize, ops::Deref, os::fd::BorrowedFd, ptr::NonNull, sync::atomic::Ordering::SeqCst,
+};
 
-use injector_common::shared::Shared;
+use injector_common::shared::{Shared, pause_bit};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+
+use crate::clock;
 
 /// A mapping of the map `.bss.shared`, ours or another injector's.
 #[derive(Debug)]
@@ -23,6 +27,24 @@ impl SharedMemory {
         // at least this large.
         let address = unsafe { mmap(None, length, protection, MapFlags::MAP_SHARED, fd, 0)? };
         Ok(Self(address.cast()))
+    }
+
+    /// Switches a rule off, or on again, by one store. What is decided after the moment that comes back, in nanoseconds of
+    /// `CLOCK_BOOTTIME`, is decided by that.
+    pub fn pause(&self, rule: u32, paused: bool) -> u64 {
+        let (word, bit) = pause_bit(rule);
+        if paused {
+            self.paused[word].fetch_or(bit, SeqCst);
+        } else {
+            self.paused[word].fetch_and(!bit, SeqCst);
+        }
+        clock::now()
+    }
+
+    /// Is a rule switched off?
+    pub fn is_paused(&self, rule: u32) -> bool {
+        let (word, bit) = pause_bit(rule);
+        self.paused[word].load(SeqCst) & bit != 0
     }
 }
 
