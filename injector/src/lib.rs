@@ -1,4 +1,42 @@
-//! injector as a library.
+//! Makes a running Linux program meet the failures of real life, from the kernel: system calls that fail or stall, files
+//! that return EIO, packets that are lost, late, doubled, damaged or refused. For one cgroup or process tree that runs
+//! already; the program is neither restarted nor changed, and nothing stays when the fault ends, however it ends.
+//!
+//! An [`Injector`](engine::Injector) is told rules and targets, and makes a [`Plan`](plan::Plan) of them for this kernel,
+//! or says what the kernel lacks. Applied, the plan is a [`Guard`](engine::Guard): as long as it lives, the rules act.
+//! Dropping it, or the death of the process, ends them. Root is needed, and Linux 5.19 or later with BTF and version 2
+//! cgroups.
+//!
+//! ```no_run
+//! use std::{error::Error, time::Duration};
+//!
+//! use injector::{
+//!     engine::{Injector, Start},
+//!     plan::Options,
+//!     target::Target,
+//! };
+//!
+//! async fn a_bad_disk_for_redis() -> Result<(), Box<dyn Error>> {
+//!     let injector = Injector::new()?
+//!         .rule("inject=fsync,fdatasync:error=EIO:prob=5%".parse()?)
+//!         .rule("io=write:error=ENOSPC:path=/var/lib/redis/**:when=100+".parse()?)
+//!         .target(Target::cgroup("/system.slice/redis.service")?);
+//!     let plan = injector.plan(Options::default().seed(42).records().duration(Duration::from_secs(30)))?;
+//!     let mut guard = injector.apply(plan, Start::Now)?;
+//!     let end = guard.wait(|record| println!("{record:?}")).await?;
+//!     let report = guard.finish(true, |_| ())?;
+//!     println!("{end:?}: {} faults", report.rules.iter().map(|rule| rule.fired).sum::<u64>());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`spec`] | rules: their text, read and printed |
+//! | [`target`] | whom they mean |
+//! | [`plan`] | what this kernel makes of them, as data |
+//! | [`engine`] | applying a plan, changing, watching and ending it; [`engine::control`] for the plans of others |
+//! | [`kernel`] | the programs, and what they are attached to |
 
 pub mod cli;
 pub mod clock;

@@ -78,17 +78,17 @@ fn calls_go_on() -> Result<()> {
     if Kernel::running()?.injects_calls() {
         of_files(&[
             ("-e", "inject=openat:error=EIO"),
-            ("-e", "inject=mkdir:retval=0"),
+            ("-e", "inject=mkdir,mkdirat:retval=0"),
             ("-e", "inject=all:error=EIO"),
             ("-e", "inject=read:error=EIO:at=exit"),
             ("-e", "inject=%file:error=EIO:at=exit"),
-            ("-e", "inject=mkdir:signal=KILL"),
+            ("-e", "inject=mkdir,mkdirat:signal=KILL"),
             ("-e", "inject=openat:error=EIO:path=/tmp/**"),
         ])
     } else {
         of_files(&[
             ("-e", "inject=openat:error=EIO"),
-            ("-e", "inject=read,write,openat,mkdir:error=EIO"),
+            ("-e", "inject=read,write,openat,mkdir,mkdirat:error=EIO"),
             ("-e", "inject=openat:error=EIO:path=/tmp/**"),
         ])
     }
@@ -108,9 +108,9 @@ fn nobody_waits() -> Result<()> {
     let kernel = Kernel::running()?;
     let mut rules = Vec::new();
     if kernel.injects_calls() {
-        rules.push(("-e", "inject=mkdir:delay_enter=600s"));
-        rules.push(("-e", "inject=mkdir:delay_exit=600s"));
-        rules.push(("-e", "inject=mkdir:error=EIO:delay_enter=600s"));
+        rules.push(("-e", "inject=mkdir,mkdirat:delay_enter=600s"));
+        rules.push(("-e", "inject=mkdir,mkdirat:delay_exit=600s"));
+        rules.push(("-e", "inject=mkdir,mkdirat:error=EIO:delay_enter=600s"));
     }
     if kernel.delays_at_hooks() {
         rules.push(("--io", "mkdir:delay=600s"));

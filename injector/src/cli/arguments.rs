@@ -10,8 +10,7 @@ use crate::{
         self, Injector,
         request::{Grammar, Until},
     },
-    kernel::sleep,
-    plan::Options,
+    plan::{MAX_CALL_DELAY, Options},
     spec::{SpecError, model::Rule, units},
 };
 
@@ -159,7 +158,7 @@ impl Behaviour {
         };
         let max_call_delay = match self.max_call_delay.as_deref() {
             Some(time) => units::duration(time)?,
-            None => sleep::LONGEST,
+            None => MAX_CALL_DELAY,
         };
         let max_packet_delay = units::duration(&self.max_packet_delay)?;
         Ok(Options {

@@ -15,6 +15,7 @@ mod members;
 mod names;
 pub mod objects;
 mod operations;
+mod options;
 mod packets;
 mod places;
 mod refusals;
@@ -23,10 +24,7 @@ mod tables;
 mod tests;
 pub mod unsupported;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use injector_common::{
     MAX_RULES,
@@ -46,6 +44,7 @@ pub use self::{
     error::PlanError,
     members::members,
     names::names,
+    options::{MAX_CALL_DELAY, Options},
 };
 use crate::{
     distribution::Files,
@@ -58,33 +57,6 @@ use crate::{
     resolver,
     spec::model::{Rule, RuleKind},
 };
-
-/// What a user can say about a plan as a whole.
-#[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line by itself")]
-pub struct Options {
-    /// The seed of all draws.
-    pub seed: u64,
-    /// Tell of every fault; [`crate::engine::Guard::wait`] hands them out. Counters are kept anyhow. Without it faults
-    /// are cheaper, those on packets above all.
-    pub records: bool,
-    /// Count what would have fired, inject nothing.
-    pub monitor: bool,
-    /// Allow what is dangerous (`--unsafe`).
-    pub allow_unsafe: bool,
-    /// No packet waits for longer, and for an hour at most: a rule whose delay could be more is refused, and what would
-    /// wait for longer behind others of a rate is lost.
-    pub max_packet_delay: Duration,
-    /// No call is delayed longer than this at a time.
-    pub max_call_delay: Duration,
-    /// How long the plan acts; `None` for as long as the injector lives.
-    pub duration: Option<Duration>,
-    /// A target cgroup is meant only until it is removed; else whatever has its path later is met as well.
-    pub once: bool,
-    /// Load the programs whole, so that a change may bring any rule but those that ask what a call is about. They
-    /// take longer to attach than programs with only what the rules at hand need.
-    pub whole: bool,
-}
 
 /// One rule of a plan.
 #[derive(Clone, Debug)]

@@ -15,7 +15,6 @@ use injector_common::{
 };
 
 use crate::{
-    kernel::sleep::LONGEST,
     operations::Operation,
     plan::{
         backend::{BackendKind, Sites, Verdicts},
@@ -87,17 +86,7 @@ fn plan_with(rules: &[&str], allow_unsafe: bool, cannot: &'static [&'static str]
 }
 
 fn plan_by(rules: &[&str], allow_unsafe: bool, backends: &[&dyn Backend]) -> Result<Plan, PlanError> {
-    let options = Options {
-        seed: 1,
-        monitor: false,
-        max_packet_delay: Duration::from_mins(1),
-        max_call_delay: LONGEST,
-        allow_unsafe,
-        duration: None,
-        records: false,
-        once: true,
-        whole: true,
-    };
+    let options = Options { allow_unsafe, ..Options::default().seed(1).once().whole() };
     let rules = parsed(rules);
     Plan::new(&rules, &read_files(&rules)?, options, 7, backends)
 }

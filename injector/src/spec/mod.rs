@@ -1,5 +1,5 @@
 //! Text to rules: strace's `inject=` grammar for system calls, netem's words for packets, and one of
-//! our own for operations. What comes out is pure data ([`model`], [`operation`], [`packet`]); whether this
+//! our own for operations. What comes out is pure data ([`model`], [`mod@operation`], [`packet`]); whether this
 //! kernel can do it is asked elsewhere.
 
 mod actions;

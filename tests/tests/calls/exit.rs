@@ -62,10 +62,10 @@ def make(path):
 os.mkdir('/tmp/on-success')
 print(make('/tmp/on-success/a'), os.path.isdir('/tmp/on-success/a'), make('/tmp/on-success/a'), make('/no/such/b'))
 ";
-    let success = python(&["mkdir:error=ENOENT:on=success:when=2+"], script)?.expect(0)?;
+    let success = python(&["mkdir,mkdirat:error=ENOENT:on=success:when=2+"], script)?.expect(0)?;
     ensure!(printed(&success).starts_with("2 True 17 2"), "{}", success.stdout);
     let script = script.replace("on-success", "on-failure");
-    let failure = python(&["mkdir:retval=0:on=failure"], &script)?.expect(0)?;
+    let failure = python(&["mkdir,mkdirat:retval=0:on=failure"], &script)?.expect(0)?;
     ensure!(printed(&failure).starts_with("0 True 0 0"), "{}", failure.stdout);
     let counts = &failure.report()?.rules[0];
     assert_eq!((counts.matched, counts.fired), (2, 2));
@@ -85,7 +85,7 @@ def call(n):
     except OSError as error: return error.errno
 print(*[call(n) for n in range(6)], *[int(os.path.isdir('/tmp/both-%d' % n)) for n in range(6)])
 ";
-    let rules = ["mkdir:error=EIO:when=2+3", "mkdir:error=ENOSPC:on=success:when=2+2"];
+    let rules = ["mkdir,mkdirat:error=EIO:when=2+3", "mkdir,mkdirat:error=ENOSPC:on=success:when=2+2"];
     let finished = python(&rules, script)?.expect(0)?;
     // Of the calls 1 to 6, 2 and 5 never run; of the four that do, the second and the fourth are denied.
     ensure!(printed(&finished).starts_with("0 5 28 0 5 28 1 0 1 1 0 1"), "{}", finished.stdout);

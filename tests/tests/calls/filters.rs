@@ -69,10 +69,10 @@ for n, name in enumerate(['worker-1', 'worker-2', 'other']):
     thread = threading.Thread(target=work, args=(name, n)); thread.start(); thread.join()
 print(*sum(out, []))
 ";
-    let finished = python(&["mkdir:error=EIO:comm=worker-2"], &script(rest))?.expect(0)?;
+    let finished = python(&["mkdir,mkdirat:error=EIO:comm=worker-2"], &script(rest))?.expect(0)?;
     ensure!(printed(&finished).starts_with("0 0 5 5 0 0"), "{}", finished.stdout);
     let rest = rest.replace("comm-", "comm2-");
-    let finished = python(&["mkdir:error=EIO:comm=worker*"], &script(&rest))?.expect(0)?;
+    let finished = python(&["mkdir,mkdirat:error=EIO:comm=worker*"], &script(&rest))?.expect(0)?;
     ensure!(printed(&finished).starts_with("5 5 5 5 0 0"), "{}", finished.stdout);
     Ok(())
 }
@@ -80,7 +80,7 @@ print(*sum(out, []))
 #[test]
 fn several_errors_come_by_the_seed() -> Result<()> {
     let rest = "print(*each(lambda n: os.mkdir('/tmp/several-%d' % n), range(200)))";
-    let run = || python(&["mkdir:error=EIO*3/ENOSPC"], &script(rest))?.expect(0);
+    let run = || python(&["mkdir,mkdirat:error=EIO*3/ENOSPC"], &script(rest))?.expect(0);
     let (first, again) = (run()?, run()?);
     let errors: Vec<_> = printed(&first).split_whitespace().take(200).collect();
     ensure!(printed(&again).starts_with(&errors.join(" ")), "another run met other errors");
@@ -98,7 +98,7 @@ fn a_signal_comes_at_the_nth_call() -> Result<()> {
     let rest = "
 for n in range(9): os.mkdir('/tmp/signal-%d' % n); print(n, flush=True)
 ";
-    let finished = python(&["mkdir:signal=SIGKILL:when=4"], &script(rest))?;
+    let finished = python(&["mkdir,mkdirat:signal=SIGKILL:when=4"], &script(rest))?;
     assert_eq!(finished.code, 137, "{}", finished.stderr);
     // The fourth call still ran, or was cut off by its own death.
     ensure!(
@@ -115,7 +115,7 @@ caught = []
 signal.signal(signal.SIGUSR1, lambda *_: caught.append(1))
 print(*each(lambda n: os.mkdir('/tmp/usr1-%d' % n), range(4)), len(caught))
 ";
-    let finished = python(&["mkdir:signal=USR1:error=EPERM:when=2+2"], &script(rest))?.expect(0)?;
+    let finished = python(&["mkdir,mkdirat:signal=USR1:error=EPERM:when=2+2"], &script(rest))?.expect(0)?;
     ensure!(printed(&finished).starts_with("0 1 0 1 2"), "{}", finished.stdout);
     Ok(())
 }
@@ -129,7 +129,8 @@ caught = []
 signal.signal(signal.SIGUSR1, lambda *_: caught.append(1))
 print(*each(lambda n: os.mkdir('/tmp/beside-%d' % n), range(3)), len(caught))
 ";
-    let rules = ["mkdir:error=EIO", "mkdir:signal=SIGUSR1:when=2", "mkdir:error=ENOSPC"];
+    let rules =
+        ["mkdir,mkdirat:error=EIO", "mkdir,mkdirat:signal=SIGUSR1:when=2", "mkdir,mkdirat:error=ENOSPC"];
     let finished = python(&rules, &script(rest))?.expect(0)?;
     ensure!(printed(&finished).starts_with("5 5 5 1"), "{}", finished.stdout);
     let report = finished.report()?;
@@ -157,7 +158,7 @@ os.wait()
         [("thread", "0 5 0 5\n0 5 0 5"), ("process", "0 5 0 0\n0 5 0 0"), ("rule", "0 5 0 0\n0 0 0 0")]
     {
         let rest = rest.replace("NAME", &format!("'{scope}'"));
-        let rule = format!("mkdir:error=EIO:when=2:scope={scope}");
+        let rule = format!("mkdir,mkdirat:error=EIO:when=2:scope={scope}");
         let finished = python(&[&rule], &script(&rest))?.expect(0)?;
         ensure!(printed(&finished).starts_with(expected), "{scope}: {}", finished.stdout);
     }

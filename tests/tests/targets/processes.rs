@@ -245,7 +245,7 @@ fn held_tree(calls: usize, folder: &Path) -> Result<(Board, Child)> {
 /// Process 1 of a container is a process like any other; that of the machine is refused.
 #[test]
 fn a_containers_first_process_is_a_target() -> Result<()> {
-    let script = "\"$INJECTOR\" attach --pid 1 -e inject=mkdir:error=EIO --for 60s & \
+    let script = "\"$INJECTOR\" attach --pid 1 -e inject=mkdir,mkdirat:error=EIO --for 60s & \
                   while mkdir probe 2>/dev/null; do rmdir probe; sleep 0.2; done; \
                   kill -TERM $!; wait $!; echo code $?";
     let folder = victim::folder()?;

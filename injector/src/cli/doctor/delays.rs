@@ -12,7 +12,10 @@ use crate::{
         sleep::{self, Lateness},
         syscall::{delay::MOST, delay_hook::CallDelayHook},
     },
-    plan::backend::{Backend, Verdicts, Wait},
+    plan::{
+        MAX_CALL_DELAY,
+        backend::{Backend, Verdicts, Wait},
+    },
     syscalls::{self, Abi, Machine},
 };
 
@@ -68,7 +71,7 @@ impl Delays {
             calls,
             at_exit: anywhere,
             shortest_ns: SHORTEST_NS,
-            longest_ns: clock::nanoseconds(sleep::LONGEST),
+            longest_ns: clock::nanoseconds(MAX_CALL_DELAY),
             at_once: Some(at_once.min(PLACES.into())),
             ..Self::default()
         };

@@ -3,8 +3,8 @@
 //! No helper of BPF sleeps for a time. But a sleepable program may read another process's memory, and waits
 //! there for the page. The pages here are those of a file system of our own, which answers late and never has
 //! one. Three processes beside the injector, each for one purpose, and none of them in the way of the others:
-//! the [`server`] answers, the [`sleeper`] has the memory, the [`watchdog`] ends everything if the server does
-//! not do its work. All of them go with the injector, however it ends. And when they go, the [`barrier`] keeps
+//! the `server` answers, the `sleeper` has the memory, the `watchdog` ends everything if the server does
+//! not do its work. All of them go with the injector, however it ends. And when they go, the `barrier` keeps
 //! the programs in which somebody slept until he has left them.
 
 mod barrier;
@@ -52,9 +52,6 @@ use crate::{
         },
     },
 };
-
-/// The longest that one nap may be, if nobody says otherwise.
-pub const LONGEST: Duration = Duration::from_secs(10);
 
 /// What could not be done.
 #[derive(Debug, thiserror::Error)]

@@ -23,8 +23,9 @@ use crate::{
     clock,
     kernel::{
         bpf::{mapped::SharedMemory, sys},
-        sleep::{LONGEST, Napper, Step, at},
+        sleep::{Napper, Step, at},
     },
+    plan::MAX_CALL_DELAY,
     target::rlimit,
 };
 
@@ -50,7 +51,7 @@ pub fn lateness() -> Result<Lateness, Step> {
     let places = array("injector_places", size_of::<Place>(), PLACES)?;
     let shared = array("injector_shared", size_of::<Shared>(), 1)?;
     let shared = SharedMemory::map(shared.as_fd()).map_err(at("map a page"))?;
-    let napper = Napper::start(places.as_fd(), &shared, LONGEST)?;
+    let napper = Napper::start(places.as_fd(), &shared, MAX_CALL_DELAY)?;
     let memory = File::open(format!("/proc/{}/mem", napper.sleeper.number()));
     let memory = memory.map_err(at("open the memory of a process"))?;
     let mut late = (0..NAPS).map(|nth| nap(&napper, &memory, nth)).collect::<Result<Vec<_>, _>>()?;

@@ -134,17 +134,7 @@ fn cells_of_rules_that_are_gone_are_the_last_to_be_given_away() {
 fn a_rule_that_goes_on_loses_no_call() {
     let [all, no_fsync] = [&[][..], &["fsync"]].map(|cannot| Known { kind: BackendKind::FmodRet, cannot });
     let rules = parsed(&["/^f(data)?sync$:error=EIO"]);
-    let options = Options {
-        seed: 1,
-        monitor: false,
-        max_packet_delay: Duration::from_mins(1),
-        max_call_delay: LONGEST,
-        allow_unsafe: false,
-        duration: None,
-        records: false,
-        once: true,
-        whole: true,
-    };
+    let options = Options::default().seed(1).once().whole();
     let old = Plan::new(&rules, &Files::new(), options, 7, &[&all]).unwrap();
     let more = parsed(&["/^f(data)?sync$:error=EIO", "/^(fsync|read)$:retval=0:times=1", "read:error=EIO"]);
     let error = old.change(&more, &Files::new(), false, &old.sites, &[&no_fsync]).unwrap_err();
