@@ -110,7 +110,8 @@ fn calls_beyond_a_kretprobes_room_are_told() -> Result<()> {
         return Ok(());
     }
     let script = "
-import os, threading
+import os, platform, threading
+number = '0' if platform.machine() == 'x86_64' else '63'
 pipe, write = os.pipe()
 os.dup2(pipe, 99)
 failed = []
@@ -119,7 +120,7 @@ def reader():
     except OSError: failed.append(1)
 threads = [threading.Thread(target=reader) for _ in range(40)]
 for thread in threads: thread.start()
-while any(open('/proc/self/task/%s/syscall' % task).read().split()[:2] != ['0', '0x63'] for task in os.listdir('/proc/self/task') if int(task) != os.getpid()): pass
+while any(open('/proc/self/task/%s/syscall' % task).read().split()[:2] != [number, '0x63'] for task in os.listdir('/proc/self/task') if int(task) != os.getpid()): pass
 os.write(write, b'x' * 40)
 for thread in threads: thread.join()
 print(len(failed))
