@@ -79,7 +79,7 @@ pub struct Event {
     pub _pad: u32,
     /// The call's arguments as the caller passed them.
     pub args: [u64; 6],
-    /// How long the thread is to wait before the call, as it was drawn, see [`crate::nap`].
+    /// How long the thread is to wait before the call, as it was drawn, see [`crate::sleep`].
     pub delay_enter: u64,
     /// The same when the call has run.
     pub delay_exit: u64,

@@ -22,7 +22,6 @@ pub mod kfunc;
 pub mod loss;
 pub mod member;
 pub mod name;
-pub mod nap;
 pub mod netem;
 pub mod object;
 pub mod packet;
@@ -35,6 +34,7 @@ pub mod reorder;
 pub mod rule;
 pub mod session;
 pub mod shared;
+pub mod sleep;
 #[cfg(test)]
 mod statistics;
 pub mod thread;

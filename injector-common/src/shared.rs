@@ -45,9 +45,9 @@ pub struct Shared {
     /// Open descriptors of those who live in a target cgroup whose sockets belong to another one, when it was looked.
     pub elsewhere: AtomicU64,
     /// The process in whose memory delayed threads sleep, as the initial pid namespace numbers it.
-    pub sleeper: AtomicU64,
-    /// Where in its memory the places begin, see [`crate::nap`].
-    pub bed: AtomicU64,
+    pub pager: AtomicU64,
+    /// Where in its memory the sleep slots begin, see [`crate::sleep`].
+    pub pager_slots: AtomicU64,
     /// No delay is longer, nanoseconds.
     pub longest: AtomicU64,
     /// Programs that sleep at calls are attached in batches; those of this one and of earlier ones may.

@@ -4,8 +4,8 @@
 use crate::{
     decide::Match,
     delay::{Delay, LONGEST, Table},
-    nap::FOREVER,
     random,
+    sleep::FOREVER,
 };
 
 /// What is drawn: the wait before the call.
@@ -29,7 +29,7 @@ pub const fn is_fixed(delay: &Delay) -> bool {
 }
 
 /// What a match waits by this draw, with the `table` of the delay's distribution: nanoseconds, or as
-/// [`crate::nap::forever`] says it.
+/// [`crate::sleep::forever`] says it.
 #[inline(always)]
 #[must_use]
 pub const fn length(delay: &Delay, table: Option<&Table>, draw: u64) -> u64 {
@@ -39,7 +39,7 @@ pub const fn length(delay: &Delay, table: Option<&Table>, draw: u64) -> u64 {
 /// Waits as long as the rule of this number lasts.
 #[must_use]
 pub const fn as_long_as(rule: u32) -> Delay {
-    Delay { base: crate::nap::forever(rule), ..Delay::NONE }
+    Delay { base: crate::sleep::forever(rule), ..Delay::NONE }
 }
 
 /// Can a delay that has a length come to more than `longest`, nanoseconds, or to more than can be told?
@@ -54,8 +54,8 @@ pub const fn exceeds(delay: &Delay, longest: u64) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        nap::forever,
         random::rule_seed,
+        sleep::forever,
         statistics::{PACKETS, correlation, kolmogorov_smirnov},
     };
 

@@ -15,11 +15,11 @@ use injector_common::{
     flow::{Flow, FlowClass, FlowKey},
     glob::Glob,
     member::{MAX_MEMBERS, Member},
-    nap::{self, Place},
     object::Ports,
     queue::Queue,
     rule::Rule,
     shared::{Shared, alive, pause_bit},
+    sleep::{self, SleepSlot},
     thread::Thread,
 };
 
@@ -96,7 +96,7 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 /// Where delayed threads sleep. The server has it mapped.
 #[map]
-pub static PLACES: Array<Place> = Array::with_max_entries(nap::PLACES, 0);
+pub static SLEEP_SLOTS: Array<SleepSlot> = Array::with_max_entries(sleep::SLEEP_SLOTS, 0);
 
 /// The packet programs that [`crate::packets::egress::egress_gate`] and [`crate::packets::inbound::inbound_gate`] jump
 /// to.

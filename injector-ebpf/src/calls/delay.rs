@@ -28,8 +28,8 @@ use crate::{
 
 /// 1. Decides.
 #[unsafe(no_mangle)]
-#[unsafe(link_section = "fentry/nap_decide")]
-pub extern "C" fn nap_decide(_: *mut c_void) -> i64 {
+#[unsafe(link_section = "fentry/delay_decide")]
+pub extern "C" fn delay_decide(_: *mut c_void) -> i64 {
     if target::maybe_target() {
         decide();
     }
@@ -38,8 +38,8 @@ pub extern "C" fn nap_decide(_: *mut c_void) -> i64 {
 
 /// 2. Sleeps before the call.
 #[unsafe(no_mangle)]
-#[unsafe(link_section = "fexit/nap_before")]
-pub extern "C" fn nap_before(ctx: *mut c_void) -> i64 {
+#[unsafe(link_section = "fexit/delay_before")]
+pub extern "C" fn delay_before(ctx: *mut c_void) -> i64 {
     if target::maybe_target() {
         before(ctx);
     }
@@ -48,15 +48,15 @@ pub extern "C" fn nap_before(ctx: *mut c_void) -> i64 {
 
 /// 3. Keeps the call from running.
 #[unsafe(no_mangle)]
-#[unsafe(link_section = "fexit/nap_verdict")]
-pub extern "C" fn nap_verdict(_: *mut c_void) -> i64 {
+#[unsafe(link_section = "fexit/delay_verdict")]
+pub extern "C" fn delay_verdict(_: *mut c_void) -> i64 {
     if target::maybe_target() { verdict() } else { 0 }
 }
 
 /// 4. Sleeps behind the call.
 #[unsafe(no_mangle)]
-#[unsafe(link_section = "fexit/nap_behind")]
-pub extern "C" fn nap_behind(ctx: *mut c_void) -> i64 {
+#[unsafe(link_section = "fexit/delay_behind")]
+pub extern "C" fn delay_behind(ctx: *mut c_void) -> i64 {
     if target::maybe_target() {
         behind(ctx);
     }
@@ -65,8 +65,8 @@ pub extern "C" fn nap_behind(ctx: *mut c_void) -> i64 {
 
 /// 5. Counts what nobody has done.
 #[unsafe(no_mangle)]
-#[unsafe(link_section = "fexit/nap_missed")]
-pub extern "C" fn nap_missed(_: *mut c_void) -> i64 {
+#[unsafe(link_section = "fexit/delay_missed")]
+pub extern "C" fn delay_missed(_: *mut c_void) -> i64 {
     if target::maybe_target() {
         missed();
     }
@@ -75,8 +75,8 @@ pub extern "C" fn nap_missed(_: *mut c_void) -> i64 {
 
 /// Sleeps at a security hook, and then lets the call go on or fail.
 #[unsafe(no_mangle)]
-#[unsafe(link_section = "fexit/nap_at_hook")]
-pub extern "C" fn nap_at_hook(_: *mut c_void) -> i64 {
+#[unsafe(link_section = "fexit/delay_at_hook")]
+pub extern "C" fn delay_at_hook(_: *mut c_void) -> i64 {
     if target::maybe_target() { at_hook() } else { 0 }
 }
 

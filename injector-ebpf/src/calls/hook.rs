@@ -39,11 +39,11 @@ macro_rules! argument {
 /// Two programs for all hooks whose arguments say the same: one that returns what was decided, and one that leaves
 /// it to a program that sleeps. What comes before `decide` is paid by everybody.
 macro_rules! programs {
-    ($(#[$doc:meta])* $name:ident, $section:literal, $nap:ident, $nap_section:literal, |$ctx:ident| $seen:expr) => {
-        programs!($(#[$doc])* $name, $section, $nap, $nap_section, |$ctx| $seen, 0);
+    ($(#[$doc:meta])* $name:ident, $section:literal, $delay:ident, $delay_section:literal, |$ctx:ident| $seen:expr) => {
+        programs!($(#[$doc])* $name, $section, $delay, $delay_section, |$ctx| $seen, 0);
     };
     (
-        $(#[$doc:meta])* $name:ident, $section:literal, $nap:ident, $nap_section:literal,
+        $(#[$doc:meta])* $name:ident, $section:literal, $delay:ident, $delay_section:literal,
         |$ctx:ident| $seen:expr, $mask:expr
     ) => {
         $(#[$doc])*
@@ -61,8 +61,8 @@ macro_rules! programs {
 
         $(#[$doc])*
         #[unsafe(no_mangle)]
-        #[unsafe(link_section = $nap_section)]
-        pub extern "C" fn $nap($ctx: *mut c_void) -> i64 {
+        #[unsafe(link_section = $delay_section)]
+        pub extern "C" fn $delay($ctx: *mut c_void) -> i64 {
             #[inline(never)]
             fn decide($ctx: *mut c_void) {
                 let task = current();
@@ -81,60 +81,60 @@ macro_rules! programs {
 
 programs!(
     /// Any hook that does not say which file or socket it is about.
-    hook_plain, "fexit/hook_plain", nap_hook_plain, "fexit/nap_hook_plain",
+    hook_plain, "fexit/hook_plain", delay_hook_plain, "fexit/delay_hook_plain",
     |ctx| Seen::UNKNOWN
 );
 programs!(
     /// `(struct file *, ...)`.
-    hook_file, "fexit/hook_file", nap_hook_file, "fexit/nap_hook_file",
+    hook_file, "fexit/hook_file", delay_hook_file, "fexit/delay_hook_file",
     |ctx| Seen::file(argument!(ctx, 0))
 );
 programs!(
     /// `(struct file *, int mask)`.
-    hook_access, "fexit/hook_access", nap_hook_access, "fexit/nap_hook_access",
+    hook_access, "fexit/hook_access", delay_hook_access, "fexit/delay_hook_access",
     |ctx| Seen::file(argument!(ctx, 0)),
     argument!(ctx, 1) as u32
 );
 programs!(
     /// `(const struct path *, ...)`.
-    hook_path, "fexit/hook_path", nap_hook_path, "fexit/nap_hook_path",
+    hook_path, "fexit/hook_path", delay_hook_path, "fexit/delay_hook_path",
     |ctx| Seen::path(argument!(ctx, 0))
 );
 programs!(
     /// `(const struct path *folder, struct dentry *, ...)`.
-    hook_entry_of, "fexit/hook_entry_of", nap_hook_entry_of, "fexit/nap_hook_entry_of",
+    hook_entry_of, "fexit/hook_entry_of", delay_hook_entry_of, "fexit/delay_hook_entry_of",
     |ctx| Seen::entries(argument!(ctx, 0), argument!(ctx, 1), 0)
 );
 programs!(
     /// `(struct dentry *old, const struct path *folder, struct dentry *new)`, both on one mount
     /// (fs/namei.c, `do_linkat`).
-    hook_link, "fexit/hook_link", nap_hook_link, "fexit/nap_hook_link",
+    hook_link, "fexit/hook_link", delay_hook_link, "fexit/delay_hook_link",
     |ctx| Seen::entries(argument!(ctx, 1), argument!(ctx, 0), argument!(ctx, 2))
 );
 programs!(
     /// `(const struct path *, struct dentry *old, const struct path *, struct dentry *new, ...)`, both on one
     /// mount (fs/namei.c, `do_renameat2`).
-    hook_rename, "fexit/hook_rename", nap_hook_rename, "fexit/nap_hook_rename",
+    hook_rename, "fexit/hook_rename", delay_hook_rename, "fexit/delay_hook_rename",
     |ctx| Seen::entries(argument!(ctx, 0), argument!(ctx, 1), argument!(ctx, 3))
 );
 programs!(
     /// `(struct socket *, ...)`.
-    hook_socket, "fexit/hook_socket", nap_hook_socket, "fexit/nap_hook_socket",
+    hook_socket, "fexit/hook_socket", delay_hook_socket, "fexit/delay_hook_socket",
     |ctx| Seen::socket(argument!(ctx, 0))
 );
 programs!(
     /// `(struct socket *, struct sockaddr *peer, ...)`.
-    hook_connect, "fexit/hook_connect", nap_hook_connect, "fexit/nap_hook_connect",
+    hook_connect, "fexit/hook_connect", delay_hook_connect, "fexit/delay_hook_connect",
     |ctx| Seen::peer(argument!(ctx, 0), argument!(ctx, 1))
 );
 programs!(
     /// `(struct socket *, struct sockaddr *own, ...)`.
-    hook_bind, "fexit/hook_bind", nap_hook_bind, "fexit/nap_hook_bind",
+    hook_bind, "fexit/hook_bind", delay_hook_bind, "fexit/delay_hook_bind",
     |ctx| Seen::own(argument!(ctx, 0), argument!(ctx, 1))
 );
 programs!(
     /// `(struct socket *, struct msghdr *, ...)`.
-    hook_send, "fexit/hook_send", nap_hook_send, "fexit/nap_hook_send",
+    hook_send, "fexit/hook_send", delay_hook_send, "fexit/delay_hook_send",
     |ctx| {
         let message = argument!(ctx, 1) as *const c_void;
         Seen::peer(argument!(ctx, 0), probe(message, config!(objects.message_name) as usize))

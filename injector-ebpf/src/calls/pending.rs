@@ -5,8 +5,8 @@ use injector_common::{
     config::USES_DELAYS,
     decide::Match,
     delay::{Delay, UNIFORM},
-    nap::together,
     rule::Rule,
+    sleep::together,
     thread::{Pending, State, Thread},
     wait::{self, BEFORE, BEHIND, is_fixed},
 };
@@ -89,7 +89,7 @@ pub fn begin_at_hook(task: Task) {
     }
 }
 
-/// Leaves the decision at a security hook to [`nap_at_hook`](super::delay::nap_at_hook), which runs next. Programs of the security module are
+/// Leaves the decision at a security hook to [`delay_at_hook`](super::delay::delay_at_hook), which runs next. Programs of the security module are
 /// never skipped, so there is one of each.
 #[inline(always)]
 pub fn leave_at_hook(task: Task, value: i64) {

@@ -4,11 +4,11 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_ktime_get_ns, generated::bpf_copy_from_user_task};
-use injector_common::nap::{Place, STRIDE, TRIES, at_most, lasts_with, place};
+use injector_common::sleep::{STRIDE, SleepSlot, TRIES, at_most, lasts_with, slot};
 
 use crate::{
     atomic,
-    maps::{PLACES, SHARED},
+    maps::{SHARED, SLEEP_SLOTS},
     task::Task,
 };
 
@@ -44,7 +44,7 @@ pub fn sleep(delay: u64) {
     let delay = at_most(delay, atomic::get(&SHARED.longest));
     // SAFETY: no arguments.
     let start = unsafe { bpf_ktime_get_ns() };
-    let taken = take_place(delay);
+    let taken = take_slot(delay);
     if let Some((_, index)) = taken {
         fault(index);
     }
@@ -54,38 +54,38 @@ pub fn sleep(delay: u64) {
         atomic::add(&SHARED.cut_short, 1);
     }
     // Last: who looks whether all are awake finds them counted.
-    if let Some((place, _)) = taken {
-        atomic::set(&place.thread, 0);
+    if let Some((slot, _)) = taken {
+        atomic::set(&slot.thread, 0);
     }
 }
 
-/// A place of this thread alone, with what the server has to know.
+/// A slot of this thread alone, with what the server has to know.
 #[inline(always)]
-fn take_place(delay: u64) -> Option<(&'static Place, u32)> {
+fn take_slot(delay: u64) -> Option<(&'static SleepSlot, u32)> {
     let thread = bpf_get_current_pid_tgid() as u32;
     for nth in 0..TRIES {
-        let index = place(thread, nth);
-        let place = PLACES.get(index)?;
-        if atomic::compare_exchange(&place.thread, 0, u64::from(thread)) == 0 {
-            atomic::set(&place.delay, delay);
-            return Some((place, index));
+        let index = slot(thread, nth);
+        let slot = SLEEP_SLOTS.get(index)?;
+        if atomic::compare_exchange(&slot.thread, 0, u64::from(thread)) == 0 {
+            atomic::set(&slot.delay, delay);
+            return Some((slot, index));
         }
     }
     None
 }
 
-/// Waits for the page at a place.
+/// Waits for the page of a slot.
 #[inline(always)]
 fn fault(index: u32) {
-    let address = atomic::get(&SHARED.bed) + u64::from(index) * STRIDE;
+    let address = atomic::get(&SHARED.pager_slots) + u64::from(index) * STRIDE;
     let mut byte = 0u8;
     // SAFETY: a number; the task is given back, and the helper writes one byte if any.
     unsafe {
-        let sleeper = kernel::task_from_pid(atomic::get(&SHARED.sleeper) as i32);
-        if sleeper.is_null() {
+        let pager = kernel::task_from_pid(atomic::get(&SHARED.pager) as i32);
+        if pager.is_null() {
             return;
         }
-        bpf_copy_from_user_task((&raw mut byte).cast(), 1, address as *const c_void, sleeper, 0);
-        kernel::task_release(sleeper);
+        bpf_copy_from_user_task((&raw mut byte).cast(), 1, address as *const c_void, pager, 0);
+        kernel::task_release(pager);
     }
 }

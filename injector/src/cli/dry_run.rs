@@ -56,7 +56,7 @@ fn on_packets(plan: &Plan, trees: bool) -> impl Iterator<Item = &'static str> {
 fn made(plan: &Plan) -> impl Iterator<Item = &'static str> {
     let line =
         "delay_line: a device inj-PLAN in each of these, its other end in a network namespace of our own";
-    let naps =
-        "the processes injector-naps, injector-bed and injector-watch, which wake those who are delayed";
-    [plan.delay_line.map(|_| line), plan.delays_calls().then_some(naps)].into_iter().flatten()
+    let helpers =
+        "the processes injector-fuse, injector-pager and injector-wdog, which wake those who are delayed";
+    [plan.delay_line.map(|_| line), plan.delays_calls().then_some(helpers)].into_iter().flatten()
 }

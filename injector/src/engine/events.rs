@@ -14,11 +14,11 @@ use injector_common::{
         BACKEND_DELAY_LINE, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE, BACKEND_TC,
         Event, ObjectEvent, SCHEMA,
     },
-    nap::lasts_with,
     netem::{COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, LOST, OVERFLOWED, OVERTOOK},
     packet::{CONNECT, EGRESS},
     reject::{FORBIDDEN, NO_HOST, NO_NET, NO_PORT, RESET},
     rule::{AT_ENTRY, FAULT_NONE},
+    sleep::lasts_with,
 };
 use serde::Serialize;
 

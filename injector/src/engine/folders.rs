@@ -90,7 +90,7 @@ fn folders(paths: Vec<String>, roots: Vec<PathBuf>) -> Vec<String> {
         let _ = tell.send(paths.into_iter().filter(is_folder).collect());
     };
     // Without a thread there is no note.
-    let _ = thread::Builder::new().name("injector-look".into()).spawn(look);
+    let _ = thread::Builder::new().name("injector-stat".into()).spawn(look);
     told.recv_timeout(PATIENCE).unwrap_or_default()
 }
 

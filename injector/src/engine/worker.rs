@@ -41,7 +41,7 @@ impl Worker {
                 }
             }
         };
-        thread::Builder::new().name("injector-work".into()).spawn(work)?;
+        thread::Builder::new().name("injector-worker".into()).spawn(work)?;
         Ok(Self { to, back })
     }
 

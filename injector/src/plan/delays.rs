@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use injector_common::{
     delay::{Delay as KernelDelay, UNIFORM},
-    nap::SHORTEST_NS,
+    sleep::SHORTEST_NS,
     wait::{as_long_as, exceeds},
 };
 

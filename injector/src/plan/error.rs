@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use injector_common::{
-    MAX_RULES, RULE_NUMBERS, member::MAX_MEMBERS, name::MAX_NAMES, nap::SHORTEST_NS, thread::MAX_SLOTS,
+    MAX_RULES, RULE_NUMBERS, member::MAX_MEMBERS, name::MAX_NAMES, sleep::SHORTEST_NS, thread::MAX_SLOTS,
 };
 
 use crate::{

@@ -51,7 +51,7 @@ fn the_death_of_a_helper_ends_the_plan_with_the_reason() -> Result<()> {
     if !can_delay()? {
         return Ok(());
     }
-    for name in ["injector-naps", "injector-bed", "injector-watch"] {
+    for name in ["injector-fuse", "injector-pager", "injector-wdog"] {
         let finished =
             ended(SLACK, |_, _| signal(helper(name)?, Signal::SIGKILL)).context(name)?.expect(1)?;
         ensure!(finished.stderr.contains("was ended from outside"), "{name}: {}", finished.stderr);
@@ -65,12 +65,12 @@ fn a_server_that_stands_still_is_found_out() -> Result<()> {
         return Ok(());
     }
     let stalled = Duration::from_secs(4) + SLACK;
-    let finished = ended(stalled, |_, _| signal(helper("injector-naps")?, Signal::SIGSTOP))?.expect(1)?;
+    let finished = ended(stalled, |_, _| signal(helper("injector-fuse")?, Signal::SIGSTOP))?.expect(1)?;
     ensure!(finished.stderr.contains("the process that wakes delayed calls"), "{}", finished.stderr);
     // The injector cannot help: it stands still as well.
     ended(stalled, |injector, caller| {
         let start = Instant::now();
-        signal(helper("injector-naps")?, Signal::SIGSTOP)?;
+        signal(helper("injector-fuse")?, Signal::SIGSTOP)?;
         injector.signal(Signal::SIGSTOP)?;
         let after = caller.woken(start, DELAYED)?;
         ensure!(after < stalled, "woken {after:?} later");
@@ -100,7 +100,7 @@ fn who_is_killed_in_his_sleep_dies() -> Result<()> {
 #[test]
 fn stopped_helpers_end_with_a_killed_injector() -> Result<()> {
     /// Some of the four processes, as bits; the last is the injector itself.
-    const HELPERS: [&str; 3] = ["injector-naps", "injector-bed", "injector-watch"];
+    const HELPERS: [&str; 3] = ["injector-fuse", "injector-pager", "injector-wdog"];
     const ALONE: [u32; 5] = [0b0100, 0b0101, 0b0110, 0b0111, 0b1111];
     if !can_delay()? {
         return Ok(());
@@ -133,7 +133,7 @@ fn stopped_helpers_end_with_a_killed_injector() -> Result<()> {
 /// The injector stays for the command's sake; what made calls wait does not.
 #[test]
 fn no_helper_outlives_the_rules_of_a_command() -> Result<()> {
-    const HELPERS: [&str; 3] = ["injector-naps", "injector-bed", "injector-watch"];
+    const HELPERS: [&str; 3] = ["injector-fuse", "injector-pager", "injector-wdog"];
     if !can_delay()? {
         return Ok(());
     }

@@ -97,7 +97,7 @@ fn a_killed_injector_leaves_nobody_asleep() -> Result<()> {
     if !at_hooks()? {
         return Ok(());
     }
-    for name in [None, Some("injector-naps"), Some("injector-watch")] {
+    for name in [None, Some("injector-fuse"), Some("injector-wdog")] {
         let (caller, census) =
             (crate::Caller::start_with(3, "os.close(os.open('/etc/passwd', 0))")?, Census::take()?);
         let injector = caller.attach(&["openat:delay_enter=9s"])?;

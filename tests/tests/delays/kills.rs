@@ -18,7 +18,7 @@ use nix::{errno::Errno, sys::signal::Signal};
 
 use crate::{Caller, can_delay, helper, signal};
 
-const HELPERS: [&str; 3] = ["injector-naps", "injector-bed", "injector-watch"];
+const HELPERS: [&str; 3] = ["injector-fuse", "injector-pager", "injector-wdog"];
 
 /// What is done to a plan that makes calls wait.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use injector_tests::{guest::Kernel, injector::Injector, patience};
 
 use crate::helper;
 
-/// Every thread has another number, and so another place to sleep in.
+/// Every thread has another number, and so another slot to sleep in.
 const SCRIPT: &str = "
 import os, threading, time
 def go(): os.close(os.open('/dev/null', os.O_RDONLY | os.O_NOCTTY))
@@ -22,14 +22,14 @@ time.sleep(60)
 /// The number of cachestat(2), Linux 6.5.
 const CACHESTAT: libc::c_long = 451;
 
-/// Pages of the bed that the kernel keeps. By a copy of the descriptor that the process has: to open the file again
+/// Pages of the sleep slots that the kernel keeps. By a copy of the descriptor that the process has: to open the file again
 /// would throw them away.
 fn cached(pid: u32) -> Result<u64> {
     let open = fs::read_dir(format!("/proc/{pid}/fd"))?.filter_map(Result::ok);
-    let bed = open
+    let slots = open
         .map(|entry| entry.path())
-        .find(|path| fs::read_link(path).is_ok_and(|target| target.to_string_lossy().ends_with("/bed")));
-    let number: i32 = bed.and_then(|path| path.file_name()?.to_str()?.parse().ok()).context("no bed")?;
+        .find(|path| fs::read_link(path).is_ok_and(|target| target.to_string_lossy().ends_with("/slots")));
+    let number: i32 = slots.and_then(|path| path.file_name()?.to_str()?.parse().ok()).context("no slots")?;
     let (range, mut found) = ([0_u64; 2], [0_u64; 5]);
     // SAFETY: numbers; descriptors that the calls before have just made, closed with this process; two words to read
     // and five to write (include/uapi/linux/mman.h).
@@ -57,8 +57,8 @@ fn pages_that_were_slept_for_are_not_kept() -> Result<()> {
     let injector = Injector::run("openat:delay_enter=1ms:flags&O_NOCTTY")?;
     let running = injector.command(&["python3", "-S", "-c", SCRIPT]).start()?;
     patience::until("the end of 320 delays", patience::LONG, || Ok(fs::exists(done)?))?;
-    let bed = helper("injector-bed")?;
-    patience::until("pages that are given back", patience::LONG, || Ok(cached(bed)? == 0))?;
+    let pager = helper("injector-pager")?;
+    patience::until("pages that are given back", patience::LONG, || Ok(cached(pager)? == 0))?;
     running.signal(nix::sys::signal::Signal::SIGINT)?;
     let finished = running.finish()?;
     ensure!(finished.stderr.contains("320"), "{}", finished.stderr);

@@ -12,7 +12,7 @@ def call():
     if hook: os.close(os.open('/dev/null', os.O_RDONLY | os.O_NOCTTY))
     else: os.fsync(file)
 call()
-server = next(n for n in os.listdir('/proc') if n.isdigit() and 'injector-naps' in open('/proc/%s/comm' % n).read())
+server = next(n for n in os.listdir('/proc') if n.isdigit() and 'injector-fuse' in open('/proc/%s/comm' % n).read())
 clock = ((~int(server)) << 3) | 2  # of a process: include/linux/posix-timers.h
 spent = lambda: time.clock_gettime_ns(clock) / 1000
 before, of_server, took = time.thread_time(), spent(), []

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, thread};
 
-use injector_common::nap::{PLACES, SHORTEST_NS};
+use injector_common::sleep::{SHORTEST_NS, SLEEP_SLOTS};
 use serde::Serialize;
 
 use crate::{
@@ -66,13 +66,13 @@ impl Delays {
             _ => return Self::default(),
         };
         let processors = thread::available_parallelism().map_or(1, |count| count.get() as u64);
-        let at_once = if anywhere { MOST as u64 * processors } else { PLACES.into() };
+        let at_once = if anywhere { MOST as u64 * processors } else { SLEEP_SLOTS.into() };
         let found = Self {
             calls,
             at_exit: anywhere,
             shortest_ns: SHORTEST_NS,
             longest_ns: clock::nanoseconds(MAX_CALL_DELAY),
-            at_once: Some(at_once.min(PLACES.into())),
+            at_once: Some(at_once.min(SLEEP_SLOTS.into())),
             ..Self::default()
         };
         match sleep::lateness() {

@@ -438,7 +438,7 @@ fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, Obj
     };
     let types;
     match name {
-        ".bss.shared" | "CALLS" | "PLACES" => shape.flags |= sys::BPF_F_MMAPABLE,
+        ".bss.shared" | "CALLS" | "SLEEP_SLOTS" => shape.flags |= sys::BPF_F_MMAPABLE,
         "SLOTS" => {
             shape.flags |= sys::BPF_F_MMAPABLE;
             shape.max_entries = 2 * sizes.slots;

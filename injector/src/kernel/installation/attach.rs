@@ -100,9 +100,9 @@ impl Installation {
         if plan.delays_calls() {
             let live: BTreeSet<_> = plan.rules.iter().map(|rule| rule.number).collect();
             let ended = (0..plan.next_number).filter(|number| !live.contains(number));
-            ended.for_each(|number| self.naps.end_rule(number));
+            ended.for_each(|number| self.call_delays.end_rule(number));
         } else {
-            self.naps.wake();
+            self.call_delays.wake();
         }
         let unneeded = |program: &mut Program| program.sites.is_disjoint(&plan.sites);
         for program in self.calls.extract_if(.., unneeded).collect::<Vec<_>>() {
@@ -113,7 +113,7 @@ impl Installation {
             self.let_go(program.attached.retire());
         }
         if !plan.delays_calls() {
-            self.naps.release();
+            self.call_delays.release();
         }
         if !plan.needs_ingress() {
             self.ingress = None;
@@ -182,14 +182,14 @@ impl Installation {
     /// Takes everything off the kernel's functions and cgroups; maps and counters stay readable. `stays`: will this
     /// process go on?
     pub fn detach(&mut self, stays: bool) {
-        self.naps.wake();
+        self.call_delays.wake();
         for program in std::mem::take(&mut self.calls) {
             self.let_go(program.attached.retire());
         }
         if stays {
-            self.naps.release();
+            self.call_delays.release();
         } else {
-            self.naps.leave();
+            self.call_delays.leave();
         }
         self.process_tree.clear();
         self.sockets = None;

@@ -37,7 +37,7 @@ use crate::{
         installation::{
             cgroups::AtCgroups,
             members::Members,
-            sleep::{Naps, Shortfall},
+            sleep::{CallDelays, Shortfall},
             sockets::Sockets,
         },
         live::lease::LeaseKeeper,
@@ -70,7 +70,7 @@ pub struct Subjects {
 #[derive(Debug)]
 pub struct Installation {
     // First, so that whoever sleeps is awake before the programs go.
-    pub(super) naps: Naps,
+    pub(super) call_delays: CallDelays,
     pub(super) ready: Ready,
     pub(super) shared: SharedMemory,
     tables: Tables,
@@ -151,7 +151,7 @@ impl Installation {
         let (calls, slots) = (ready.maps().get("CALLS")?, ready.maps().get("SLOTS")?);
         let tables = Tables::map(calls, slots, 2 * plan.room).map_err(system("map the tables of rules"))?;
         let mut this = Self {
-            naps: Naps::default(),
+            call_delays: CallDelays::default(),
             offsets: config.offsets,
             ready,
             shared,
@@ -289,10 +289,10 @@ impl Installation {
 
     /// Starts what makes calls wait, if it is not there. Nobody waits longer than `longest` at a time.
     pub fn begin_call_delays(&mut self, longest: Duration) -> Result<(), InstallError> {
-        let mut naps = std::mem::take(&mut self.naps);
+        let mut call_delays = std::mem::take(&mut self.call_delays);
         let mark = |process: BorrowedFd<'_>, flags| self.mark(process, 0, flags, 0);
-        let begun = naps.begin(self.ready.maps().get("PLACES")?, &self.shared, longest, mark);
-        self.naps = naps;
+        let begun = call_delays.begin(self.ready.maps().get("SLEEP_SLOTS")?, &self.shared, longest, mark);
+        self.call_delays = call_delays;
         begun
     }
 

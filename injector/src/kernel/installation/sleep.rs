@@ -13,7 +13,7 @@ use crate::{
     clock,
     kernel::{
         installation::{InstallError, Installation},
-        sleep::{Barrier, Lost, Napper, Watch},
+        sleep::{Barrier, Helpers, Lost, Supervision},
         syscall::delay::End,
     },
 };
@@ -29,10 +29,10 @@ pub struct Shortfall {
 
 /// What is kept of a plan's delays.
 #[derive(Debug, Default)]
-pub(crate) struct Naps {
-    napper: Option<Napper>,
+pub(crate) struct CallDelays {
+    helpers: Option<Helpers>,
     /// What is left of the helpers, when everybody is awake.
-    watch: Option<Watch>,
+    supervision: Option<Supervision>,
     /// As long as it is there, somebody may be in a program that sleeps, or between two.
     barrier: Option<Barrier>,
     /// Programs that were taken off while somebody may have slept in front of them.
@@ -43,44 +43,44 @@ pub(crate) struct Naps {
     seen: [u64; 2],
 }
 
-impl Naps {
+impl CallDelays {
     /// Starts the helpers, if they are not there; `mark` keeps rules off them.
     pub(crate) fn begin(
         &mut self,
-        places: BorrowedFd<'_>,
+        table: BorrowedFd<'_>,
         shared: &Shared,
         longest: Duration,
         mark: impl Fn(BorrowedFd<'_>, u32) -> Result<bool, InstallError>,
     ) -> Result<(), InstallError> {
-        if self.napper.is_some() {
+        if self.helpers.is_some() {
             return Ok(());
         }
         if let Some(release) = self.release.take() {
             let _ = release.join();
         }
         let barrier = Barrier::new()?;
-        let napper = Napper::start(places, shared, longest)?;
-        for process in napper.processes() {
+        let helpers = Helpers::start(table, shared, longest)?;
+        for process in helpers.processes() {
             mark(process, EXEMPT)?;
         }
-        let (sleeper, bed) = napper.bed();
+        let (pager, slots) = helpers.mapping();
         shared.longest.store(clock::nanoseconds(longest), Relaxed);
-        shared.bed.store(bed, Relaxed);
-        shared.sleeper.store(u64::from(sleeper), Relaxed);
-        (self.napper, self.barrier) = (Some(napper), Some(barrier));
+        shared.pager_slots.store(slots, Relaxed);
+        shared.pager.store(u64::from(pager), Relaxed);
+        (self.helpers, self.barrier) = (Some(helpers), Some(barrier));
         Ok(())
     }
 
     /// Rule `number` has ended.
     pub(crate) fn end_rule(&self, number: u32) {
-        if let Some(napper) = &self.napper {
-            napper.end_rule(number);
+        if let Some(helpers) = &self.helpers {
+            helpers.end_rule(number);
         }
     }
 
     /// Are the helpers well, if there are any?
     pub(crate) fn check(&mut self, period: Duration) -> Result<(), Lost> {
-        self.napper.as_mut().map_or(Ok(()), |napper| napper.check(period))
+        self.helpers.as_mut().map_or(Ok(()), |helpers| helpers.check(period))
     }
 
     /// The ends of calls at which delays were missed since it was asked last.
@@ -93,15 +93,15 @@ impl Naps {
 
     /// Wakes everybody.
     pub(crate) fn wake(&mut self) {
-        if let Some(napper) = self.napper.take() {
-            self.watch = Some(napper.end());
+        if let Some(helpers) = self.helpers.take() {
+            self.supervision = Some(helpers.end());
         }
     }
 
     /// Lets go of the programs, whose links are gone, when nobody comes to them any more. That can take as long
     /// as somebody sleeps in other people's programs, so it is not waited for.
     pub(crate) fn release(&mut self) {
-        self.watch = None;
+        self.supervision = None;
         let Some(barrier) = self.barrier.take() else { return };
         let retired = std::mem::take(&mut self.retired);
         let release = || {
@@ -109,13 +109,13 @@ impl Naps {
             drop(retired);
         };
         // Without a thread nothing is closed before the process ends, and then in the right order.
-        self.release = thread::Builder::new().name("injector-release".into()).spawn(release).ok();
+        self.release = thread::Builder::new().name("injector-detach".into()).spawn(release).ok();
     }
 
     /// The same when the injector is about to end: all is left to the kernel, which does it when the watchdog,
     /// too, has ended. So nobody waits for that either.
     pub(crate) fn leave(&mut self) {
-        std::mem::forget((self.watch.take(), self.barrier.take(), std::mem::take(&mut self.retired)));
+        std::mem::forget((self.supervision.take(), self.barrier.take(), std::mem::take(&mut self.retired)));
     }
 }
 
@@ -130,8 +130,8 @@ pub(crate) fn shortfall(shared: &Shared) -> Shortfall {
 impl Installation {
     /// Has programs go that were taken off a function: at once, or when nobody can sleep in front of them.
     pub(crate) fn let_go(&mut self, programs: Vec<OwnedFd>) {
-        if self.naps.barrier.is_some() {
-            self.naps.retired.extend(programs);
+        if self.call_delays.barrier.is_some() {
+            self.call_delays.retired.extend(programs);
         }
     }
 
@@ -140,12 +140,12 @@ impl Installation {
     /// # Errors
     /// There will be no more delays; the rules ought to end.
     pub fn tend_call_delays(&mut self, period: Duration) -> Result<(), Lost> {
-        if let Err(lost) = self.naps.check(period) {
+        if let Err(lost) = self.call_delays.check(period) {
             // At once: taking the plan off can take a while.
-            self.naps.wake();
+            self.call_delays.wake();
             return Err(lost);
         }
-        for end in self.naps.missed(&self.shared) {
+        for end in self.call_delays.missed(&self.shared) {
             for program in &mut self.calls {
                 match program.attached.grow(&self.ready, &self.shared, end) {
                     Ok(Some(count)) => tracing::debug!(count, ?end, "more programs that sleep"),

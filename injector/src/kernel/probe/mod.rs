@@ -288,7 +288,7 @@ fn call_delay_hook(btf: &KernelBtf) -> Result<(), Unsupported> {
     waking(MECHANISM, btf, REMEDY)
 }
 
-/// What programs need to find the sleeper, and to be taken off under him.
+/// What programs need to find the pager, and to be taken off while somebody sleeps.
 fn waking_functions(mechanism: Mechanism, btf: &KernelBtf, remedy: &str) -> Result<(), Unsupported> {
     for (_, function) in injector_common::kfunc::ALL {
         if btf.function(function).is_none() {

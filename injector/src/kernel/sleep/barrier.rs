@@ -76,7 +76,7 @@ fn sleepers() -> io::Result<OwnedFd> {
 pub(in super::super) struct Numbers {
     /// Programs are below it, the barrier from here on, links above.
     programs: RawFd,
-    /// Above all: what the helpers know by that there is an injector, see [`super::Napper`].
+    /// Above all: what the helpers know by that there is an injector, see [`super::Helpers`].
     pub(super) alive: RawFd,
 }
 

@@ -1,4 +1,4 @@
-//! A page that the injector and its helpers share: the server's heartbeat, and where the bed is.
+//! A page that the injector and its helpers share: the server's heartbeat, and where the sleep slots are.
 
 use std::{
     io,
@@ -48,10 +48,10 @@ impl Observer {
 pub(super) struct Cells {
     /// How often the server has gone about its work.
     beats: AtomicU64,
-    /// The address of the bed in the sleeper's memory, and its number in the initial pid namespace.
+    /// The address of the slots in the pager's memory, and its number in the initial pid namespace.
     address: AtomicU64,
     number: AtomicU64,
-    /// The errno, if there is no bed.
+    /// The errno, if there is no mapping.
     failure: AtomicU64,
     /// Rules that have ended, a bit for each number.
     ended: [AtomicU64; RULE_NUMBERS / 64],
@@ -76,19 +76,19 @@ impl Cells {
         word.is_none_or(|word| word.load(Relaxed) >> (number % 64) & 1 == 1)
     }
 
-    /// The sleeper is ready.
+    /// The pager is ready.
     pub(super) fn made(&self, number: u32, address: u64) {
         self.number.store(u64::from(number), Relaxed);
         self.address.store(address, Release);
     }
 
-    /// The sleeper cannot be made.
+    /// The pager cannot map the slots.
     pub(super) fn failed(&self, error: &io::Error) {
         self.failure.store(u64::from(error.raw_os_error().unwrap_or(libc::EIO).unsigned_abs()), Release);
     }
 
-    /// The sleeper's number and the bed's address, once they are known.
-    pub(super) fn bed(&self) -> io::Result<Option<(u32, u64)>> {
+    /// The pager's number and the address of the slots, once they are known.
+    pub(super) fn mapping(&self) -> io::Result<Option<(u32, u64)>> {
         let failure = self.failure.load(Acquire);
         if failure != 0 {
             return Err(io::Error::from_raw_os_error(i32::try_from(failure).unwrap_or(libc::EIO)));
@@ -106,19 +106,19 @@ pub(super) fn now() -> u64 {
 
 /// The page, mapped; shared by processes that are forked from here.
 #[derive(Debug)]
-pub(super) struct Pulse(NonNull<Cells>);
+pub(super) struct Heartbeat(NonNull<Cells>);
 
 // SAFETY: all of it is atomics, and the mapping is not bound to a thread.
-unsafe impl Send for Pulse {}
+unsafe impl Send for Heartbeat {}
 // SAFETY: as above.
-unsafe impl Sync for Pulse {}
+unsafe impl Sync for Heartbeat {}
 
 const SIZE: NonZeroUsize = match NonZeroUsize::new(size_of::<Cells>()) {
     Some(size) => size,
     None => NonZeroUsize::MIN,
 };
 
-impl Pulse {
+impl Heartbeat {
     /// A page of zeroes.
     pub(super) fn new() -> io::Result<Self> {
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
@@ -128,7 +128,7 @@ impl Pulse {
     }
 }
 
-impl Deref for Pulse {
+impl Deref for Heartbeat {
     type Target = Cells;
 
     fn deref(&self) -> &Cells {
@@ -137,7 +137,7 @@ impl Deref for Pulse {
     }
 }
 
-impl Drop for Pulse {
+impl Drop for Heartbeat {
     fn drop(&mut self) {
         // SAFETY: our own mapping; nothing refers to it any more.
         if let Err(error) = unsafe { munmap(self.0.cast(), SIZE.get()) } {
@@ -152,25 +152,25 @@ mod tests {
 
     #[test]
     fn rules_end_one_by_one() {
-        let pulse = Pulse::new().unwrap();
-        pulse.end(64);
+        let heartbeat = Heartbeat::new().unwrap();
+        heartbeat.end(64);
         assert_eq!(
-            [0, 63, 64, 65, 1023].map(|number| pulse.has_ended(number)),
+            [0, 63, 64, 65, 1023].map(|number| heartbeat.has_ended(number)),
             [false, false, true, false, false]
         );
-        assert!(pulse.has_ended(1024), "there is no such rule");
+        assert!(heartbeat.has_ended(1024), "there is no such rule");
     }
 
     #[test]
     fn who_was_looked_at_in_vain_often_enough_is_dead() {
-        let (pulse, mut observer) = (Pulse::new().unwrap(), Observer::default());
+        let (heartbeat, mut observer) = (Heartbeat::new().unwrap(), Observer::default());
         let second = Duration::from_secs(1);
         for _ in 0..3 {
-            pulse.beat();
-            assert!((0..4).all(|_| observer.sees_life(&pulse, second)));
+            heartbeat.beat();
+            assert!((0..4).all(|_| observer.sees_life(&heartbeat, second)));
         }
-        assert!(!observer.sees_life(&pulse, second));
-        pulse.beat();
-        assert!(observer.sees_life(&pulse, second));
+        assert!(!observer.sees_life(&heartbeat, second));
+        heartbeat.beat();
+        assert!(observer.sees_life(&heartbeat, second));
     }
 }

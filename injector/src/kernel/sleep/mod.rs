@@ -1,9 +1,9 @@
-//! Naps: what makes a thread sleep in the middle of a system call, for as long as a rule says, and no longer.
+//! Call delays: what makes a thread sleep in the middle of a system call, for as long as a rule says, and no longer.
 //!
 //! No helper of BPF sleeps for a time. But a sleepable program may read another process's memory, and waits
 //! there for the page. The pages here are those of a file system of our own, which answers late and never has
 //! one. Three processes beside the injector, each for one purpose, and none of them in the way of the others:
-//! the `server` answers, the `sleeper` has the memory, the `watchdog` ends everything if the server does
+//! the `server` answers, the `pager` has the memory, the `watchdog` ends everything if the server does
 //! not do its work. All of them go with the injector, however it ends. And when they go, the `barrier` keeps
 //! the programs in which somebody slept until he has left them.
 
@@ -29,8 +29,8 @@ use std::{
 };
 
 use injector_common::{
-    nap::BED,
     shared::{self, Shared},
+    sleep::FILE_SIZE,
 };
 
 pub use self::self_test::{Lateness, lateness};
@@ -44,10 +44,10 @@ use crate::{
     kernel::{
         bpf::probe_programs,
         sleep::{
-            heartbeat::{Observer, Pulse, STALLED},
+            heartbeat::{Heartbeat, Observer, STALLED},
             helper::Helper,
             server::Server,
-            slots::Beds,
+            slots::Slots,
             watchdog::Watchdog,
         },
     },
@@ -84,13 +84,13 @@ pub struct Lost(&'static str);
 
 /// The three processes. Dropping it wakes everybody and ends them.
 #[derive(Debug)]
-pub struct Napper {
-    watch: Watch,
-    sleeper: Helper,
-    pulse: Pulse,
+pub struct Helpers {
+    supervision: Supervision,
+    pager: Helper,
+    heartbeat: Heartbeat,
     observer: Observer,
-    beds: Beds,
-    bed: (u32, u64),
+    slots: Slots,
+    mapping: (u32, u64),
     #[expect(
         dead_code,
         reason = "open as long as the injector or the watchdog lives: that is how the others know"
@@ -100,7 +100,7 @@ pub struct Napper {
 
 /// The watchdog, and what it uses of the table of descriptors that it has in common with the injector.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct Supervision {
     // In this order: what the watchdog uses is closed when it has ended.
     watchdog: Helper,
     server: Helper,
@@ -108,16 +108,16 @@ pub(super) struct Watch {
     switch: OwnedFd,
 }
 
-impl Napper {
-    /// Starts them. `places` is the table of sleepers, an array map that can be mapped; nobody sleeps longer
+impl Helpers {
+    /// Starts them. `table` is that of the sleep slots, an array map that can be mapped; nobody sleeps longer
     /// than `longest`; `shared` is where the plan is switched off. To be called by a thread that stays: with it the
     /// helpers end.
     ///
     /// # Errors
     /// What the kernel refused, or would not do in time.
-    pub fn start(places: BorrowedFd<'_>, shared: &Shared, longest: Duration) -> Result<Self, Step> {
-        let beds = Beds::map(places).map_err(at("map the table of sleepers"))?;
-        let pulse = Pulse::new().map_err(at("map a page"))?;
+    pub fn start(table: BorrowedFd<'_>, shared: &Shared, longest: Duration) -> Result<Self, Step> {
+        let slots = Slots::map(table).map_err(at("map the table of sleep slots"))?;
+        let heartbeat = Heartbeat::new().map_err(at("map a page"))?;
         let (injector, alive) =
             rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(at("make a pipe"))?;
         let number = Numbers::now().map_err(at("ask for the limit of open files"))?.alive;
@@ -126,14 +126,14 @@ impl Napper {
         let fork = || at("start a process");
 
         let keep = [session.device.as_fd(), injector.as_fd()];
-        let server = Helper::start(c"injector-naps", &keep, || {
+        let server = Helper::start(c"injector-fuse", &keep, || {
             if helper::die_with(injector.as_fd()).is_err() {
                 return;
             }
-            let delay = |offset| beds.delay_at(offset);
+            let delay = |offset| slots.delay_at(offset);
             let ended = |rule| {
                 let (deadline, lease) = (shared.deadline.load(Relaxed), shared.lease.load(Relaxed));
-                pulse.has_ended(rule) || !shared::alive(clock::now(), deadline, lease)
+                heartbeat.has_ended(rule) || !shared::alive(clock::now(), deadline, lease)
             };
             let server = Server {
                 device: session.device.as_fd(),
@@ -141,10 +141,10 @@ impl Napper {
                 delay: &delay,
                 killed: &server::killed,
                 ended: &ended,
-                size: BED,
+                size: FILE_SIZE,
                 longest: clock::nanoseconds(longest),
             };
-            server.run(&pulse);
+            server.run(&heartbeat);
         })
         .map_err(fork())?;
 
@@ -154,29 +154,29 @@ impl Napper {
         let whoami =
             probe_programs::whoami().map_err(|(source, _)| Step { what: "load a program", source })?;
         let keep = [file.as_fd(), whoami.as_fd(), injector.as_fd()];
-        let sleeper = Helper::start(c"injector-bed", &keep, || {
-            pager::run(&file, whoami.as_fd(), injector.as_fd(), &pulse);
+        let pager = Helper::start(c"injector-pager", &keep, || {
+            pager::run(&file, whoami.as_fd(), injector.as_fd(), &heartbeat);
         })
         .map_err(fork())?;
-        let bed = wait_for_bed(&pulse).map_err(at("map a file of a FUSE file system"))?;
+        let mapping = wait_for_mapping(&heartbeat).map_err(at("map a file of a FUSE file system"))?;
 
-        let watchdog = Helper::sharing_descriptors(c"injector-watch", || {
-            Watchdog { server: server.pidfd(), switch: &switch }.run(&pulse);
+        let watchdog = Helper::sharing_descriptors(c"injector-wdog", || {
+            Watchdog { server: server.pidfd(), switch: &switch }.run(&heartbeat);
         })
         .map_err(fork())?;
-        let watch = Watch { watchdog, server, switch };
+        let supervision = Supervision { watchdog, server, switch };
         let observer = Observer::default();
-        Ok(Self { watch, sleeper, pulse, observer, beds, bed, alive })
+        Ok(Self { supervision, pager, heartbeat, observer, slots, mapping, alive })
     }
 
     /// The helpers' processes, which no rule may meet.
     pub fn processes(&self) -> [BorrowedFd<'_>; 3] {
-        [self.watch.server.pidfd(), self.watch.watchdog.pidfd(), self.sleeper.pidfd()]
+        [self.supervision.server.pidfd(), self.supervision.watchdog.pidfd(), self.pager.pidfd()]
     }
 
-    /// The sleeper's number in the initial pid namespace, and where in its memory the places begin.
-    pub fn bed(&self) -> (u32, u64) {
-        self.bed
+    /// The pager's number in the initial pid namespace, and where in its memory the slots begin.
+    pub fn mapping(&self) -> (u32, u64) {
+        self.mapping
     }
 
     /// Do they all do their work? Asked every `period`. The server is killed if it does not do its own, in case
@@ -185,12 +185,12 @@ impl Napper {
     /// # Errors
     /// Delays have ended, for good.
     pub fn check(&mut self, period: Duration) -> Result<(), Lost> {
-        let helpers = [&self.watch.server, &self.watch.watchdog, &self.sleeper];
+        let helpers = [&self.supervision.server, &self.supervision.watchdog, &self.pager];
         if helpers.into_iter().any(Helper::is_gone) {
             return Err(Lost("was ended from outside"));
         }
-        if !self.observer.sees_life(&self.pulse, period) {
-            helper::kill(self.watch.server.pidfd());
+        if !self.observer.sees_life(&self.heartbeat, period) {
+            helper::kill(self.supervision.server.pidfd());
             return Err(Lost("did not answer any more, and was ended"));
         }
         Ok(())
@@ -198,25 +198,25 @@ impl Napper {
 
     /// Wakes those who sleep as long as rule `number` lasts.
     pub fn end_rule(&self, number: u32) {
-        self.pulse.end(number);
+        self.heartbeat.end(number);
     }
 
     /// Wakes everybody, for good, and waits for them to say so. What is left is the watchdog.
-    pub(super) fn end(self) -> Watch {
+    pub(super) fn end(self) -> Supervision {
         /// Whoever is awake needs a processor, and some are given little time on one.
         const PATIENCE: Duration = Duration::from_secs(2);
-        self.watch.server.kill();
-        self.beds.left(PATIENCE);
-        self.watch
+        self.supervision.server.kill();
+        self.slots.left(PATIENCE);
+        self.supervision
     }
 }
 
-/// The sleeper tells when it is ready.
-fn wait_for_bed(pulse: &Pulse) -> io::Result<(u32, u64)> {
+/// The pager tells when it is ready.
+fn wait_for_mapping(heartbeat: &Heartbeat) -> io::Result<(u32, u64)> {
     let start = Instant::now();
     loop {
-        if let Some(bed) = pulse.bed()? {
-            return Ok(bed);
+        if let Some(mapping) = heartbeat.mapping()? {
+            return Ok(mapping);
         }
         if start.elapsed() > STALLED {
             return Err(io::ErrorKind::TimedOut.into());

@@ -3,7 +3,7 @@
 
 use std::{os::fd::BorrowedFd, time::Duration};
 
-use injector_common::nap::{at_most, lasts_with};
+use injector_common::sleep::{at_most, lasts_with};
 use nix::{
     poll::{PollFd, PollFlags},
     sys::{signal::SigSet, time::TimeSpec},
@@ -14,7 +14,7 @@ use crate::{
     kernel::sleep::{
         fuse_proto::{self, Asked, Request},
         heartbeat::{BEAT, Cells, now},
-        timers::Timetable,
+        timers::Timers,
     },
 };
 
@@ -44,14 +44,14 @@ pub(super) struct Server<'a> {
 
 impl Server<'_> {
     /// Serves until the injector or the session ends.
-    pub(super) fn run(&self, pulse: &Cells) {
+    pub(super) fn run(&self, heartbeat: &Cells) {
         // Wake-ups to the microsecond; without it, fifty later.
         let _ = nix::sys::prctl::set_timerslack(1);
-        let mut sleepers = Timetable::default();
+        let mut sleepers = Timers::default();
         let mut buffer = vec![0; BUFFER];
         let mut next_check = 0;
         loop {
-            pulse.beat();
+            heartbeat.beat();
             let mut time = now();
             if time >= next_check {
                 self.release_the_dead(&mut sleepers);
@@ -96,7 +96,7 @@ impl Server<'_> {
         !descriptors.iter().any(|one| one.revents().is_some_and(|events| events.intersects(over)))
     }
 
-    fn serve(&self, bytes: &[u8], sleepers: &mut Timetable) {
+    fn serve(&self, bytes: &[u8], sleepers: &mut Timers) {
         let Some(Request { id, thread, asked }) = Request::parse(bytes) else { return };
         let answer = match asked {
             Asked::Init => fuse_proto::init(id),
@@ -109,9 +109,9 @@ impl Server<'_> {
             Asked::Read { offset } => {
                 let delay = (self.delay)(offset);
                 match (lasts_with(delay), at_most(delay, self.longest)) {
-                    (Some(rule), _) => return sleepers.put_to_bed_with(id, thread, rule),
+                    (Some(rule), _) => return sleepers.sleep_with_rule(id, thread, rule),
                     (None, 0) => fuse_proto::failure(id, libc::EIO),
-                    (None, delay) => return sleepers.put_to_bed(id, thread, now() + delay),
+                    (None, delay) => return sleepers.sleep_until(id, thread, now() + delay),
                 }
             }
             Asked::Interrupt { of } => return sleepers.disturb(of),
@@ -121,7 +121,7 @@ impl Server<'_> {
 
     /// A thread with a signal sleeps on in a state in which the kernel does not let it die, so we look which
     /// signal it is: on SIGKILL it is let go, on any other it sleeps on, as one that a tracer has stopped.
-    fn release_the_dead(&self, sleepers: &mut Timetable) {
+    fn release_the_dead(&self, sleepers: &mut Timers) {
         for (request, thread) in sleepers.disturbed() {
             if (self.killed)(thread) && sleepers.wake(request) {
                 self.answer(&fuse_proto::failure(request, libc::EINTR));
@@ -136,7 +136,7 @@ impl Server<'_> {
 }
 
 /// Is SIGKILL among the signals of this thread that it has not seen yet? Yes as well where we cannot know: a
-/// nap is cut short rather than a thread kept.
+/// delay is cut short rather than a thread kept.
 pub(super) fn killed(thread: u32) -> bool {
     const SIGKILL: u64 = 1 << (libc::SIGKILL - 1);
     let Ok(status) = std::fs::read_to_string(format!("/proc/{thread}/status")) else { return true };
@@ -152,10 +152,10 @@ mod tests {
         time::Instant,
     };
 
-    use injector_common::nap::forever;
+    use injector_common::sleep::forever;
 
     use super::{
-        super::{fuse_proto::tests::request, heartbeat::Pulse},
+        super::{fuse_proto::tests::request, heartbeat::Heartbeat},
         *,
     };
 
@@ -165,7 +165,7 @@ mod tests {
         device.set_nonblocking(true).unwrap();
         kernel.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let (mine, theirs) = nix::unistd::pipe().unwrap();
-        let pulse = Pulse::new().unwrap();
+        let heartbeat = Heartbeat::new().unwrap();
         thread::scope(|scope| {
             let server = scope.spawn(|| {
                 Server {
@@ -183,7 +183,7 @@ mod tests {
                     size: 1 << 20,
                     longest: 60_000_000,
                 }
-                .run(&pulse);
+                .run(&heartbeat);
             });
             let result = body(&kernel);
             drop(theirs);
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shorter_nap_ends_first_and_none_ends_early() {
+    fn the_shorter_delay_ends_first_and_none_ends_early() {
         session(|kernel| {
             let start = Instant::now();
             kernel.send(&request(15, 2, 7, &[1, 40, 4096])).unwrap();
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn no_nap_is_longer_than_the_longest() {
+    fn no_delay_is_longer_than_the_longest() {
         session(|kernel| {
             let start = Instant::now();
             kernel.send(&request(15, 2, 7, &[1, 3_600_000, 4096])).unwrap();

@@ -17,7 +17,7 @@ use rustix::{
 use crate::kernel::sleep::{OPEN_DEVICE, Step, at};
 
 /// The file in it.
-const FILE: &str = "bed";
+const FILE: &str = "slots";
 
 /// A file system that nobody serves yet.
 pub(in super::super) struct Session {

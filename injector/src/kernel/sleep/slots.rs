@@ -8,33 +8,33 @@ use std::{
     time::Duration,
 };
 
-use injector_common::nap::{PLACES, Place, place_at};
+use injector_common::sleep::{SLEEP_SLOTS, SleepSlot, slot_at};
 
 use crate::kernel::bpf::tables::Words;
 
-/// Words of a place: the thread, then the delay.
-const PLACE: usize = size_of::<Place>() / 8;
+/// Words of a slot: the thread, then the delay.
+const WORDS: usize = size_of::<SleepSlot>() / 8;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Beds(Words);
+pub(super) struct Slots(Words);
 
-impl Beds {
+impl Slots {
     /// Maps the table, an array map that can be mapped.
     pub(super) fn map(table: BorrowedFd<'_>) -> io::Result<Self> {
-        Words::map(table, PLACES as usize * PLACE).map(Self)
+        Words::map(table, SLEEP_SLOTS as usize * WORDS).map(Self)
     }
 
-    /// How long who has the place at this offset is to sleep; 0 if nobody has it.
+    /// How long who has the slot at this offset is to sleep; 0 if nobody has it.
     pub(super) fn delay_at(&self, offset: u64) -> u64 {
-        let word = |nth: usize| Some(self.0.get(place_at(offset)? * PLACE + nth)?.load(Acquire));
+        let word = |nth: usize| Some(self.0.get(slot_at(offset)? * WORDS + nth)?.load(Acquire));
         if word(0).is_none_or(|thread| thread == 0) { 0 } else { word(1).unwrap_or(0) }
     }
 
-    /// Takes a place for a thread that does not sleep by a program; 0 gives it back.
-    pub(super) fn take(&self, place: usize, thread: u64, delay: u64) {
+    /// Takes a slot for a thread that does not sleep by a program; 0 gives it back.
+    pub(super) fn take(&self, slot: usize, thread: u64, delay: u64) {
         for (nth, word) in [delay, thread].into_iter().enumerate() {
-            if let Some(cell) = self.0.get(place * PLACE + 1 - nth) {
+            if let Some(cell) = self.0.get(slot * WORDS + 1 - nth) {
                 cell.store(word, Release);
             }
         }
@@ -52,6 +52,6 @@ impl Beds {
 
     /// Is nobody in the table?
     fn are_empty(&self) -> bool {
-        self.0.iter().step_by(PLACE).all(|thread| thread.load(Acquire) == 0)
+        self.0.iter().step_by(WORDS).all(|thread| thread.load(Acquire) == 0)
     }
 }

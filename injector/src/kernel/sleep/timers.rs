@@ -8,7 +8,7 @@ use std::{
 
 /// All sleepers. Times are nanoseconds of any one clock.
 #[derive(Debug, Default)]
-pub(super) struct Timetable {
+pub(super) struct Timers {
     /// By end; those that were woken before it are still in here, and skipped.
     ends: BinaryHeap<Reverse<(u64, u64)>>,
     /// By request: the thread's number.
@@ -19,15 +19,15 @@ pub(super) struct Timetable {
     with_rules: HashMap<u64, u32>,
 }
 
-impl Timetable {
+impl Timers {
     /// `thread` sleeps until `end`, and `request` is what it waits for.
-    pub(super) fn put_to_bed(&mut self, request: u64, thread: u32, end: u64) {
+    pub(super) fn sleep_until(&mut self, request: u64, thread: u32, end: u64) {
         self.asleep.insert(request, thread);
         self.ends.push(Reverse((end, request)));
     }
 
     /// `thread` sleeps as long as `rule` lasts.
-    pub(super) fn put_to_bed_with(&mut self, request: u64, thread: u32, rule: u32) {
+    pub(super) fn sleep_with_rule(&mut self, request: u64, thread: u32, rule: u32) {
         self.asleep.insert(request, thread);
         self.with_rules.insert(request, rule);
     }
@@ -84,29 +84,29 @@ mod tests {
 
     #[test]
     fn a_killed_sleeper_leaves_before_its_time() {
-        let mut table = Timetable::default();
-        table.put_to_bed(2, 10, 500);
-        table.put_to_bed(4, 11, 700);
-        table.disturb(2);
-        table.disturb(99);
-        assert_eq!(table.disturbed(), [(2, 10)]);
-        assert!(table.wake(2));
-        assert!(!table.wake(2));
-        assert!(table.disturbed().is_empty());
-        assert_eq!(table.next_over(600), None);
-        assert_eq!(table.next_over(700), Some(4));
-        assert_eq!((table.next_over(9999), table.next_end()), (None, None));
+        let mut timers = Timers::default();
+        timers.sleep_until(2, 10, 500);
+        timers.sleep_until(4, 11, 700);
+        timers.disturb(2);
+        timers.disturb(99);
+        assert_eq!(timers.disturbed(), [(2, 10)]);
+        assert!(timers.wake(2));
+        assert!(!timers.wake(2));
+        assert!(timers.disturbed().is_empty());
+        assert_eq!(timers.next_over(600), None);
+        assert_eq!(timers.next_over(700), Some(4));
+        assert_eq!((timers.next_over(9999), timers.next_end()), (None, None));
     }
 
     #[test]
     fn who_sleeps_with_a_rule_wakes_with_it() {
-        let mut table = Timetable::default();
-        table.put_to_bed_with(2, 10, 0);
-        table.put_to_bed_with(4, 11, 7);
-        assert_eq!((table.next_over(u64::MAX), table.next_end()), (None, None));
-        assert!(table.outlasting(|_| false).is_empty());
-        assert_eq!(table.outlasting(|rule| rule == 7), [4]);
-        assert!(table.wake(4) && table.outlasting(|rule| rule == 7).is_empty());
+        let mut timers = Timers::default();
+        timers.sleep_with_rule(2, 10, 0);
+        timers.sleep_with_rule(4, 11, 7);
+        assert_eq!((timers.next_over(u64::MAX), timers.next_end()), (None, None));
+        assert!(timers.outlasting(|_| false).is_empty());
+        assert_eq!(timers.outlasting(|rule| rule == 7), [4]);
+        assert!(timers.wake(4) && timers.outlasting(|rule| rule == 7).is_empty());
     }
 
     proptest! {
@@ -117,17 +117,17 @@ mod tests {
             woken in prop::collection::btree_set(0usize..200, 0..50),
             step in 1u64..50,
         ) {
-            let mut table = Timetable::default();
+            let mut timers = Timers::default();
             for (request, &end) in ends.iter().enumerate() {
-                table.put_to_bed(request as u64, 1, end);
+                timers.sleep_until(request as u64, 1, end);
             }
             let mut left: Vec<_> = ends.iter().enumerate().map(|(request, &end)| (end, request as u64)).collect();
             for &request in woken.iter().filter(|&&request| request < ends.len()) {
-                prop_assert!(table.wake(request as u64));
+                prop_assert!(timers.wake(request as u64));
                 left.retain(|&(_, other)| other != request as u64);
             }
             for now in (0..1050).step_by(usize::try_from(step).unwrap()) {
-                let mut over: Vec<_> = std::iter::from_fn(|| table.next_over(now)).collect();
+                let mut over: Vec<_> = std::iter::from_fn(|| timers.next_over(now)).collect();
                 let (due, rest): (Vec<_>, Vec<_>) = left.iter().partition(|(end, _)| *end <= now);
                 let mut due: Vec<_> = due.into_iter().map(|(_, request)| request).collect();
                 over.sort_unstable();

@@ -29,13 +29,13 @@ pub(super) struct Watchdog<'a> {
 
 impl Watchdog<'_> {
     /// Watches until it is killed.
-    pub(super) fn run(&self, pulse: &Cells) -> ! {
+    pub(super) fn run(&self, heartbeat: &Cells) -> ! {
         let period = PollTimeout::try_from(BEAT).unwrap_or(PollTimeout::ZERO);
         let mut observer = Observer::default();
         loop {
             let mut server = [PollFd::new(self.server, PollFlags::POLLIN)];
             let ended = poll(&mut server, period).is_ok_and(|count| count > 0);
-            if ended || !observer.sees_life(pulse, BEAT) {
+            if ended || !observer.sees_life(heartbeat, BEAT) {
                 break;
             }
         }

@@ -1,5 +1,5 @@
 //! Programs that sleep, on the function of a system call: a decision at the entry, and who carries it out
-//! behind it (see the kernel side, `call_delay`). A program that sleeps is skipped on its processor until it is
+//! behind it (see the kernel side, `calls::delay`). A program that sleeps is skipped on its processor until it is
 //! awake, so there are several of it, and more when one was missed.
 
 use std::{
@@ -65,12 +65,12 @@ impl<'a> CallDelay<'a> {
         // Of those at the exit the first that was attached runs last, and so it does of all fmod_ret
         // (kernel/bpf/trampoline.c: hlist_add_head). They never sleep, but they are of the kind that may: the
         // kernel frees those only when nobody sleeps in a program in front of them.
-        let missed = copies.attach(ready, "nap_missed", Kind::ExitSleepable(id), 0)?;
-        let verdict = copies.attach(ready, "nap_verdict", Kind::ModifyReturnSleepable(id), 0)?;
+        let missed = copies.attach(ready, "delay_missed", Kind::ExitSleepable(id), 0)?;
+        let verdict = copies.attach(ready, "delay_verdict", Kind::ModifyReturnSleepable(id), 0)?;
         copies.grow(ready, End::Before, 0)?;
         copies.grow(ready, End::Behind, 0)?;
         // Last: from here on somebody may be told to sleep.
-        let decide = copies.attach(ready, "nap_decide", Kind::Entry(id), 0)?;
+        let decide = copies.attach(ready, "delay_decide", Kind::Entry(id), 0)?;
         let (programs, links) = [decide, verdict, missed].into_iter().unzip();
         Ok(Attached::with_copies(programs, links, copies))
     }
@@ -183,8 +183,8 @@ impl Copies {
     /// room for any more.
     fn grow(&mut self, ready: &Ready, end: End, batch: u64) -> Result<Option<usize>, AttachError> {
         let (program, kind, now) = match end {
-            End::Before => ("nap_before", Kind::ModifyReturnSleepable(self.id), self.before.len()),
-            End::Behind => ("nap_behind", Kind::ExitSleepable(self.id), self.behind.len()),
+            End::Before => ("delay_before", Kind::ModifyReturnSleepable(self.id), self.before.len()),
+            End::Behind => ("delay_behind", Kind::ExitSleepable(self.id), self.behind.len()),
         };
         let room = MOST - self.before.len() - self.behind.len();
         let more = now.max(FIRST).min(room);

@@ -137,9 +137,9 @@ impl Attach for CallDelayHook<'_> {
                 Numbers::now().and_then(|numbers| numbers.give(program, &link)).map_err(refused)
             };
             // Who decides comes last, and so runs first.
-            let sleeps = one("nap_at_hook", Kind::LsmSleepable(id))?;
+            let sleeps = one("delay_at_hook", Kind::LsmSleepable(id))?;
             let others = programs_at(id).map_err(refused)?;
-            let decides = one(&format!("nap_{}", program(site)), Kind::Lsm(id))?;
+            let decides = one(&format!("delay_{}", program(site)), Kind::Lsm(id))?;
             let (mut programs, links): (Vec<_>, _) = [decides, sleeps].into_iter().unzip();
             programs.extend(others);
             Ok(Attached::of_several(programs, links))

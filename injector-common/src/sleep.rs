@@ -1,19 +1,19 @@
-//! Where delayed threads sleep: a table of places, one for each thread that sleeps at a time. A thread takes a
-//! place, says how long, and touches the page of that place in the sleeper's memory; the server reads the
+//! Where delayed threads sleep: a table of slots, one for each thread that sleeps at a time. A thread takes a
+//! slot, says how long, and touches the page of that slot in the pager's memory; the server reads the
 //! length from the table when it is asked for the page, and answers when the time is over.
 
 use crate::cell::Cell;
 
 /// Threads that can sleep at a time.
-pub const PLACES: u32 = 16_384;
+pub const SLEEP_SLOTS: u32 = 16_384;
 
-/// How far apart the places are in the sleeper's memory: no page of any machine holds two.
+/// How far apart the slots are in the pager's memory: no page of any machine holds two.
 pub const STRIDE: u64 = 65_536;
 
-/// How many places a thread tries before it goes on without sleep.
+/// How many slots a thread tries before it goes on without sleep.
 pub const TRIES: u32 = 16;
 
-/// The shortest delay: below it a nap is mostly the way to bed and back.
+/// The shortest delay: below it, falling asleep and waking up take most of the time.
 pub const SHORTEST_NS: u64 = 200_000;
 
 /// A delay from here on is none of a length: it lasts as long as a rule does, whose number is in the rest.
@@ -49,40 +49,40 @@ pub const fn at_most(delay: u64, longest: u64) -> u64 {
     if delay < FOREVER && delay > longest { longest } else { delay }
 }
 
-/// A place. Atomic on the kernel side; user space has the table mapped.
+/// A slot. Atomic on the kernel side; user space has the table mapped.
 #[repr(C)]
 #[cfg_attr(
     not(target_arch = "bpf"),
     derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)
 )]
-pub struct Place {
+pub struct SleepSlot {
     /// The thread that has it, as the initial pid namespace numbers it; 0 for none.
     pub thread: Cell,
     /// How long it is to sleep, nanoseconds. Written before the page is touched.
     pub delay: Cell,
 }
 
-const _: () = assert!(size_of::<Place>() == 16);
+const _: () = assert!(size_of::<SleepSlot>() == 16);
 
-/// The place that a thread tries at its `nth` try, from 0. Threads are numbered one after the other, so
-/// neighbours have places of their own at the first try.
+/// The slot that a thread tries at its `nth` try, from 0. Threads are numbered one after the other, so
+/// neighbours have slots of their own at the first try.
 #[inline(always)]
 #[must_use]
-pub const fn place(thread: u32, nth: u32) -> u32 {
+pub const fn slot(thread: u32, nth: u32) -> u32 {
     /// Odd, so that tries go round the whole table before they repeat.
     const STEP: u32 = 5741;
-    thread.wrapping_add(nth.wrapping_mul(STEP)) & (PLACES - 1)
+    thread.wrapping_add(nth.wrapping_mul(STEP)) & (SLEEP_SLOTS - 1)
 }
 
-/// The place that a request for the sleeper's memory at `offset` is about, if it is one.
+/// The slot that a request for the pager's memory at `offset` is about, if it is one.
 #[must_use]
-pub fn place_at(offset: u64) -> Option<usize> {
+pub fn slot_at(offset: u64) -> Option<usize> {
     let index = usize::try_from(offset / STRIDE).ok()?;
-    (index < PLACES as usize).then_some(index)
+    (index < SLEEP_SLOTS as usize).then_some(index)
 }
 
-/// How much memory all places take. Nothing of it is ever there.
-pub const BED: u64 = PLACES as u64 * STRIDE;
+/// Bytes of the file whose pages are the slots. None of them is ever there.
+pub const FILE_SIZE: u64 = SLEEP_SLOTS as u64 * STRIDE;
 
 #[cfg(test)]
 mod tests {
@@ -94,14 +94,14 @@ mod tests {
     fn ten_thousand_neighbours_find_a_place_each() {
         let mut taken = HashSet::new();
         for thread in 4_190_000..4_200_000 {
-            assert!((0..TRIES).any(|nth| taken.insert(place(thread, nth))), "{thread}");
+            assert!((0..TRIES).any(|nth| taken.insert(slot(thread, nth))), "{thread}");
         }
     }
 
     #[test]
     fn a_full_table_is_found_full_and_a_last_place_is_found() {
-        let tried: HashSet<_> = (0..PLACES).map(|nth| place(77, nth)).collect();
-        assert_eq!(tried.len(), PLACES as usize, "tries go round the table");
+        let tried: HashSet<_> = (0..SLEEP_SLOTS).map(|nth| slot(77, nth)).collect();
+        assert_eq!(tried.len(), SLEEP_SLOTS as usize, "tries go round the table");
     }
 
     #[test]
@@ -119,9 +119,9 @@ mod tests {
 
     #[test]
     fn offsets_and_places_agree() {
-        assert_eq!(place_at(0), Some(0));
-        assert_eq!(place_at(3 * STRIDE + 4096), Some(3));
-        assert_eq!(place_at(BED - 1), Some(PLACES as usize - 1));
-        assert_eq!(place_at(BED), None);
+        assert_eq!(slot_at(0), Some(0));
+        assert_eq!(slot_at(3 * STRIDE + 4096), Some(3));
+        assert_eq!(slot_at(FILE_SIZE - 1), Some(SLEEP_SLOTS as usize - 1));
+        assert_eq!(slot_at(FILE_SIZE), None);
     }
 }
