@@ -23,7 +23,8 @@ pub type ChainState = u64;
 /// Before the first packet.
 pub const OUTSIDE: ChainState = 0;
 
-/// See the module. Tables have room for every value of three bits, so that none needs a check.
+/// The chain of states by which a rule loses packets. The tables have room for every value of three bits, so
+/// that no index needs a check.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct Loss {

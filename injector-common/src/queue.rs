@@ -9,7 +9,7 @@ pub const STEPS: usize = 24;
 /// The least delay of a step is 2^(its number + this) nanoseconds, but that of the first one, which is 0.
 const FIRST_STEP: u32 = 10;
 
-/// See the module. Atomic on the kernel side, plain numbers where it is read.
+/// What one rule knows of its packets that wait. Atomic on the kernel side, plain numbers where it is read.
 #[repr(C)]
 #[cfg_attr(
     not(target_arch = "bpf"),

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-/// See the module.
+/// The speed of the wire that a rule simulates, and what each packet costs on it besides its own bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Rate {

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::chance::{Coin, Said, below, choose};
 
-/// See the module.
+/// Which packets of a rule overtake those that wait.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct Reorder {

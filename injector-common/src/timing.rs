@@ -31,7 +31,7 @@ pub const STATE_BITS: u32 = 22;
 /// A draw that is so many packets old is not repeated once more.
 const OLDEST: u64 = 1023;
 
-/// See the module. Times in nanoseconds.
+/// How late the packets of one rule leave. Times are in nanoseconds.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct Timing {

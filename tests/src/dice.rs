@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 
-/// See the module.
+/// A source of random moments with a seed.
 #[derive(Debug)]
 pub struct Dice(u64);
 

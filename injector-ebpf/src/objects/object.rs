@@ -20,8 +20,9 @@ pub const NOTHING: u32 = 0;
 /// [`Object::found`]: a path.
 pub const PATH: u32 = 1;
 
-/// See the module. All that is found out on the way is in here rather than on the stack, which has no room for
-/// it; and what loops change must not be there, see [`injector_common::call::Run::zero`].
+/// The file or socket that the thread's call is about. All that is found out on the way is in here rather than on
+/// the stack, which has no room for it; and what loops change must not be there, see
+/// [`injector_common::call::Run::zero`].
 #[repr(C)]
 pub struct Object {
     pub seen: Seen,

@@ -61,7 +61,7 @@ pub enum EngineError {
     Random(#[source] io::Error),
     /// The plan cannot be listed, or not be asked for anything.
     #[error("cannot make the maps by which others find the plan: {0}")]
-    Mailbox(#[source] io::Error),
+    ControlChannel(#[source] io::Error),
     /// A plan that has ended cannot be changed.
     #[error("the plan has ended already")]
     Ended,
@@ -111,7 +111,7 @@ impl EngineError {
             Self::Packet(error) => error.hint(),
             Self::Inbound { shared, .. } => shared.hint().into(),
             Self::Cgroup { .. } => "check that it still exists and that you may read it".into(),
-            Self::Mailbox(_) => "`injector doctor` says what this kernel allows".into(),
+            Self::ControlChannel(_) => "`injector doctor` says what this kernel allows".into(),
             Self::Ended => "`injector ps` lists what lives".into(),
             Self::Random(_) | Self::Events(_) | Self::Worker(_) => {
                 "this should not happen; please report it".into()
@@ -131,7 +131,7 @@ impl EngineError {
             Self::Install(error) => by(error.system(), Attempt::Trace),
             Self::Packet(PacketError::Open { source, .. }) => refusal::cause(source, Attempt::Peek),
             Self::Packet(error) => by(error.system(), Attempt::Network),
-            Self::Mailbox(error) => refusal::cause(error, Attempt::Trace),
+            Self::ControlChannel(error) => refusal::cause(error, Attempt::Trace),
             _ => None,
         };
         known.or_else(|| self.system().and_then(refusal::limit))
@@ -158,7 +158,7 @@ impl EngineError {
             Self::Unsupported(cause) => cause.fault.into(),
             Self::Plan(error) => error.fault().map_or(Blame::Usage, Blame::from),
             Self::Target(_) | Self::Name(_) | Self::Inbound { .. } => Blame::Usage,
-            Self::Install(_) | Self::Packet(_) | Self::Mailbox(_) => Blame::Kernel,
+            Self::Install(_) | Self::Packet(_) | Self::ControlChannel(_) => Blame::Kernel,
             Self::Cgroup { source, .. } => by(source, Blame::Usage),
             Self::Random(_) | Self::Events(_) | Self::Worker(_) | Self::Ended => Blame::Other,
         }
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_limit_is_neither_the_kernels_fault_nor_the_callers() {
-        let reached = |number| EngineError::Mailbox(io::Error::from_raw_os_error(number));
+        let reached = |number| EngineError::ControlChannel(io::Error::from_raw_os_error(number));
         assert_eq!(reached(libc::EMFILE).blame(), Blame::Other);
         assert!(reached(libc::EMFILE).hint().contains("RLIMIT_NOFILE"));
         assert_eq!(reached(libc::ENOMEM).blame(), Blame::Other);

@@ -66,7 +66,7 @@ pub enum End {
     DelaysLost(Lost),
 }
 
-/// See the module.
+/// A live plan: it acts as long as this value lives, and dropping it takes everything back.
 pub struct Guard {
     /// Here, or away for a turn.
     live: Option<Box<Live>>,

@@ -8,7 +8,7 @@ use crate::{
     kernel::{
         installation::Installation,
         live::{
-            control::Mailbox,
+            control::ControlChannel,
             registry::{Listing, in_one_line},
         },
     },
@@ -21,7 +21,7 @@ use crate::{
 pub(super) struct Listed {
     listing: Listing,
     header: PlanHeader,
-    pub(super) mailbox: Mailbox,
+    pub(super) control: ControlChannel,
 }
 
 impl Listed {
@@ -33,8 +33,8 @@ impl Listed {
         procfs: &Procfs,
         installation: &Installation,
     ) -> Result<Self, EngineError> {
-        let mailbox = Mailbox::make().map_err(EngineError::Mailbox)?;
-        let (requests_map, answers_map) = mailbox.numbers().map_err(EngineError::Mailbox)?;
+        let control = ControlChannel::make().map_err(EngineError::ControlChannel)?;
+        let (requests_map, answers_map) = control.numbers().map_err(EngineError::ControlChannel)?;
         let header = PlanHeader {
             pid: std::process::id(),
             plan: u64::from(plan.id),
@@ -44,8 +44,8 @@ impl Listed {
             answers_map,
             ..PlanHeader::zeroed()
         };
-        let listing = Listing::make().map_err(EngineError::Mailbox)?;
-        let this = Self { listing, header, mailbox };
+        let listing = Listing::make().map_err(EngineError::ControlChannel)?;
+        let this = Self { listing, header, control };
         this.write(plan, targets, installation)?;
         Ok(this)
     }

@@ -10,7 +10,7 @@ use crate::{
     target::Target,
 };
 
-/// See the module.
+/// A live plan with its targets and all that is attached for it.
 pub(super) struct Live {
     pub(super) plan: Arc<Plan>,
     pub(super) targets: Vec<Target>,

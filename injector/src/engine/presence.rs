@@ -15,7 +15,7 @@ use crate::{
     target::{Cgroup, Hierarchy, Procfs, Target, TargetError},
 };
 
-/// See the module. Targets go by their places in the list.
+/// Which targets exist right now. A target goes by its index in the list.
 #[derive(Debug)]
 pub(super) struct Presence {
     watch: Option<Watch>,

@@ -150,7 +150,7 @@ fn outside(request: &Request) -> Result<Outside, Answer> {
 impl Live {
     /// Does what somebody has asked for, if anybody has.
     pub(super) fn serve(&mut self) {
-        let message = match self.listed.mailbox.take() {
+        let message = match self.listed.control.take() {
             Ok(Some(message)) => message,
             Ok(None) => return,
             Err(error) => {
@@ -168,11 +168,11 @@ impl Live {
         };
         tracing::info!(?answer, "asked for a change");
         let text = serde_json::to_string(&answer).unwrap_or_default();
-        let told = self.listed.mailbox.answer(&Message { ticket: message.ticket, text });
+        let told = self.listed.control.answer(&Message { ticket: message.ticket, text });
         let told = match told {
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
                 let text = serde_json::to_string(&answer.shortened()).unwrap_or_default();
-                self.listed.mailbox.answer(&Message { ticket: message.ticket, text })
+                self.listed.control.answer(&Message { ticket: message.ticket, text })
             }
             told => told,
         };

@@ -16,7 +16,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::readable::readable;
 
-/// See the module.
+/// An inotify instance that reports when cgroups come and go.
 #[derive(Debug)]
 pub(super) struct Watch(Inotify);
 

@@ -18,7 +18,7 @@ use crate::engine::{End, EngineError, live::Live};
 /// What came of a turn.
 pub(super) type Turn = Result<Option<End>, EngineError>;
 
-/// See the module.
+/// The thread that looks after a live plan, and the channels to and from it.
 #[derive(Debug)]
 pub(super) struct Worker {
     to: Sender<Box<Live>>,

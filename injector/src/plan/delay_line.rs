@@ -12,7 +12,7 @@ use injector_common::{
 /// Where the numbers of our devices begin: far beyond those that the kernel gives out, which count from 1.
 const FIRST_DEVICE: u32 = 1 << 30;
 
-/// See the module.
+/// What the rules of a plan need of its delay line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DelayLine {
     /// Packets wait in it: so many at most, and so long at most.

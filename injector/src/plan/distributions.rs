@@ -17,7 +17,7 @@ use crate::{
 /// Distributions that one plan can have in the course of its changes.
 pub const MOST: usize = 32;
 
-/// See the module.
+/// The distributions of delays that a plan's rules name, by number.
 #[derive(Clone, Debug, Default)]
 pub struct Distributions(Vec<(Distribution, Box<Table>)>);
 

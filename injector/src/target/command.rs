@@ -27,9 +27,9 @@ use crate::{
         cgroup::Cgroup,
         error::CommandError,
         hierarchy::Hierarchy,
-        nest::{self, Placement, Removal},
         procfs::Procfs,
         rlimit,
+        run_cgroup::{self, Placement, Removal},
         signals::{Received, Signals},
     },
 };
@@ -71,12 +71,12 @@ impl Command {
         if words.is_empty() {
             return Err(CommandError::Empty);
         }
-        let (cgroup, placement) = nest::make(hierarchy, procfs)?;
+        let (cgroup, placement) = run_cgroup::make(hierarchy, procfs)?;
         let path = cgroup.path().join("cgroup.procs");
         match OpenOptions::new().write(true).open(&path) {
             Ok(door) => Ok(Self { words, cgroup, door, placement, state: State::Prepared }),
             Err(source) => {
-                let _ = nest::remove(&cgroup);
+                let _ = run_cgroup::remove(&cgroup);
                 Err(CommandError::Enter { path: cgroup.path().to_path_buf(), source })
             }
         }
@@ -172,14 +172,14 @@ impl Command {
 
     /// Removes its cgroup, if it left nobody behind.
     pub fn remove(self) -> Result<Removal, CommandError> {
-        Ok(nest::remove(&self.cgroup)?)
+        Ok(run_cgroup::remove(&self.cgroup)?)
     }
 }
 
 /// Whoever gives up on the way leaves no cgroup behind either.
 impl Drop for Command {
     fn drop(&mut self) {
-        let _ = nest::remove(&self.cgroup);
+        let _ = run_cgroup::remove(&self.cgroup);
     }
 }
 

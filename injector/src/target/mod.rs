@@ -5,10 +5,10 @@ pub mod cgroup;
 pub mod command;
 mod error;
 pub mod hierarchy;
-pub mod nest;
 pub mod process;
 pub mod procfs;
 pub(crate) mod rlimit;
+pub mod run_cgroup;
 pub mod session;
 pub mod signals;
 
@@ -20,9 +20,9 @@ pub use self::{
     command::Command,
     error::{CgroupError, CommandError, ProcessError, TargetError},
     hierarchy::Hierarchy,
-    nest::{Placement, Removal, sweep},
     process::{Init, Process, in_initial_pid_namespace},
     procfs::Procfs,
+    run_cgroup::{Placement, Removal, sweep},
     session::Session,
     signals::{Received, Signals},
 };

@@ -12,7 +12,7 @@ use crate::child::{self, quoted};
 /// Places where a guest has fresh folders.
 const FRESH: [&str; 4] = ["/tmp", "/run", "/dev/shm", "/mnt/injector"];
 
-/// See the module.
+/// What a guest sees of the host's files: its root and the folders that it shares with the host.
 #[derive(Debug)]
 pub(super) struct Files {
     /// What the guest has as `/`.

@@ -19,7 +19,7 @@ use crate::{
     syscalls::{self, Abi, Machine},
 };
 
-/// See the module.
+/// Which calls this kernel can delay, how precisely, and how many at once.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Delays {
     /// Which calls can be delayed before they run.

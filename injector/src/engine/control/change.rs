@@ -16,7 +16,7 @@ use crate::{
         request::{Answer, Grammar, PATIENCE, Request, Tables, Until},
     },
     kernel::live::{
-        control::{MESSAGE, Mailbox, Message},
+        control::{ControlChannel, MESSAGE, Message},
         enclosure::Enclosure,
         registry::LivePlan,
     },
@@ -84,22 +84,22 @@ fn enclose(files: &Files) -> io::Result<Option<(Enclosure, u32)>> {
 /// Asks the plan's injector, and waits for its answer.
 fn ask(plan: &LivePlan, request: &Request) -> Result<Option<Change>, ControlError> {
     let failed = |error: io::Error| ControlError::refused("change", plan, error);
-    let mailbox = plan.mailbox().map_err(failed)?;
+    let channel = plan.channel().map_err(failed)?;
     let text = serde_json::to_string(request).map_err(ControlError::Request)?;
     if text.len() > MESSAGE {
         return Err(ControlError::TooLong { bytes: text.len(), most: MESSAGE });
     }
     let message = Message { ticket: engine::random_u64()?, text };
-    if !mailbox.ask(&message).map_err(failed)? {
+    if !channel.ask(&message).map_err(failed)? {
         return Err(ControlError::Busy(plan.id()));
     }
     let (start, mut withdrawn) = (Instant::now(), false);
     loop {
-        if let Some(text) = mailbox.answer_to(message.ticket).map_err(failed)? {
+        if let Some(text) = channel.answer_to(message.ticket).map_err(failed)? {
             return read(plan, &text);
         }
         if start.elapsed() >= PATIENCE && !withdrawn {
-            if withdraw(&mailbox, &message) {
+            if withdraw(&channel, &message) {
                 return Err(ControlError::Unanswered { plan: plan.id(), withdrawn: true });
             }
             // It was taken out by the injector, which is at it.
@@ -128,12 +128,12 @@ fn read(plan: &LivePlan, text: &str) -> Result<Option<Change>, ControlError> {
 
 /// Takes the request back, so that an injector which is stopped does not find it later. False if it is no
 /// longer there.
-fn withdraw(mailbox: &Mailbox, message: &Message) -> bool {
-    match mailbox.take() {
+fn withdraw(channel: &ControlChannel, message: &Message) -> bool {
+    match channel.take() {
         Ok(Some(taken)) if taken == *message => true,
         Ok(Some(other)) => {
             // Somebody else's. If there is no room for it any more, there is a newer one.
-            let _ = mailbox.ask(&other);
+            let _ = channel.ask(&other);
             false
         }
         _ => false,

@@ -66,7 +66,7 @@ pub struct Subjects {
     pub command: bool,
 }
 
-/// See the module.
+/// A plan in the kernel: its maps and programs, which go when this value is dropped.
 #[derive(Debug)]
 pub struct Installation {
     // First, so that whoever sleeps is awake before the programs go.

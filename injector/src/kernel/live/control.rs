@@ -41,9 +41,9 @@ pub struct Message {
     pub text: String,
 }
 
-/// The mailbox of a plan, its owner's or another's view of it.
+/// The control channel of a plan, its owner's or another's view of it.
 #[derive(Debug)]
-pub struct Mailbox {
+pub struct ControlChannel {
     /// One request at a time: the kernel puts it in and takes it out whole, or not at all.
     requests: OwnedFd,
     answers: OwnedFd,
@@ -51,12 +51,12 @@ pub struct Mailbox {
     next: u32,
 }
 
-impl Mailbox {
+impl ControlChannel {
     /// Makes one.
     pub fn make() -> io::Result<Self> {
         let shape = sys::MapShape {
             value_size: u32::try_from(VALUE).unwrap_or(u32::MAX),
-            name: "injector_mail",
+            name: "injector_ctl",
             ..sys::MapShape::default()
         };
         let queue = BPF_MAP_TYPE_QUEUE as u32;

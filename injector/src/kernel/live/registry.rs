@@ -17,7 +17,7 @@ use injector_common::{
 use crate::{
     kernel::{
         bpf::{mapped::SharedMemory, sys},
-        live::control::Mailbox,
+        live::control::ControlChannel,
     },
     target::Procfs,
 };
@@ -112,8 +112,8 @@ impl LivePlan {
     }
 
     /// Where it takes requests.
-    pub fn mailbox(&self) -> io::Result<Mailbox> {
-        Mailbox::open(self.header.requests_map, self.header.answers_map)
+    pub fn channel(&self) -> io::Result<ControlChannel> {
+        ControlChannel::open(self.header.requests_map, self.header.answers_map)
     }
 
     /// Is it still there? Looks at its own map and at no other: a program array that is opened and closed in the

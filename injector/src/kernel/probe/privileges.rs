@@ -80,7 +80,7 @@ impl Call {
     }
 }
 
-/// See the module.
+/// The rights that this process has, as the kernel tells them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// The effective capabilities, a bit each; `None` if they cannot be read.

@@ -31,7 +31,8 @@ use crate::kernel::{
 /// With it came the wait of the second descriptor (kernel/events/uprobes.c, Linux 6.12).
 pub(in super::super) const WAITS_FOR_SLEEPERS: &str = "uprobe_unregister_sync";
 
-/// See the module. Fields are closed in this order.
+/// Descriptors at whose end the kernel waits until no thread can come to a closed program any more. Fields
+/// are closed in this order.
 #[derive(Debug)]
 pub(in super::super) struct Barrier {
     first: OwnedFd,

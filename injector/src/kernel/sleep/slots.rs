@@ -15,7 +15,7 @@ use crate::kernel::bpf::tables::Words;
 /// Words of a slot: the thread, then the delay.
 const WORDS: usize = size_of::<SleepSlot>() / 8;
 
-/// See the module.
+/// The table of sleep slots, mapped.
 #[derive(Debug)]
 pub(super) struct Slots(Words);
 

@@ -39,7 +39,7 @@ const FIRST: usize = 2;
 /// include/linux/bpf.h), less those that do not sleep.
 pub const MOST: usize = 38 - 3;
 
-/// See the module.
+/// The backend `call_delay`: programs that sleep at the function of a system call.
 pub struct CallDelay<'a> {
     btf: &'a KernelBtf,
     /// Finds functions in the same way.

@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-/// See the module.
+/// The backend `call_delay_hook`: programs that sleep at a security hook.
 pub struct CallDelayHook<'a> {
     btf: &'a KernelBtf,
     /// Finds hooks in the same way.

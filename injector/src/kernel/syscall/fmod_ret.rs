@@ -19,7 +19,7 @@ use crate::{
     syscalls::Entry,
 };
 
-/// See the module.
+/// The backend `fmod_ret`: programs that replace the return value of a system call's function.
 pub struct FmodRet<'a> {
     btf: &'a KernelBtf,
     probed: OnceCell<Result<(), Unsupported>>,

@@ -135,7 +135,7 @@ pub fn table() -> impl Iterator<Item = (&'static str, &'static str)> {
     TABLE.iter().flat_map(|&(calls, hooks, _)| calls.split(' ').map(move |call| (call, hooks)))
 }
 
-/// See the module.
+/// The backend `hook`: programs that fail a call at the security hook that it passes.
 pub struct Hook<'a> {
     btf: &'a KernelBtf,
     probed: OnceCell<Result<(), Unsupported>>,

@@ -21,7 +21,7 @@ use crate::{
     syscalls::Entry,
 };
 
-/// See the module.
+/// The backend `kprobe`: programs that keep a system call from running and set any return value.
 pub struct Kprobe<'a> {
     btf: &'a KernelBtf,
     probed: OnceCell<Result<(), Unsupported>>,

@@ -30,7 +30,7 @@ use crate::{
 /// The function of `close`, by whatever entry.
 const CLOSE: &str = "_sys_close";
 
-/// See the module.
+/// The backend `kretprobe`: programs that change the result of a call that has run.
 pub struct Kretprobe<'a> {
     btf: &'a KernelBtf,
     probed: OnceCell<Result<(), Unsupported>>,

@@ -22,7 +22,7 @@ pub use self::{
 /// Packets that a queue holds if nothing is said, as in netem.
 pub const DEFAULT_LIMIT: u32 = 1000;
 
-/// See the module. At least one part is there.
+/// What a rule does to packets. At least one part is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Netem {
     /// How late packets come.

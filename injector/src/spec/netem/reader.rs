@@ -7,7 +7,7 @@ use crate::spec::{
     word::Word,
 };
 
-/// See the module.
+/// Reads a NETEM word by word.
 pub(super) struct Reader<'a>(Peekable<vec::IntoIter<Word<'a>>>);
 
 impl<'a> Reader<'a> {
