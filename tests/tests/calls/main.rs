@@ -22,7 +22,7 @@ fn python(rules: &[&str], script: &str) -> Result<Finished> {
     for rule in rules {
         injector = injector.words(["-e", &format!("inject={rule}")]);
     }
-    injector.logged().command(&["python3", "-c", script]).finish()
+    injector.logged().command(&["python3", "-B", "-c", script]).finish()
 }
 
 /// What the script printed, before the report.

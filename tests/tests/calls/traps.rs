@@ -71,8 +71,9 @@ open('/tmp/wanted', 'w').close()
 names = os.open('/tmp/names', os.O_RDWR)
 page = mmap.mmap(names, 4096)
 text = (ctypes.c_char * 4096).from_buffer(page)
-print(raw(257, -100, ctypes.byref(text), 0))
-"
+print(raw({openat}, -100, ctypes.byref(text), 0))
+",
+        openat = libc::SYS_openat
     );
     // Made anew, so that nobody has looked at the page before the call does.
     let finished = python(&["openat:error=ENFILE:path=/tmp/wanted:when=2"], &script)?.expect(0)?;

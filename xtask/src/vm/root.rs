@@ -13,7 +13,7 @@ use crate::architecture::Architecture;
 use crate::checkout;
 
 /// With all that they depend on: what the tests use, besides programs of their own.
-const PACKAGES: [&str; 20] = [
+const PACKAGES: [&str; 21] = [
     "base-passwd",
     "busybox-static",
     "coreutils",
@@ -26,6 +26,7 @@ const PACKAGES: [&str; 20] = [
     "iputils-ping",
     "kmod",
     "libc-bin",
+    "mount",
     "nftables",
     "procps",
     "python3",
@@ -88,6 +89,7 @@ fn settle(root: &Path) -> Result<()> {
     for name in ["passwd", "group"] {
         fs::copy(root.join(format!("usr/share/base-passwd/{name}.master")), root.join("etc").join(name))?;
     }
+    fs::write(root.join("etc/hostname"), "guest\n")?;
     fs::write(root.join("etc/hosts"), "127.0.0.1 localhost\n::1 localhost\n")?;
     fs::write(root.join("etc/nsswitch.conf"), "passwd: files\ngroup: files\nhosts: files dns\n")?;
     for (link, to) in [("usr/bin/sh", "dash"), ("usr/bin/awk", "busybox"), ("usr/bin/nc", "busybox")] {
