@@ -29,6 +29,26 @@ pub const BACKEND_DELAY_LINE: u32 = 9;
 /// [`Event::backend`]: the cgroup's own hook in connect(2).
 pub const BACKEND_CGROUP_CONNECT: u32 = 10;
 
+/// Every backend with the word that the log, `injector doctor` and messages use for it.
+pub const BACKEND_NAMES: [(u32, &str); 10] = [
+    (BACKEND_FMOD_RET, "fmod_ret"),
+    (BACKEND_KPROBE, "kprobe"),
+    (BACKEND_HOOK, "hook"),
+    (BACKEND_CGROUP_SKB, "cgroup_skb"),
+    (BACKEND_TC, "tc"),
+    (BACKEND_KRETPROBE, "kretprobe"),
+    (BACKEND_CALL_DELAY, "call_delay"),
+    (BACKEND_CALL_DELAY_HOOK, "call_delay_hook"),
+    (BACKEND_DELAY_LINE, "delay_line"),
+    (BACKEND_CGROUP_CONNECT, "cgroup_connect"),
+];
+
+/// The word for a backend; `unknown` for a number that is none.
+#[must_use]
+pub fn backend_name(backend: u32) -> &'static str {
+    BACKEND_NAMES.iter().find(|(number, _)| *number == backend).map_or("unknown", |(_, name)| name)
+}
+
 /// One injection.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]

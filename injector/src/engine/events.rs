@@ -9,11 +9,7 @@ use std::{
 use injector_common::{
     call::{ABI_COMPAT, ABI_NONE},
     dns::{ANSWER, NXDOMAIN, REFUSED, SERVFAIL},
-    event::{
-        BACKEND_CALL_DELAY, BACKEND_CALL_DELAY_HOOK, BACKEND_CGROUP_CONNECT, BACKEND_CGROUP_SKB,
-        BACKEND_DELAY_LINE, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE, BACKEND_TC,
-        Event, ObjectEvent, SCHEMA,
-    },
+    event::{Event, ObjectEvent, SCHEMA, backend_name},
     netem::{COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, LOST, OVERFLOWED, OVERTOOK},
     packet::{CONNECT, EGRESS},
     reject::{FORBIDDEN, NO_HOST, NO_NET, NO_PORT, RESET},
@@ -203,7 +199,7 @@ impl Record {
             plan: format!("{:08x}", event.plan),
             rule: event.rule,
             rule_text: rules.get(event.rule as usize).cloned().unwrap_or_default(),
-            backend: backend(event.backend),
+            backend: backend_name(event.backend),
             cgroup: event.cgroup,
             decision: event.decision,
             verdict: if call { met(&event) } else { done(&event) },
@@ -221,22 +217,6 @@ fn wall_clock(time: u64) -> String {
     let ago = Duration::from_nanos(clock::now().saturating_sub(time));
     let then = SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH);
     humantime::format_rfc3339_micros(then).to_string()
-}
-
-fn backend(number: u32) -> &'static str {
-    match number {
-        BACKEND_FMOD_RET => "fmod_ret",
-        BACKEND_KPROBE => "kprobe",
-        BACKEND_KRETPROBE => "kretprobe",
-        BACKEND_CALL_DELAY => "call_delay",
-        BACKEND_CALL_DELAY_HOOK => "call_delay_hook",
-        BACKEND_HOOK => "hook",
-        BACKEND_CGROUP_SKB => "cgroup_skb",
-        BACKEND_TC => "tc",
-        BACKEND_DELAY_LINE => "delay_line",
-        BACKEND_CGROUP_CONNECT => "cgroup_connect",
-        _ => "unknown",
-    }
 }
 
 fn met(event: &Event) -> Verdict {
@@ -354,6 +334,7 @@ fn packet(event: &Event) -> PacketRecord {
 mod tests {
     use bytemuck::Zeroable;
     use injector_common::{
+        event::{BACKEND_CGROUP_CONNECT, BACKEND_KPROBE},
         netem::{COPY_CORRUPTED, DUPLICATED, LOST},
         packet::{INGRESS, Packet, mapped},
         rule::{AT_EXIT, FAULT_RETURN},

@@ -5,7 +5,7 @@ use std::fmt;
 
 use injector_common::event::{
     BACKEND_CALL_DELAY, BACKEND_CALL_DELAY_HOOK, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE,
-    BACKEND_KRETPROBE,
+    BACKEND_KRETPROBE, backend_name,
 };
 
 use crate::{
@@ -41,8 +41,8 @@ impl BackendKind {
         matches!(self, Self::Kretprobe)
     }
 
-    /// The number by which the kernel side knows it.
-    pub fn number(self) -> u16 {
+    /// The number by which the kernel side knows it: one of the `BACKEND_` constants of [`injector_common::event`].
+    pub const fn number(self) -> u16 {
         let number = match self {
             Self::FmodRet => BACKEND_FMOD_RET,
             Self::Kprobe => BACKEND_KPROBE,
@@ -51,20 +51,20 @@ impl BackendKind {
             Self::CallDelay => BACKEND_CALL_DELAY,
             Self::CallDelayHook => BACKEND_CALL_DELAY_HOOK,
         };
-        u16::try_from(number).unwrap_or(0)
+        #[expect(clippy::cast_possible_truncation, reason = "they are small")]
+        let number = number as u16;
+        number
+    }
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        backend_name(self.number().into())
     }
 }
 
 impl fmt::Display for BackendKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::FmodRet => "fmod_ret",
-            Self::Kprobe => "kprobe",
-            Self::Hook => "hook",
-            Self::Kretprobe => "kretprobe",
-            Self::CallDelay => "call_delay",
-            Self::CallDelayHook => "call_delay_hook",
-        })
+        f.write_str(self.name())
     }
 }
 

@@ -2,6 +2,10 @@
 
 use std::{fmt, io};
 
+use injector_common::event::{
+    BACKEND_CALL_DELAY, BACKEND_CALL_DELAY_HOOK, BACKEND_CGROUP_CONNECT, BACKEND_CGROUP_SKB,
+    BACKEND_DELAY_LINE, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE, backend_name,
+};
 use nix::libc;
 
 /// Ways to act that depend on the kernel.
@@ -47,19 +51,19 @@ impl Mechanism {
         match self {
             Self::Btf => "btf",
             Self::ProcessTree => "process_tree",
-            Self::FmodRet => "fmod_ret",
-            Self::Kprobe => "kprobe",
-            Self::Kretprobe => "kretprobe",
-            Self::Hook => "hook",
+            Self::FmodRet => backend_name(BACKEND_FMOD_RET),
+            Self::Kprobe => backend_name(BACKEND_KPROBE),
+            Self::Kretprobe => backend_name(BACKEND_KRETPROBE),
+            Self::Hook => backend_name(BACKEND_HOOK),
             Self::Lsm => "lsm",
-            Self::CallDelay => "call_delay",
-            Self::CallDelayHook => "call_delay_hook",
-            Self::CgroupIngress => "cgroup_skb",
-            Self::CgroupConnect => "cgroup_connect",
+            Self::CallDelay => backend_name(BACKEND_CALL_DELAY),
+            Self::CallDelayHook => backend_name(BACKEND_CALL_DELAY_HOOK),
+            Self::CgroupIngress => backend_name(BACKEND_CGROUP_SKB),
+            Self::CgroupConnect => backend_name(BACKEND_CGROUP_CONNECT),
             Self::Tcx => "tcx",
             Self::Clsact => "clsact",
             Self::Sockets => "sockets",
-            Self::DelayLine => "delay_line",
+            Self::DelayLine => backend_name(BACKEND_DELAY_LINE),
             Self::CgroupV2 => "cgroup2",
         }
     }
