@@ -124,7 +124,7 @@ go()
             // One that only waits for a processor is told apart by its state.
             let stat = read("stat");
             let waits = stat.contains(") S ") || stat.contains(") D ");
-            count += usize::from(waits && read("syscall").starts_with("74 "));
+            count += usize::from(waits && read("syscall").starts_with(&format!("{} ", libc::SYS_fsync)));
         }
         Ok(count)
     }
