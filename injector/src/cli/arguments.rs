@@ -34,6 +34,8 @@ struct RuleOptions {
     /// delay_exit=T, either also forever, or with jitter as T~J and distribution=normal|pareto|…; path=GLOB, peer=CIDR,
     /// port=LIST; at=exit, on=success, on=failure for
     /// calls that have run; predicates such as count>4096, flags&O_CREAT, fd=3, comm=NAME. Example: -e inject=fsync,fdatasync:error=EIO:when=3
+    ///
+    /// Other rules begin with `net=` and `io=` here, as in -e 'net=udp : loss 5%': what follows is as for --net and --io.
     #[arg(short = 'e', long = "expression", value_name = "EXPR", help_heading = "Rules")]
     expression: Vec<String>,
     /// The same without `inject=`: SET:ACTIONS
