@@ -80,7 +80,11 @@ fn agrees_with_model(operation: Operation, shape: Shape, folder: &Path) -> Resul
         .iter()
         .map(|line| {
             let number = |field: &str| line[field].as_u64().unwrap_or(u64::MAX);
-            (line["tree_position"].as_str().unwrap_or_default().to_owned(), number("decision"), number("rule"))
+            (
+                line["tree_position"].as_str().unwrap_or_default().to_owned(),
+                number("decision"),
+                number("rule"),
+            )
         })
         .collect();
     assert_eq!(logged.len(), finished.log.len(), "an injection is in the log twice");
