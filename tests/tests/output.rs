@@ -14,11 +14,15 @@ use injector_tests::{
     guest::{self, Kernel},
     injector::Injector,
     network::sh,
+    patience,
     victim::{self, Steady, usual},
 };
 use nix::{
-    sys::{signal::Signal, stat::Mode},
-    unistd::mkfifo,
+    sys::{
+        signal::{Signal, kill},
+        stat::Mode,
+    },
+    unistd::{Pid, mkfifo},
 };
 use serde_json::Value;
 
@@ -150,6 +154,34 @@ fn a_log_that_nobody_reads_holds_nothing_up() -> Result<()> {
 const EVIL: &str = "x\x1b[2J\x07\ninjector: error: \u{202e}y";
 /// The kernel takes all but line ends for the name of a cgroup (kernel/cgroup/cgroup.c, `cgroup_mkdir`).
 const CGROUP: &str = "x\x1b[2J\x07\u{9b}31m\u{202e}y";
+
+/// Messages go into a pipe that is full and that nobody reads: the plan acts on, heeds signals, and ends in time.
+#[test]
+fn messages_that_nobody_reads_hold_nothing_up() -> Result<()> {
+    let (victim, folder) = (Steady::start(usual(Kernel::running()?))?, victim::folder()?);
+    let path = folder.path().join("stderr");
+    mkfifo(&path, Mode::S_IRWXU)?;
+    // Whoever has both ends waits for nobody, and keeps the pipe open.
+    let pipe = OpenOptions::new().read(true).write(true).open(&path)?;
+    let full = format!("exec 7<>{}; timeout 1 head -c 1048576 /dev/zero >&7", path.display());
+    Command::new("bash").args(["-c", &full]).status()?;
+    for (time, signal) in [("1h", Some(Signal::SIGTERM)), ("3s", None)] {
+        let rule = format!("inject={}", rule("error=EIO")?);
+        let mut injector = Command::new(guest::injector()?)
+            .args(["attach", "-e", &rule, "--for", time, "--cgroup"])
+            .arg(victim.cgroup.path())
+            .stderr(pipe.try_clone()?)
+            .stdout(Stdio::null())
+            .spawn()?;
+        victim.board.wait_faults(patience::LONG)?;
+        if let Some(signal) = signal {
+            kill(Pid::from_raw(injector.id().cast_signed()), signal)?;
+        }
+        patience::until("the injector's end", patience::LONG, || Ok(injector.try_wait()?.is_some()))?;
+        victim.board.wait_relief(SLACK)?;
+    }
+    Ok(())
+}
 
 /// Has it so many messages of an error, at most, and nothing that a terminal does not just show?
 fn is_harmless(text: &str, errors: usize) -> bool {

@@ -74,9 +74,28 @@ pub(super) fn takes_more() -> bool {
 }
 
 fn has_room(stream: BorrowedFd<'_>) -> bool {
+    has_room_within(stream, PollTimeout::ZERO)
+}
+
+fn has_room_within(stream: BorrowedFd<'_>, patience: PollTimeout) -> bool {
     let mut polled = [PollFd::new(stream, PollFlags::POLLOUT)];
     // One that cannot be asked is one that does not block.
-    poll(&mut polled, PollTimeout::ZERO).map_or(true, |count| count > 0)
+    poll(&mut polled, patience).map_or(true, |count| count > 0)
+}
+
+/// Writes all of `text` to stderr, and gives up where it takes nothing for as long as `patience`.
+///
+/// A pipe that says it has room takes this much without a wait (fs/pipe.c, `pipe_poll`: a free page).
+pub(super) fn write_patiently(text: &[u8], patience: PollTimeout) -> io::Result<()> {
+    const PIECE: usize = 4096;
+    let mut stderr = io::stderr().lock();
+    for piece in text.chunks(PIECE) {
+        if !has_room_within(stderr.as_fd(), patience) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stderr.write_all(piece)?;
+    }
+    Ok(())
 }
 
 /// stderr for the lines of a log, which come in one piece each.
@@ -84,7 +103,8 @@ pub(super) struct Aside;
 
 impl Write for Aside {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        aside(|| io::stderr().write(bytes))
+        // A line that nobody reads is dropped: whoever writes it may keep a plan alive.
+        if takes_more() { aside(|| io::stderr().write(bytes)) } else { Ok(bytes.len()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -2,12 +2,14 @@
 //! JSON goes to stdout where nothing else does.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal as _, Write as _},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
 use anyhow::Context as _;
 use comfy_table::{ContentArrangement, Table, presets};
+use nix::poll::PollTimeout;
 
 use crate::{
     cli::{
@@ -26,18 +28,40 @@ pub(super) fn note(text: impl std::fmt::Display) {
     message(&printable::abridged(&Printable(text).to_string()));
 }
 
+/// Notes that were dropped, since nobody read stderr: whoever keeps a plan alive does not wait for that.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
 /// What may take several lines already, and can be seen.
 fn message(text: &str) {
-    let text = format!("injector: {text}\n");
-    let _ = live::aside(|| io::stderr().write_all(text.as_bytes()));
+    let before = DROPPED.load(Relaxed);
+    // Once nobody has read it, nothing is waited for until somebody does.
+    let patience = if before > 0 { PollTimeout::ZERO } else { PollTimeout::from(200_u8) };
+    let mut text = format!("injector: {text}\n");
+    if before > 0 {
+        text.insert_str(0, &format!("injector: {before} messages were dropped: nobody read stderr\n"));
+    }
+    match live::aside(|| live::write_patiently(text.as_bytes(), patience)) {
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => DROPPED.store(before + 1, Relaxed),
+        _ => DROPPED.store(0, Relaxed),
+    }
 }
 
-/// An error: what and why, then what to do.
+/// An error: what and why, then what to do. No plan is alive any more, so there is time.
 pub(super) fn failure(failure: &Failure) {
-    message(&printable::lines(&format!("error: {}", failure.message)));
+    let line = |kind: &str, text: &str| {
+        let line = format!("injector: {}\n", printable::lines(&format!("{kind}: {text}")));
+        let _ = live::aside(|| live::write_patiently(line.as_bytes(), at_the_end()));
+    };
+    line("error", &failure.message);
     if !failure.hint.is_empty() {
-        message(&printable::lines(&format!("hint: {}", failure.hint)));
+        line("hint", &failure.hint);
     }
+}
+
+/// How long the last words wait for somebody who reads them: on a terminal, which somebody may have stopped to read
+/// (Ctrl-S), for ever.
+fn at_the_end() -> PollTimeout {
+    if io::stderr().is_terminal() { PollTimeout::NONE } else { PollTimeout::from(5_000_u16) }
 }
 
 /// Foreign text in a table or a list.
@@ -61,16 +85,16 @@ fn trimmed(table: &Table) -> String {
 
 /// Writes to stdout, all of it. A reader that has gone away (`| head`) is no reason to fail.
 pub(super) fn out(text: &str) -> Result<(), Failure> {
-    whole(io::stdout().lock(), text, "stdout")
+    written(io::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()), "stdout")
 }
 
 /// The same to stderr, without our name in front.
 fn err(text: &str) -> Result<(), Failure> {
-    live::aside(|| whole(io::stderr().lock(), text, "stderr"))
+    written(live::aside(|| live::write_patiently(text.as_bytes(), at_the_end())), "stderr")
 }
 
-fn whole(mut stream: impl Write, text: &str, name: &str) -> Result<(), Failure> {
-    match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+fn written(outcome: io::Result<()>, name: &str) -> Result<(), Failure> {
+    match outcome {
         Err(error) if !is_gone(&error) => Err(Failure::other(
             format!("cannot write to {name}: {error}"),
             "send it where there is room: what was to be said is lost",

@@ -113,7 +113,7 @@ impl Test {
             let instead = format!("{}={}", name.text, operand.text.trim_start_matches('='));
             return Err(rest.problem(Problem::DoubledEquals { instead }));
         }
-        if word.text.contains("&&") || word.text.contains("||") {
+        if ["&&", "||", " and ", " or "].iter().any(|joint| word.text.contains(joint)) {
             return Err(word.problem(Problem::TwoTests(word.text.into())));
         }
         let (mut relation, text) = (*relation, operand.text.to_owned());

@@ -124,6 +124,9 @@ impl<'a> Match<'a> {
             other => {
                 let near = match network(said.name) {
                     Ok(_) => Some(format!("to {other}").into()),
+                    Err(_) if other.starts_with('!') && other.len() > 1 => {
+                        Some(Near::Otherwise(format!("write `not {}`", &other[1..]).into()))
+                    }
                     Err(_) if other.starts_with('/') => Some(Near::Otherwise(
                         "write the flags without blanks, as in `flags syn/syn,ack`".into(),
                     )),

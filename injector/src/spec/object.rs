@@ -203,25 +203,41 @@ fn matches_nothing(pattern: &str) -> Option<OperationProblem> {
         return no_path("the quotes would be part of it", format!("leave them out: `path={inner}`"));
     }
     // A list of ports has commas, so people try them here.
-    if pattern.contains(",/") || pattern.contains(",**/") {
-        let split = pattern.replacen(',', ":path=", 1);
-        return no_path(
-            "the `,` would be part of it",
-            format!("give it twice: `path={split}`; `\\,` is the character itself"),
-        );
+    if let Some(at) = bare_comma(pattern) {
+        let (first, rest) = pattern.split_at(at);
+        let instead = format!("path={first}:path={}", &rest[1..]);
+        return Some(OperationProblem::BareComma { instead });
     }
     if pattern.len() > 1 && pattern.ends_with('/') {
         let folder = pattern.trim_end_matches('/');
         return no_path("no path ends in `/`", format!("write `{folder}/**` for all that is in the folder"));
     }
     let mut components = pattern.split('/').skip(usize::from(pattern.starts_with('/')));
-    let whole: Vec<_> = components.clone().filter(|part| !matches!(*part, "" | "." | "..")).collect();
+    let mut whole = Vec::new();
+    for part in components.clone() {
+        match part {
+            "" | "." => {}
+            ".." => _ = whole.pop(),
+            part => whole.push(part),
+        }
+    }
     components.find(|part| matches!(*part, "" | "." | "..") && pattern != "/").and_then(|_| {
         let root = if pattern.starts_with('/') { "/" } else { "" };
         no_path(
             "no path has an empty component, a `.` or a `..`",
             format!("write `{root}{}`", whole.join("/")),
         )
+    })
+}
+
+/// Where a comma stands that is neither escaped nor one of several characters in brackets.
+fn bare_comma(pattern: &str) -> Option<usize> {
+    let (mut escaped, mut inside) = (false, false);
+    pattern.find(|c: char| {
+        let bare = c == ',' && !escaped && !inside;
+        inside = if escaped { inside } else { c == '[' || inside && c != ']' };
+        escaped = c == '\\' && !escaped;
+        bare
     })
 }
 

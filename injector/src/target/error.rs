@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::printable::Printable;
+
 /// Why something cannot be a target.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
@@ -40,13 +42,13 @@ pub enum CgroupError {
         version1: bool,
     },
     /// The directory is a cgroup of version 1.
-    #[error("cannot use cgroup {}: it belongs to a version 1 hierarchy, and BPF tells only those of version 2", .0.display())]
+    #[error("cannot use cgroup {}: it belongs to a version 1 hierarchy, and BPF tells only those of version 2", Printable(.0.display()))]
     Version1(PathBuf),
     /// The directory is in another file system.
-    #[error("cannot use {} as a cgroup: it is not in a cgroup file system", .0.display())]
+    #[error("cannot use {} as a cgroup: it is not in a cgroup file system", Printable(.0.display()))]
     NotACgroup(PathBuf),
     /// There is nothing at that path.
-    #[error("cannot find cgroup {}: it exists neither as it stands nor below {}", .path.display(), .mount.display())]
+    #[error("cannot find cgroup {}: it exists neither as it stands nor below {}", Printable(.path.display()), Printable(.mount.display()))]
     Missing {
         /// As it was asked for.
         path: PathBuf,
@@ -54,7 +56,7 @@ pub enum CgroupError {
         mount: PathBuf,
     },
     /// The directory is a cgroup of a hierarchy mount that is not the one in use.
-    #[error("cannot use cgroup {}: it is not below {}", .path.display(), .mount.display())]
+    #[error("cannot use cgroup {}: it is not below {}", Printable(.path.display()), Printable(.mount.display()))]
     OtherMount {
         /// The cgroup.
         path: PathBuf,
@@ -64,11 +66,11 @@ pub enum CgroupError {
     /// Every process of the machine is in it.
     #[error(
         "cannot take {} as a target: it is the root cgroup, to which every process of the machine belongs",
-        .0.display()
+        Printable(.0.display())
     )]
     Root(PathBuf),
     /// A cgroup cannot be made.
-    #[error("cannot make a cgroup below {}: {source}", .parent.display())]
+    #[error("cannot make a cgroup below {}: {source}", Printable(.parent.display()))]
     Make {
         /// The cgroup in which it was tried, or the file that should name it.
         parent: PathBuf,
@@ -76,7 +78,7 @@ pub enum CgroupError {
         source: io::Error,
     },
     /// A cgroup of ours cannot be removed.
-    #[error("cannot remove cgroup {}: {source}", .path.display())]
+    #[error("cannot remove cgroup {}: {source}", Printable(.path.display()))]
     Remove {
         /// The cgroup.
         path: PathBuf,
@@ -84,7 +86,7 @@ pub enum CgroupError {
         source: io::Error,
     },
     /// A system call failed.
-    #[error("cannot read {}: {source}", .path.display())]
+    #[error("cannot read {}: {source}", Printable(.path.display()))]
     Read {
         /// What was to be read.
         path: PathBuf,
@@ -115,7 +117,9 @@ impl CgroupError {
             }
             Self::Root(_) => "name a cgroup below it, or add --unsafe if that is what you want",
             Self::OtherMount { .. } => "name it by its path below that mount",
-            Self::Make { .. } => "run as root; in a container, mount /sys/fs/cgroup for writing",
+            Self::Make { .. } => {
+                "run as root, with CAP_DAC_OVERRIDE; in a container, mount /sys/fs/cgroup for writing"
+            }
             Self::Remove { .. } => "remove it with rmdir when `cgroup.procs` in it is empty",
             Self::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "run as root, or with CAP_DAC_READ_SEARCH"
@@ -135,9 +139,7 @@ pub enum ProcessError {
     #[error("cannot attach to process {0}: there is no such process")]
     Gone(u32),
     /// It is process 1 of this pid namespace.
-    #[error(
-        "cannot attach to process 1: it is the machine's (or the container's) init, and all others descend from it"
-    )]
+    #[error("cannot attach to process 1: it is the machine's init, and all others descend from it")]
     Init,
     /// It is the injector.
     #[error("cannot attach to process {0}: it is the injector itself")]
@@ -185,6 +187,9 @@ impl ProcessError {
             Self::Thread { process, .. } => format!("use --pid {process}"),
             Self::System { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "run as root, or with CAP_SYS_PTRACE where procfs is mounted with hidepid".into()
+            }
+            Self::System { .. } if !Path::new("/proc/self").exists() => {
+                "mount procfs: mount -t proc proc /proc".into()
             }
             Self::System { .. } => "check that the process is still there and that /proc is mounted".into(),
         }

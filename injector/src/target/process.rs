@@ -65,7 +65,8 @@ impl Process {
                 _ => ProcessError::System { verb: "open", pid, source: error.into() },
             })?;
         let stat = procfs.stat(pid).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => ProcessError::Gone(pid),
+            // The pidfd was had: without procfs nothing else can be read of it.
+            io::ErrorKind::NotFound if procfs.path("self").exists() => ProcessError::Gone(pid),
             _ => ProcessError::System { verb: "read the state of", pid, source },
         })?;
         if has_ended(pidfd.as_fd()) {

@@ -9,6 +9,7 @@ use crate::{
         probe::refusal::{self, Attempt},
     },
     plan::unsupported::is_permission,
+    printable::Printable,
 };
 
 /// What went wrong with somebody else's plan.
@@ -21,10 +22,10 @@ pub enum ControlError {
         source: io::Error,
     },
     /// No plan has a number that begins like this.
-    #[error("no injection on this machine has the id {0}")]
+    #[error("no injection on this machine has the id {}", Printable(.0))]
     Unknown(String),
     /// Several have.
-    #[error("{plans} injections have an id that begins with {id}")]
+    #[error("{plans} injections have an id that begins with {}", Printable(.id))]
     Ambiguous {
         /// What was typed.
         id: String,
@@ -131,7 +132,9 @@ impl ControlError {
             }
             Self::Unlisted(_) => "name each by its number, as in `--rule 0`".into(),
             Self::Kernel { source, .. } if is_permission(source) => "run it as root (sudo)".into(),
-            Self::Kernel { .. } | Self::Request(_) => String::new(),
+            Self::Kernel { source, .. } => refusal::limit(source)
+                .map_or_else(String::new, |limit| format!("{}; {}", limit.why, limit.remedy)),
+            Self::Request(_) => String::new(),
             Self::Engine(error) => error.hint(),
             Self::TooLong { .. } => "give fewer of them, or shorter ones".into(),
             Self::Busy(_) => "see what it is then with `injector ps`, and try again".into(),

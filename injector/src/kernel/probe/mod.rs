@@ -258,6 +258,13 @@ fn lsm(btf: &KernelBtf) -> Result<(), Unsupported> {
         return Ok(());
     }
     let why = match kernel_config::security_modules() {
+        // The hook is that of prctl(2), which this process makes.
+        Some(active) if active.split(',').any(|module| module == "bpf") => {
+            let why =
+                "a program at the hook of prctl(2) was not run: a seccomp filter seems to block that call";
+            let remedy = "allow prctl(2) (Docker: --security-opt seccomp=unconfined)".into();
+            return Err(Unsupported { mechanism: MECHANISM, why: why.into(), remedy, fault: Fault::Right });
+        }
         Some(active) => format!("`bpf` is not among the active security modules ({active})"),
         None => "`bpf` is no active security module: a program at one of its hooks is never run".into(),
     };

@@ -31,6 +31,8 @@ pub enum OperationProblem {
     Path(GlobError),
     #[error("no path can match: {why}")]
     NoPath { why: &'static str, instead: String },
+    #[error("a bare `,` would be part of the path")]
+    BareComma { instead: String },
     #[error("the patterns of one rule have more than {} characters altogether", STATES - 1)]
     PathsTooLong,
 }
@@ -82,6 +84,7 @@ impl OperationProblem {
             }
             .into(),
             Self::NoPath { instead, .. } => instead.clone(),
+            Self::BareComma { instead } => format!("give it twice: `{instead}`; `\\,` is the character itself"),
             Self::Path(GlobError::TooLong) | Self::PathsTooLong => "split them over several rules".into(),
             Self::Path(GlobError::OpenClass) => "close it, or write `\\[` for the character itself".into(),
             Self::Path(_) => "write a pattern such as `/var/lib/**/*.db`; a `\\` takes the meaning of a character away".into(),
