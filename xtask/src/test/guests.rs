@@ -16,7 +16,7 @@ use crate::kernel::{Kernel, Name};
 use crate::vm::{Ending, Guest, Outcome, Streams};
 
 /// A binary that takes longer hangs; emulation on a busy host is slow.
-const LIMIT: Duration = Duration::from_mins(30);
+const LIMIT: Duration = Duration::from_mins(45);
 
 /// One binary's run on one kernel.
 pub(super) struct Run {
