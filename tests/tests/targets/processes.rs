@@ -12,7 +12,7 @@ use injector_tests::{
     board::Board,
     cgroup::{Scratch, move_into},
     guest,
-    injector::Injector,
+    injector::{Injector, Running},
     network::sh,
     patience,
     victim::{self, ROLES, ROLES_BEFORE, Steady},
@@ -181,19 +181,13 @@ fn processes_whose_threads_end_at_once_are_counted_once() -> Result<()> {
     let (operation, folder) = (operation()?, victim::folder()?);
     let board = Board::held(1, 0)?;
     let words = [operation.name, ROUNDS, THREADS];
-    let mut root = victim::command(victim::EXITS, &words, &board, folder.path())?.spawn()?;
+    let root = victim::command(victim::EXITS, &words, &board, folder.path())?.spawn()?;
     board.wait_ready(1)?;
     let rule = format!("inject={}:error=EIO", operation.name);
     let mut injector = Injector::new(["attach", "-e", &rule, "--pid", &root.id().to_string()])?.start()?;
     injector.begun()?;
     board.release()?;
-    assert_eq!(board.next(10)?.succeeded, 0);
-    ensure!(!injector.has_ended()?, "{}", injector.stderr());
-    board.stop()?;
-    ensure!(root.wait()?.success(), "the root failed");
-    patience::until("the plan's end", SLACK, || injector.has_ended())?;
-    injector.finish()?.expect(0)?;
-    Ok(())
+    ends_with_its_root(injector, &board, root)
 }
 
 /// A thread that executes a program becomes its process's first, and the one that was is gone. The process still counts
@@ -203,7 +197,7 @@ fn a_process_that_another_thread_takes_over_is_counted() -> Result<()> {
     let (operation, folder) = (operation()?, victim::folder()?);
     let board = Board::new(1, 0)?;
     let words = [victim::STEADY, operation.name, "2"];
-    let mut root = victim::command(victim::TAKEOVER, &words, &board, folder.path())?.spawn()?;
+    let root = victim::command(victim::TAKEOVER, &words, &board, folder.path())?.spawn()?;
     let stopped = || Ok(fs::read_to_string(format!("/proc/{}/stat", root.id()))?.contains(") T "));
     patience::until("the stop", SLACK, stopped)?;
     let rule = format!("inject={}:error=EIO", operation.name);
@@ -211,6 +205,11 @@ fn a_process_that_another_thread_takes_over_is_counted() -> Result<()> {
     injector.begun()?;
     kill(Pid::from_raw(root.id().cast_signed()), Signal::SIGCONT)?;
     board.wait_faults(SLACK)?;
+    ends_with_its_root(injector, &board, root)
+}
+
+/// The plan acts as long as its root lives, and ends with it.
+fn ends_with_its_root(mut injector: Running, board: &Board, mut root: Child) -> Result<()> {
     assert_eq!(board.next(10)?.succeeded, 0);
     ensure!(!injector.has_ended()?, "{}", injector.stderr());
     board.stop()?;
