@@ -13,7 +13,7 @@ use crate::{
     },
     kernel::{
         bpf::btf::KernelBtf,
-        probe::{self, kernel_config, privileges::Standing},
+        probe::{self, kernel_config, privileges::Standing, refusal},
         syscall::{delay_hook::CallDelayHook, hook::Hook},
     },
     operations::{Operation, TABLE},
@@ -22,6 +22,7 @@ use crate::{
         unsupported::{Fault, Mechanism, Unsupported},
     },
     syscalls::hooks::held_at,
+    target::rlimit,
 };
 
 /// Say what this kernel allows, why not, and what to do about it.
@@ -54,6 +55,16 @@ const ALL: [Mechanism; 16] = [
     Mechanism::DelayLine,
 ];
 
+/// How many files the smallest plan opens: its maps, its programs and what links them, and the event loop's.
+const SMALLEST_PLAN: usize = 56;
+
+/// A limit of this process that leaves no room for a plan.
+#[derive(Debug, Serialize)]
+struct Limit {
+    why: String,
+    remedy: String,
+}
+
 #[derive(Debug, Serialize)]
 struct Finding {
     mechanism: &'static str,
@@ -73,6 +84,8 @@ struct Findings {
     lockdown: Option<String>,
     fully_preemptible: bool,
     missing_capabilities: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<Limit>,
     mechanisms: Vec<Finding>,
     operations: Vec<Possible>,
     delays: Delays,
@@ -101,6 +114,8 @@ enum Wait {
 
 impl Doctor {
     pub(super) fn run(self) -> Result<Code, Failure> {
+        let limit = limit();
+        let cramped = limit.is_some();
         let btf = probe::btf();
         let result = |mechanism| match &btf {
             Ok(btf) => probe::probe(mechanism, btf),
@@ -117,22 +132,30 @@ impl Doctor {
         };
         let (anywhere, waits) = (works(&[Mechanism::CallDelay]), works(&[Mechanism::CallDelayHook]));
         let delays = Delays::find(btf.as_ref().ok(), anywhere, waits);
-        let findings = Findings { operations: operations(btf.as_ref(), waits), delays, ..findings(&results) };
+        let operations = operations(btf.as_ref(), waits);
+        let findings = Findings { operations, delays, limit, ..findings(&results) };
         if self.json {
             output::print_json(&findings)?;
         } else {
             output::out(&text(&findings))?;
         }
-        Ok(if usable {
+        Ok(if usable && !cramped {
             Code::OK
         } else if blames(Fault::Right) {
             Code::PERMISSION
-        } else if blames(Fault::Machine) {
+        } else if cramped || blames(Fault::Machine) {
             Code::FAILED
         } else {
             Code::KERNEL
         })
     }
+}
+
+/// The mechanisms are tried one by one; a plan needs room for all that it uses at once.
+fn limit() -> Option<Limit> {
+    rlimit::raise();
+    let error = rlimit::has_room_for(SMALLEST_PLAN).err()?;
+    refusal::limit(&error).map(|cause| Limit { why: cause.why, remedy: cause.remedy })
 }
 
 fn findings(results: &[(Mechanism, Result<(), Unsupported>)]) -> Findings {
@@ -154,6 +177,7 @@ fn findings(results: &[(Mechanism, Result<(), Unsupported>)]) -> Findings {
         lockdown: kernel_config::lockdown(),
         fully_preemptible: kernel_config::fully_preemptible(),
         missing_capabilities: Standing::now().missing(),
+        limit: None,
         mechanisms: results.iter().map(finding).collect(),
         operations: Vec::new(),
         delays: Delays::default(),
@@ -195,6 +219,10 @@ fn text(findings: &Findings) -> String {
     }
     if !findings.missing_capabilities.is_empty() {
         lines.push(format!("missing capabilities: {}", findings.missing_capabilities.join(", ")));
+    }
+    if let Some(limit) = &findings.limit {
+        lines.push(format!("limit: {}", limit.why));
+        lines.push(format!("     do:  {}", limit.remedy));
     }
     for finding in &findings.mechanisms {
         let mark = if finding.available { "yes" } else { "no " };

@@ -3,8 +3,16 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// What was typed (`-o`, `list`), and what to type.
-const WORDS: [(&str, &str); 15] = [
+const WORDS: [(&str, &str); 17] = [
     ("-e", "write `injector run -e … -- COMMAND`, or `injector attach --pid PID -e …` for what runs already"),
+    (
+        "--io",
+        "write `injector run --io … -- COMMAND`, or `injector attach --pid PID --io …` for what runs already",
+    ),
+    (
+        "--net",
+        "write `injector run --net … -- COMMAND`, or `injector attach --pid PID --net …` for what runs already",
+    ),
     ("-p", "`run` starts a command: write `injector attach --pid PID` for a process that runs already"),
     ("--pid", "`run` starts a command: write `injector attach --pid PID` for a process that runs already"),
     ("-o", "write `--log FILE` for a line per injection"),
@@ -53,6 +61,20 @@ pub(super) fn hint(error: &clap::Error) -> Option<String> {
     }
 }
 
+/// Takes out what clap thinks was meant, which is whatever is spelt alike, where a hint of ours knows better.
+pub(super) fn drop_suggestions(error: &mut clap::Error) {
+    for kind in [
+        ContextKind::SuggestedArg,
+        ContextKind::SuggestedSubcommand,
+        ContextKind::SuggestedValue,
+        ContextKind::Suggested,
+        // It shows the suggestion as well.
+        ContextKind::Usage,
+    ] {
+        error.remove(kind);
+    }
+}
+
 fn known(word: &str) -> Option<String> {
     WORDS.iter().find(|(theirs, _)| *theirs == word).map(|(_, ours)| (*ours).to_owned())
 }
@@ -61,7 +83,7 @@ fn known(word: &str) -> Option<String> {
 mod tests {
     use clap::Parser;
 
-    use super::{super::Cli, hint};
+    use super::{super::Cli, drop_suggestions, hint};
 
     fn hint_for(line: &str) -> Option<String> {
         let words = std::iter::once("injector").chain(line.split('|'));
@@ -72,6 +94,8 @@ mod tests {
     fn what_people_type_elsewhere_gets_a_hint() {
         for (line, expected) in [
             ("-e|inject=fsync:error=EIO|true", "injector run -e"),
+            ("--net|loss 1%|true", "injector run --net"),
+            ("--io|read:error=EIO|true", "injector run --io"),
             ("run|-p|4711", "attach --pid"),
             ("run|-o|F|--|true", "--log FILE"),
             ("run|-P|/x|--|true", "path="),
@@ -89,5 +113,12 @@ mod tests {
             assert!(said.contains(expected), "{line}: {said}");
         }
         assert_eq!(hint_for("run|--teapot|--|true"), None);
+    }
+    #[test]
+    fn what_is_spelt_alike_is_not_suggested_beside_it() {
+        let mut error = Cli::try_parse_from(["injector", "attach", "--unit", "redis"]).unwrap_err();
+        assert!(error.to_string().contains("--monitor"), "clap suggests it no more: {error}");
+        drop_suggestions(&mut error);
+        assert!(!error.to_string().contains("--monitor"), "{error}");
     }
 }

@@ -21,6 +21,7 @@ use nix::{
 use crate::{
     cli::{exit::Failure, log_file::write_lines, output::note},
     engine::Record,
+    printable::Printable,
 };
 
 /// Bytes of lines that wait: more than the ring buffer between the kernel and us holds.
@@ -140,7 +141,10 @@ impl Log {
         let (lost, error) = open.close();
         let failure = |path: &Path, error: &io::Error| {
             Failure::other(
-                format!("cannot write the log {}: {error}; {lost} injections are not in it", path.display()),
+                format!(
+                    "cannot write the log {}: {error}; {lost} injections are not in it",
+                    Printable(path.display())
+                ),
                 "name a file where there is room",
             )
         };
@@ -151,7 +155,7 @@ impl Log {
 
 fn refused(path: &Path, error: &io::Error) -> Failure {
     Failure::usage(
-        format!("cannot write the log {}: {error}", path.display()),
+        format!("cannot write the log {}: {error}", Printable(path.display())),
         "name a file in a directory that exists and can be written",
     )
 }

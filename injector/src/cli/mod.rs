@@ -90,7 +90,7 @@ pub fn main() -> ExitCode {
     let running = std::env::args_os().nth(1).is_some_and(|word| word == "run");
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return misunderstood(&error, running).into(),
+        Err(error) => return misunderstood(error, running).into(),
     };
     match dispatch(cli.command) {
         Ok(code) => code.into(),
@@ -102,7 +102,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Help and version, or what is wrong with the command line.
-fn misunderstood(error: &clap::Error, running: bool) -> Code {
+fn misunderstood(mut error: clap::Error, running: bool) -> Code {
     if !error.use_stderr() {
         let written = error.print().and_then(|()| io::stdout().flush());
         return match written {
@@ -110,9 +110,13 @@ fn misunderstood(error: &clap::Error, running: bool) -> Code {
             _ => Code::OK,
         };
     }
+    let hint = familiar::hint(&error);
+    if hint.is_some() {
+        familiar::drop_suggestions(&mut error);
+    }
     // Its words are whatever was typed, or what a script has put there.
     let mut text = printable::lines(&error.render().to_string()) + "\n";
-    if let Some(hint) = familiar::hint(error) {
+    if let Some(hint) = hint {
         text += &printable::lines(&format!("injector: hint: {hint}"));
         text.push('\n');
     }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::{
     engine::{Blame, EngineError},
     kernel::{live::registry, net},
+    printable::Printable,
     target::{self, Hierarchy, Procfs},
 };
 
@@ -35,7 +36,9 @@ pub fn sweep() -> Swept {
     if let Ok(hierarchy) = Hierarchy::discover(&procfs) {
         match target::sweep(&hierarchy) {
             Ok(removed) => {
-                swept.removed.extend(removed.iter().map(|path| format!("the cgroup {}", path.display())));
+                swept
+                    .removed
+                    .extend(removed.iter().map(|path| format!("the cgroup {}", Printable(path.display()))));
             }
             Err(error) => swept.failed.push(format!("cannot look for abandoned cgroups: {error}")),
         }

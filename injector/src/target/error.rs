@@ -214,7 +214,7 @@ pub enum CommandError {
         source: io::Error,
     },
     /// The child cannot enter its cgroup.
-    #[error("cannot start a process in cgroup {}: {source}", .path.display())]
+    #[error("cannot start a process in cgroup {}: {source}", Printable(.path.display()))]
     Enter {
         /// The cgroup.
         path: PathBuf,

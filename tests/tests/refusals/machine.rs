@@ -114,6 +114,12 @@ fn a_limit_that_was_reached() -> Result<()> {
             ensure!(code == 1 && said.contains("RLIMIT_NOFILE"), "{files}: {code}: {said}");
             ensure!(said.contains(&format!("{files} files")) && said.contains("ulimit -n 4096"), "{said}");
         }
+        for (files, expected) in [(8, 1), (32, 1), (64, 0)] {
+            let script = format!("ulimit -n {files}; exec {} doctor >&2", injector.display());
+            let (code, said) = said(&script)?;
+            ensure!(code == expected, "{files}: {code}: {said}");
+            ensure!(said.contains("RLIMIT_NOFILE") == (expected == 1), "{files}: {said}");
+        }
         let root = std::path::Path::new("/sys/fs/cgroup");
         std::fs::write(root.join("cgroup.subtree_control"), "+memory")?;
         let small = Scratch::new()?;
@@ -126,8 +132,14 @@ fn a_limit_that_was_reached() -> Result<()> {
             "mount -t tmpfs none /proc; exec {} run -e inject=read:error=EIO -- true",
             injector.display()
         );
+        let (code, said_of_run) = said(&script)?;
+        ensure!(code == 125 && said_of_run.contains("mount -t proc"), "{code}: {said_of_run}");
+        let script = format!("mount -t tmpfs none /proc; exec {} recover", injector.display());
         let (code, said) = said(&script)?;
-        ensure!(code == 125 && said.contains("mount -t proc"), "{code}: {said}");
+        ensure!(
+            code != 0 && said.contains("mount -t proc") && !said.contains("kernel log"),
+            "{code}: {said}"
+        );
         Ok(())
     })
 }

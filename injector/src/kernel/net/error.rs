@@ -1,6 +1,6 @@
 //! Why packets cannot be reached.
 
-use std::io;
+use std::{io, path::Path};
 
 use crate::kernel::net::{
     attach::{Mechanism, Side},
@@ -33,6 +33,18 @@ pub enum PacketError {
         what: &'static str,
         /// Of which namespace.
         inode: u64,
+        /// The cause.
+        source: io::Error,
+    },
+    /// It cannot be found out which network namespaces there are.
+    #[error("cannot list the network namespaces: {source}")]
+    Namespaces {
+        /// The cause.
+        source: io::Error,
+    },
+    /// It cannot be found out which plans are live.
+    #[error("cannot list the live plans: {source}")]
+    Plans {
         /// The cause.
         source: io::Error,
     },
@@ -111,6 +123,8 @@ impl PacketError {
             Self::Open { source, .. }
             | Self::Enter { source, .. }
             | Self::List { source, .. }
+            | Self::Namespaces { source }
+            | Self::Plans { source }
             | Self::Attach { source, .. }
             | Self::DelayLine { source, .. }
             | Self::Remove { source, .. }
@@ -125,10 +139,17 @@ impl PacketError {
             {
                 "use a kernel with CONFIG_VETH and CONFIG_NET_SCH_FQ (modules veth and sch_fq)".into()
             }
+            Self::Enter { .. } | Self::Namespaces { .. } if !Path::new("/proc/self").exists() => {
+                "mount procfs: mount -t proc proc /proc".into()
+            }
             Self::Open { .. } => "check that the process is still there".into(),
             Self::Remove { device, side, .. } => format!("see `tc filter show dev {device} {side}`"),
             Self::Attach { device, .. } => format!("see `tc qdisc show dev {device}` and the kernel log"),
-            Self::Enter { .. } | Self::List { .. } | Self::DelayLine { .. } => "see the kernel log".into(),
+            Self::Enter { .. }
+            | Self::List { .. }
+            | Self::Namespaces { .. }
+            | Self::Plans { .. }
+            | Self::DelayLine { .. } => "see the kernel log".into(),
         }
     }
 
@@ -138,6 +159,8 @@ impl PacketError {
             Self::Open { source, .. }
             | Self::Enter { source, .. }
             | Self::List { source, .. }
+            | Self::Namespaces { source }
+            | Self::Plans { source }
             | Self::Attach { source, .. }
             | Self::DelayLine { source, .. }
             | Self::Remove { source, .. }

@@ -33,9 +33,9 @@ pub fn sweep(
     procfs: &Procfs,
     living: impl FnOnce() -> io::Result<BTreeSet<u64>>,
 ) -> Result<Filters, PacketError> {
-    let list = |what| move |source| PacketError::List { what, inode: 0, source };
-    let mut namespaces = namespaces_of(procfs.pids().map_err(list("processes"))?, procfs)?;
-    namespaces.append(&mut mounted_namespaces(procfs).map_err(list("mounts"))?);
+    let unknown = |source| PacketError::Namespaces { source };
+    let mut namespaces = namespaces_of(procfs.pids().map_err(unknown)?, procfs)?;
+    namespaces.append(&mut mounted_namespaces(procfs).map_err(unknown)?);
     let mut swept = Filters::default();
     let mut found = BTreeSet::new();
     for (&inode, namespace) in &namespaces {
@@ -47,7 +47,7 @@ pub fn sweep(
     if found.is_empty() {
         return Ok(swept);
     }
-    let living = living().map_err(list("live plans"))?;
+    let living = living().map_err(|source| PacketError::Plans { source })?;
     for (inode, device, plan) in found.into_iter().filter(|(.., plan)| !living.contains(plan)) {
         match inside(inode, &namespaces[&inode], |socket| clsact::sweep(socket, device, plan)) {
             Ok(removed) => swept.removed.extend(removed),
