@@ -1,7 +1,7 @@
 //! The end-to-end tests in their guests: a machine of its own for every binary and kernel, some at a
 //! time, so that a panic or a hang costs one binary and is seen next to what caused it.
 
-use std::collections::VecDeque;
+use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::binaries::{self, Binary};
-use super::placement;
+use super::queue::{Queue, Waiting};
 use super::report::{Case, Counts, Verdict, cases};
 use crate::checkout;
 use crate::kernel::{Kernel, Name};
@@ -45,7 +45,7 @@ pub(super) enum Selection {
 
 /// What to run, and where.
 pub(super) struct Guests<'a> {
-    pub(super) kernels: &'a [Kernel],
+    pub(super) names: &'a [Name],
     pub(super) binaries: &'a [Binary],
     /// Only tests whose name contains this.
     pub(super) filter: Option<&'a str>,
@@ -54,28 +54,18 @@ pub(super) struct Guests<'a> {
 }
 
 impl Guests<'_> {
-    /// Runs every binary on every kernel, `jobs` guests at a time; calls `done` after each.
-    pub(super) fn run(&self, jobs: usize, done: impl Fn(&Run) + Sync) -> Result<Vec<Run>> {
-        let names: Vec<Name> = self.kernels.iter().map(|kernel| kernel.name).collect();
-        let mut all = Vec::new();
-        for binary in self.binaries {
-            for kernel in self.kernels {
-                if let Some(left_out) = placement::left_out(&binary.name, kernel.name, &names) {
-                    all.push((kernel, binary, left_out));
-                }
-            }
-        }
-        // What takes longest begins first, so that it does not run alone at the end.
-        all.sort_by_key(|(kernel, binary, _)| {
-            (kernel.name.architecture().is_host(), placement::rank(&binary.name))
-        });
-        let queue: Mutex<VecDeque<_>> = Mutex::new(all.into());
+    /// Runs every binary on every kernel that arrives, `jobs` guests at a time; calls `done` after each.
+    pub(super) fn run(
+        &self,
+        jobs: usize,
+        arriving: Receiver<Kernel>,
+        done: impl Fn(&Run) + Sync,
+    ) -> Result<Vec<Run>> {
+        let queue = Queue::new(self.binaries, self.names);
         let finished = Mutex::new(Vec::new());
         let work = || {
-            loop {
-                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                let Some((kernel, binary, left_out)) = next else { break };
-                let run = self.one(kernel, binary, &Selection::AllBut(left_out));
+            while let Some(Waiting { kernel, binary, left_out }) = queue.next() {
+                let run = self.one(&kernel, binary, &Selection::AllBut(left_out));
                 if let Ok(run) = &run {
                     done(run);
                 }
@@ -86,6 +76,10 @@ impl Guests<'_> {
             for _ in 0..jobs.max(1) {
                 scope.spawn(work);
             }
+            for kernel in arriving {
+                queue.add(&kernel);
+            }
+            queue.complete();
         });
         finished.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect()
     }

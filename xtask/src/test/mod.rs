@@ -5,22 +5,25 @@
 mod binaries;
 mod guests;
 mod placement;
+mod progress;
+mod queue;
 mod report;
 mod retry;
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::process::Stdio;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, ScopedJoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 
 use self::binaries::Binary;
 use self::guests::{Guests, Run};
-use self::report::{Case, Counts, Verdict};
+use self::progress::{Progress, tell, timed};
+use self::report::{Counts, Verdict};
 use crate::kernel::{self, Kernel, Name};
 use crate::setup::Group;
 use crate::{build, checkout, child, fuzz, setup, toolchain};
@@ -47,8 +50,6 @@ pub(crate) struct Test {
     retries: u32,
 }
 
-/// How many of the slowest tests are named at the end.
-const SLOWEST: usize = 10;
 /// How long the grammars are fuzzed; by hand it may be longer.
 const FUZZ_SECONDS: u32 = 60;
 
@@ -58,44 +59,32 @@ fn guests() -> usize {
     thread::available_parallelism().map_or(2, NonZero::get).min(7) + 1
 }
 
-/// What runs in the guests.
-struct Made {
-    names: Vec<Name>,
-    kernels: Vec<Kernel>,
-    binaries: Vec<Binary>,
-}
-
-/// What has come of all so far.
-#[derive(Default)]
-struct Progress {
-    counts: Counts,
-    /// Names of steps that failed.
-    failed: Vec<String>,
-    skips: Vec<String>,
-    /// Tests that failed and then passed.
-    flaky: Vec<String>,
-}
-
 impl Test {
     pub(crate) fn run(self) -> Result<()> {
         let start = Instant::now();
         let mut progress = Progress::default();
         let names = if self.kernel.is_empty() { Name::ALL.to_vec() } else { self.kernel.clone() };
         // Much of this keeps one processor busy, or none: what takes longest goes on beside all else.
-        let made = thread::scope(|scope| {
-            let kernels = (!self.host_only).then(|| scope.spawn(|| timed(|| kernels(&names))));
+        thread::scope(|scope| {
+            let (ready, arriving) = mpsc::channel();
+            let wanted = &names;
+            let kernels = (!self.host_only).then(|| scope.spawn(move || kernels(wanted, &ready)));
             progress.step("format", || child::run(child::cargo().args(["fmt", "--all", "--check"])));
             progress.step("lints", lints);
             self.host_tests(&mut progress);
             let fuzzer = self.filter.is_none().then(|| scope.spawn(|| timed(|| fuzz::run(FUZZ_SECONDS))));
             let binaries = if self.host_only { None } else { self.make(&names, &mut progress) };
-            let kernels = kernels.and_then(|kernels| progress.join("kernels", kernels));
+            if let Some(binaries) = binaries {
+                self.end_to_end(&names, &binaries, arriving, &mut progress)?;
+            }
+            match kernels.map(ScopedJoinHandle::join) {
+                Some(Ok(steps)) => steps.iter().for_each(|step| progress.count(&step.name, step.good)),
+                Some(Err(_)) => progress.count("kernels", false),
+                None => {}
+            }
             fuzzer.and_then(|fuzzer| progress.join("grammar fuzzer", fuzzer));
-            Some(Made { names: names.clone(), binaries: binaries?, kernels: kernels? })
-        });
-        if let Some(made) = made {
-            self.end_to_end(&made, &mut progress)?;
-        }
+            anyhow::Ok(())
+        })?;
         progress.finish(start.elapsed())
     }
 
@@ -139,29 +128,43 @@ impl Test {
         ready.then_some(made)
     }
 
-    fn end_to_end(&self, made: &Made, progress: &mut Progress) -> Result<()> {
-        let guests = Guests {
-            kernels: &made.kernels,
-            binaries: &made.binaries,
-            filter: self.filter.as_deref(),
-            append: &self.append,
-        };
-        let mut runs = guests.run(self.jobs, announce)?;
+    fn end_to_end(
+        &self,
+        names: &[Name],
+        binaries: &[Binary],
+        arriving: Receiver<Kernel>,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let guests = Guests { names, binaries, filter: self.filter.as_deref(), append: &self.append };
+        let mut runs = guests.run(self.jobs, arriving, announce)?;
         retry::failed(&guests, &mut runs, self.retries)?;
-        progress.take(&made.names, &runs);
+        progress.take(names, &runs);
         Ok(())
     }
 }
 
-/// The kernels, built or downloaded where they are not here.
-fn kernels(names: &[Name]) -> Result<Vec<Kernel>> {
-    names.iter().map(|name| kernel::ready(*name)).collect()
+/// A step that has been told.
+struct Step {
+    name: String,
+    good: bool,
 }
 
-/// What came of `work`, and how long it took.
-fn timed<T>(work: impl FnOnce() -> Result<T>) -> (Result<T>, Duration) {
-    let start = Instant::now();
-    (work(), start.elapsed())
+/// Gets the kernels, built or downloaded where they are not here, and hands on each when it is ready. The one that is
+/// built comes last.
+fn kernels(names: &[Name], ready: &Sender<Kernel>) -> Vec<Step> {
+    let mut names = names.to_vec();
+    names.sort_by_key(|name| *name == Name::FaultInjection);
+    let get = |name: Name| {
+        let (outcome, took) = timed(|| kernel::ready(name));
+        let step = Step { name: format!("kernel {name}"), good: outcome.is_ok() };
+        tell(&step.name, &outcome, took);
+        // Nobody waits for it where the tests do not build.
+        if let Ok(kernel) = outcome {
+            _ = ready.send(kernel);
+        }
+        step
+    };
+    names.into_iter().map(get).collect()
 }
 
 /// Clippy on all but the BPF programs, then on them with the compiler that can.
@@ -203,102 +206,4 @@ fn announce(run: &Run) {
         }
     }
     eprintln!("---- all of it: {}", checkout::shown(&run.outcome.folder));
-}
-
-/// A line for each of the tests that took longest.
-fn slowest(runs: &[Run]) {
-    let timed = |run: &'_ Run| -> Vec<(Duration, String)> {
-        let line = |case: &Case| Some((case.took?, format!("{} on {}", case.name, run.kernel.name)));
-        run.cases.iter().filter_map(line).collect()
-    };
-    let mut all: Vec<_> = runs.iter().flat_map(timed).collect();
-    all.sort_by_key(|(took, _)| Reverse(*took));
-    println!("\nthe slowest:");
-    for (took, name) in all.iter().take(SLOWEST) {
-        println!("  {:>6.1} s  {name}", took.as_secs_f64());
-    }
-}
-
-impl Progress {
-    /// Runs a step and prints a line with its duration; true if it was good.
-    fn step(&mut self, name: &str, work: impl FnOnce() -> Result<()>) -> bool {
-        let (outcome, took) = timed(work);
-        self.note(name, &outcome, took);
-        outcome.is_ok()
-    }
-
-    /// Waits for a step that goes on beside the others; what came of it, if it was good.
-    fn join<T>(&mut self, name: &str, step: ScopedJoinHandle<'_, (Result<T>, Duration)>) -> Option<T> {
-        let (outcome, took) = step.join().unwrap_or_else(|_| (Err(anyhow!("it panicked")), Duration::ZERO));
-        self.note(name, &outcome, took);
-        outcome.ok()
-    }
-
-    /// A step has ended.
-    fn note<T>(&mut self, name: &str, outcome: &Result<T>, took: Duration) {
-        let verdict = if outcome.is_ok() { "ok    " } else { "FAILED" };
-        println!("{verdict} {name} ({:.1} s)", took.as_secs_f64());
-        if let Err(error) = outcome {
-            eprintln!("---- {name}: {error:#}");
-            self.failed.push(name.to_owned());
-            self.counts.failed += 1;
-        }
-    }
-
-    /// Adds the guests' results, and prints them as a table of binaries and kernels.
-    fn take(&mut self, kernels: &[Name], runs: &[Run]) {
-        let mut names: Vec<&str> = runs.iter().map(|run| run.binary.name.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        print!("\npassed/failed/skipped");
-        for kernel in kernels {
-            print!(" {kernel:>16}");
-        }
-        println!();
-        for name in names {
-            print!("{name:<21}");
-            for kernel in kernels {
-                let run = runs.iter().find(|run| run.binary.name == name && run.kernel.name == *kernel);
-                let cell = run.map_or_else(String::new, |Run { counts, .. }| {
-                    format!("{}/{}/{}", counts.passed, counts.failed, counts.skipped)
-                });
-                print!(" {cell:>16}");
-            }
-            println!();
-        }
-        slowest(runs);
-        for run in runs {
-            self.counts.add(run.counts);
-            for case in &run.cases {
-                let what = format!("{} on {}", case.name, run.kernel.name);
-                match &case.verdict {
-                    Verdict::Skipped(why) => self.skips.push(format!("{what}: {why}")),
-                    Verdict::Flaky => self.flaky.push(what),
-                    Verdict::Passed | Verdict::Failed | Verdict::Unfinished => {}
-                }
-            }
-        }
-    }
-
-    /// The last lines; an error if anything failed.
-    fn finish(self, took: Duration) -> Result<()> {
-        for (title, tests) in [("skipped", &self.skips), ("flaky, passed when run again", &self.flaky)] {
-            if !tests.is_empty() {
-                println!("\n{title}:");
-                for test in tests {
-                    println!("  {test}");
-                }
-            }
-        }
-        let Counts { passed, failed, skipped } = self.counts;
-        println!("\ntook {} min {} s", took.as_secs() / 60, took.as_secs() % 60);
-        if !self.failed.is_empty() {
-            println!("failed steps: {}", self.failed.join(", "));
-        }
-        println!("{passed} passed, {failed} failed, {skipped} skipped");
-        if failed > 0 {
-            bail!("not good");
-        }
-        Ok(())
-    }
 }
