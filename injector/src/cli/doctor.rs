@@ -83,6 +83,7 @@ struct Findings {
     architecture: &'static str,
     lockdown: Option<String>,
     fully_preemptible: bool,
+    real_time: bool,
     missing_capabilities: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<Limit>,
@@ -133,7 +134,7 @@ impl Doctor {
         let (anywhere, waits) = (works(&[Mechanism::CallDelay]), works(&[Mechanism::CallDelayHook]));
         let delays = Delays::find(btf.as_ref().ok(), anywhere, waits);
         let operations = operations(btf.as_ref(), waits);
-        let findings = Findings { operations, delays, limit, ..findings(&results) };
+        let findings = Findings { limit, operations, delays, ..findings(&results) };
         if self.json {
             output::print_json(&findings)?;
         } else {
@@ -176,6 +177,7 @@ fn findings(results: &[(Mechanism, Result<(), Unsupported>)]) -> Findings {
         architecture: std::env::consts::ARCH,
         lockdown: kernel_config::lockdown(),
         fully_preemptible: kernel_config::fully_preemptible(),
+        real_time: kernel_config::real_time(),
         missing_capabilities: Standing::now().missing(),
         limit: None,
         mechanisms: results.iter().map(finding).collect(),
@@ -259,6 +261,13 @@ fn text(findings: &Findings) -> String {
         lines.push(
             "note: this kernel is fully preemptible, so fmod_ret misses calls made while another task is interrupted \
              in it (the report counts them); kprobe for calls and lsm for hooks are exact, and preferred here"
+                .into(),
+        );
+    }
+    if findings.real_time {
+        lines.push(
+            "note: this is a real-time kernel (CONFIG_PREEMPT_RT), on which programs on packets may interrupt each \
+             other: rules for --net need --unsafe here"
                 .into(),
         );
     }
