@@ -35,9 +35,13 @@ impl NameError {
 /// What was found for each name, or why nothing was.
 pub type Hosts = BTreeMap<String, Result<BTreeSet<IpAddr>, String>>;
 
-/// Asks the system for the names in `rules`. That one is unknown is no error yet: a live plan may know it.
-pub fn look_up<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Hosts {
-    let mut found = Hosts::new();
+/// Names that mean these addresses, whatever the system says.
+pub type Table = BTreeMap<String, Vec<IpAddr>>;
+
+/// Asks the system for the names in `rules` that are not in the `table`. That one is unknown is no error yet: a live plan
+/// may know it.
+pub fn look_up<'a>(rules: impl IntoIterator<Item = &'a Rule>, table: &Table) -> Hosts {
+    let mut found = in_front(table, &Hosts::new());
     for rule in rules {
         let RuleKind::Net(net) = &rule.kind else { continue };
         for host in net.hosts() {
@@ -47,6 +51,12 @@ pub fn look_up<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Hosts {
         }
     }
     found
+}
+
+/// What was found with the `table` in front of it.
+pub fn in_front(table: &Table, found: &Hosts) -> Hosts {
+    let table = table.iter().map(|(name, addresses)| (name.clone(), Ok(addresses.iter().copied().collect())));
+    found.clone().into_iter().chain(table).collect()
 }
 
 /// Fills in what the names in `rules` mean: those in `live` rules mean what they mean there, the others what was `found`.
@@ -112,7 +122,7 @@ mod tests {
     }
 
     fn resolve_all(rules: &mut [Rule]) -> Result<(), NameError> {
-        resolve(rules, &look_up(&*rules), [])
+        resolve(rules, &look_up(&*rules, &Table::new()), [])
     }
 
     #[test]
@@ -124,6 +134,19 @@ mod tests {
         assert!(!found.is_empty() && found.iter().all(IpAddr::is_loopback), "{found:?}");
         let notes: Vec<_> = notes(&rules).collect();
         assert!(notes.len() == 1 && notes[0].contains(&found[0].to_string()), "{notes:?}");
+    }
+
+    #[test]
+    fn a_table_stands_in_front_of_the_resolver() {
+        let mut rules = vec![net("to localhost,db.invalid : loss 1%").unwrap()];
+        let table = [("localhost", "10.0.0.1"), ("db.invalid", "10.0.0.2")];
+        let table: Table =
+            table.iter().map(|&(name, address)| (name.to_owned(), vec![address.parse().unwrap()])).collect();
+        resolve(&mut rules, &look_up(&[], &table), []).unwrap();
+        assert_eq!(addresses(&rules[0]), ["10.0.0.1", "10.0.0.2"].map(|ip| ip.parse::<IpAddr>().unwrap()));
+        let asked = look_up(&rules, &Table::new());
+        assert!(asked["db.invalid"].is_err());
+        assert_eq!(in_front(&table, &asked)["db.invalid"], Ok(["10.0.0.2".parse().unwrap()].into()));
     }
 
     /// RFC 6761, 6.4: `.invalid` never exists.

@@ -1,6 +1,6 @@
 //! The options that `run` and `attach` share: the rules, and how the plan is to act.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgMatches, Args, FromArgMatches, parser::ValueSource};
 
@@ -139,6 +139,13 @@ pub(super) struct Behaviour {
     /// No call is delayed longer than this at a time, such as 30s; 10s if nothing is said
     #[arg(long, value_name = "TIME")]
     pub(super) max_call_delay: Option<String>,
+    /// Prepare for a rule that `injector change` may bring, of any kind, as for -e: the change is quicker, and may ask for
+    /// files and sockets. May be given more than once; without any other rule the plan is idle until then
+    #[arg(long, value_name = "RULE")]
+    pub(super) prepare: Vec<String>,
+    /// What a host in rules on packets means, where this machine's resolver does not know it or says something else
+    #[arg(long = "host", value_name = "NAME=ADDRESS[,ADDRESS]", value_parser = host)]
+    pub(super) hosts: Vec<(String, Vec<IpAddr>)>,
     /// Children are always included; accepted because strace has it
     #[arg(short = 'f', hide = true)]
     _follow: bool,
@@ -174,8 +181,24 @@ impl Behaviour {
             // The cgroup of a command is its own.
             once: true,
             whole,
+            repertoire: self
+                .prepare
+                .iter()
+                .map(|text| Grammar::Expression.parse(text))
+                .collect::<Result<_, _>>()?,
+            hosts: self.hosts.iter().cloned().collect(),
         })
     }
+}
+
+/// A value of `--host`.
+fn host(text: &str) -> Result<(String, Vec<IpAddr>), String> {
+    let (name, addresses) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| "it must be a name, `=` and addresses, such as `db=10.0.0.5`".to_owned())?;
+    let address = |text: &str| text.parse().map_err(|_| format!("`{text}` is not an IP address"));
+    Ok((name.to_owned(), addresses.split(',').map(address).collect::<Result<_, _>>()?))
 }
 
 /// What `--for` says.

@@ -136,7 +136,8 @@ pub(super) fn begun(plan: &Plan, targets: &[String], chosen_seed: bool) {
     };
     let seed = if chosen_seed { format!(", seed {}", plan.options.seed) } else { String::new() };
     let monitor = if plan.options.monitor { ", only counting" } else { "" };
-    note(format_args!("plan {:08x} on {} {limit}{seed}{monitor}", plan.id, targets.join(", ")));
+    let idle = if plan.rules.is_empty() { ", idle until a change brings rules" } else { "" };
+    note(format_args!("plan {:08x} on {} {limit}{seed}{monitor}{idle}", plan.id, targets.join(", ")));
     for text in &plan.notes {
         note(format_args!("note: {}", shortened(text)));
     }

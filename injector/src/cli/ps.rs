@@ -38,7 +38,7 @@ impl Ps {
         for row in &rows {
             let none = RuleStatus {
                 rule: 0,
-                text: "(too long to list)".into(),
+                text: if row.idle { "(idle)" } else { "(too long to list)" }.into(),
                 matched: 0,
                 fired: 0,
                 paused: false,

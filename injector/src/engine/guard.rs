@@ -73,7 +73,7 @@ pub struct Guard {
     away_since: Instant,
     worker: Worker,
     /// As they were when the plan was last here.
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     notes: Vec<String>,
     texts: Texts,
     shared: SharedMemory,

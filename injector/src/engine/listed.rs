@@ -79,6 +79,7 @@ fn text(plan: &Plan, targets: &[Target]) -> String {
     let mut text =
         line("user", &std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_default());
     text += &line("monitor", if plan.options.monitor { "1" } else { "0" });
+    text += &line("idle", if plan.rules.is_empty() { "1" } else { "0" });
     for rule in &plan.rules {
         text += &line("rule", &format!("{} {}", rule.number, rule.text));
     }

@@ -102,10 +102,14 @@ impl Injector {
         // First, since it is what every plan needs: whoever may do this may do the rest.
         probe::probe(Mechanism::ProcessTree, &self.btf)?;
         let backends = self.backends();
-        let mut rules = self.rules.clone();
-        let files = plan::read_files(&rules)?;
-        let hosts = resolver::look_up(&rules);
+        if self.rules.is_empty() && options.repertoire.is_empty() {
+            return Err(PlanError::NoRules.into());
+        }
+        let (mut rules, mut options) = (self.rules.clone(), options);
+        let all = || rules.iter().chain(&options.repertoire);
+        let (files, hosts) = (plan::read_files(all())?, resolver::look_up(all(), &options.hosts));
         resolver::resolve(&mut rules, &hosts, [])?;
+        resolver::resolve(&mut options.repertoire, &hosts, [])?;
         let mut plan = Plan::new(&rules, &files, options, fresh_id()?, &for_planning(&backends))?;
         plan.notes.extend(folders::notes(&rules, self.root_directories()));
         self.spare_session(&mut plan);

@@ -40,14 +40,15 @@ pub(super) struct Outside {
 impl Guard {
     /// Replaces the rules. Those that mean the same as before go on: with their number, their counters, their
     /// `times=`, and every thread's own count. New ones start at zero, the others stop and stay in the report.
-    /// There is no moment in which a rule that goes on does not act.
+    /// There is no moment in which a rule that goes on does not act. Without any rule the plan is idle.
     ///
     /// Reads files and asks for the names of hosts, which can take a while.
     ///
     /// # Errors
     /// As for a new plan, and what cannot be done without a pause; the old rules go on untouched then.
     pub fn update(&mut self, rules: Vec<Rule>) -> Result<Change, EngineError> {
-        let outside = Outside { files: plan::read_files(&rules)?, hosts: resolver::look_up(&rules) };
+        let hosts = resolver::look_up(&rules, &self.plan.options.hosts);
+        let outside = Outside { files: plan::read_files(&rules)?, hosts };
         let live = self.live()?;
         let _lease = live.installation.keep_lease()?;
         let change = live.replace(rules, &outside, false)?;
@@ -73,7 +74,8 @@ impl Live {
         allow_unsafe: bool,
     ) -> Result<Change, EngineError> {
         self.check_alive()?;
-        resolver::resolve(&mut rules, &outside.hosts, self.plan.rules.iter().map(|rule| &rule.asked))?;
+        let hosts = resolver::in_front(&self.plan.options.hosts, &outside.hosts);
+        resolver::resolve(&mut rules, &hosts, self.plan.rules.iter().map(|rule| &rule.asked))?;
         let injector = Injector { rules, ..Injector::new()? };
         let backends = injector.backends();
         let live = self.installation.sites();

@@ -55,7 +55,7 @@ impl Distributions {
 ///
 /// # Errors
 /// The first that is no distribution.
-pub fn read_files(rules: &[Rule]) -> Result<Files, PlanError> {
+pub fn read_files<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Result<Files, PlanError> {
     let mut files = Files::new();
     for rule in rules {
         if let Some(Distribution::File(path)) = named(rule)

@@ -286,7 +286,8 @@ impl PlanError {
                     .into()
             }
             Self::NotLoaded { .. } => {
-                "attach a second injector for it, or start the plan anew with such a rule (docs/live.md)"
+                "attach a second injector for it, or start the plan anew, with such a rule or prepared for it by \
+                 `--prepare` (docs/live.md)"
                     .into()
             }
             Self::Switch { .. } | Self::Loses { .. } => {

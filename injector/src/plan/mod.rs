@@ -19,6 +19,7 @@ mod options;
 mod packets;
 mod places;
 mod refusals;
+mod reserve;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,7 @@ use crate::{
         backend::{Backend, Site},
         decision::kernel_rule,
         objects::Objects,
+        reserve::Reserve,
         tables::{Cells, Layout},
     },
     resolver,
@@ -105,6 +107,8 @@ pub struct Plan {
     pub room: u32,
     /// What the programs can do, as bits of [`injector_common::config::Config::features`].
     pub features: u32,
+    /// What is kept ready for rules that a change may bring.
+    reserve: Reserve,
     /// The number of the next new rule.
     pub next_number: u32,
     /// What the user ought to know: calls that were left out, and why.
@@ -113,7 +117,7 @@ pub struct Plan {
 
 impl Plan {
     /// Makes `rules` concrete with the `backends` of this kernel, the preferred one first. `files` are those that the
-    /// rules name ([`read_files`]).
+    /// rules, and those of the repertoire, name ([`read_files`]). A plan without rules is idle until a change brings some.
     ///
     /// # Errors
     /// The first rule that cannot be had as it was asked for; nothing is half applied.
@@ -124,10 +128,23 @@ impl Plan {
         id: u32,
         backends: &[&dyn Backend],
     ) -> Result<Self, PlanError> {
+        Self::beside(rules, files, options, id, &BTreeSet::new(), backends)
+    }
+
+    /// The same where there are programs at the sites `live`, which are preferred.
+    fn beside(
+        rules: &[Rule],
+        files: &Files,
+        options: Options,
+        id: u32,
+        live: &BTreeSet<Site>,
+        backends: &[&dyn Backend],
+    ) -> Result<Self, PlanError> {
         check(rules, &options)?;
         let mut distributions = Distributions::default();
         distributions.add(rules, files)?;
-        let resolved = calls::resolve(rules, options.allow_unsafe, backends, &BTreeSet::new())?;
+        let resolved = calls::resolve(rules, options.allow_unsafe, backends, live)?;
+        let reserve = Reserve::of(&options.repertoire, files, &options, &resolved.sites, backends)?;
         let resolutions = resolver::notes(rules);
         let numbers: Vec<_> = (0..).take(rules.len()).collect();
         let objects = Objects::of(numbers.iter().copied().zip(rules.iter().map(|rule| &rule.kind)), None);
@@ -148,11 +165,14 @@ impl Plan {
         let rules: Vec<_> = planned.collect();
         let delay_line =
             if options.monitor { None } else { DelayLine::of(rules.iter().map(|rule| &rule.kernel)) };
-        let packets = options.whole || rules.iter().any(|rule| matches!(rule.asked, RuleKind::Net(_)));
+        let packets = options.whole
+            || reserve.packets
+            || rules.iter().any(|rule| matches!(rule.asked, RuleKind::Net(_)));
         members::check(&rules)?;
         names::check(&rules)?;
         let records = if options.records { USES_RECORDS } else { 0 };
-        let needed = features::needed(rules.iter().map(|rule| &rule.kernel), &tables.slots) | records;
+        let needed = features::needed(rules.iter().map(|rule| &rule.kernel), &tables.slots);
+        let needed = needed | reserve.features | records;
         Ok(Self {
             id,
             rules,
@@ -163,11 +183,12 @@ impl Plan {
             packets,
             delay_line,
             options,
-            sites: resolved.sites,
+            sites: resolved.sites.union(&reserve.sites).cloned().collect(),
             calls: tables.calls,
             slots: tables.slots,
             base: 0,
-            room: change::room(slots),
+            room: change::room(slots + reserve.slots),
+            reserve,
             next_number: u32::try_from(numbers.len()).unwrap_or(u32::MAX),
             notes: resolved.notes.into_iter().chain(resolutions).collect(),
         })
@@ -194,9 +215,9 @@ impl Plan {
         self.needs_egress() || self.inbound().is_some()
     }
 
-    /// Does a rule make calls wait?
+    /// Does a rule make calls wait, or may one that a change brings?
     pub fn delays_calls(&self) -> bool {
-        self.rules.iter().any(|rule| rule.kernel.delays())
+        self.reserve.delays || self.rules.iter().any(|rule| rule.kernel.delays())
     }
 
     /// Does a rule mean connections that are about to be made?
@@ -215,12 +236,10 @@ impl Plan {
     }
 }
 
-/// Is there a rule, do all fit, and is no delay longer than allowed, or too short?
+/// Do all rules fit, and is no delay longer than allowed, or too short?
 fn check(rules: &[Rule], options: &Options) -> Result<(), PlanError> {
-    match rules.len() {
-        0 => return Err(PlanError::NoRules),
-        1..=MAX_RULES => {}
-        given => return Err(PlanError::TooManyRules { given }),
+    if rules.len() > MAX_RULES {
+        return Err(PlanError::TooManyRules { given: rules.len() });
     }
     rules.iter().try_for_each(|rule| delays::check(rule, options.max_call_delay))?;
     rules.iter().try_for_each(|rule| packets::check(rule, options.max_packet_delay))

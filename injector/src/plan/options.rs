@@ -1,6 +1,8 @@
 //! What a plan is as a whole, whatever its rules are.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
+
+use crate::{resolver::Table, spec::model::Rule};
 
 /// No call is delayed longer than this at a time, unless somebody asks for more.
 pub const MAX_CALL_DELAY: Duration = Duration::from_secs(10);
@@ -40,6 +42,12 @@ pub struct Options {
     /// Load the programs whole, so that a change may bring any rule but those that ask what a call is about. They
     /// take longer to attach than programs with only what the rules at hand need. Off.
     pub whole: bool,
+    /// Rules that a change may bring later. The programs can do from the start what these need, and are attached where
+    /// these are decided, so that the change costs no more than writing tables; it may then ask what a call is about. A
+    /// plan that has a repertoire may begin without a rule, idle. Empty.
+    pub repertoire: Vec<Rule>,
+    /// Names of hosts that mean these addresses, whatever the system's resolver says. Empty.
+    pub hosts: Table,
 }
 
 impl Default for Options {
@@ -54,6 +62,8 @@ impl Default for Options {
             duration: None,
             once: false,
             whole: false,
+            repertoire: Vec::new(),
+            hosts: Table::new(),
         }
     }
 }
@@ -93,5 +103,18 @@ impl Options {
     #[must_use]
     pub fn whole(self) -> Self {
         Self { whole: true, ..self }
+    }
+
+    /// Ready for a change to these rules.
+    #[must_use]
+    pub fn repertoire(self, rules: impl IntoIterator<Item = Rule>) -> Self {
+        Self { repertoire: rules.into_iter().collect(), ..self }
+    }
+
+    /// With a name that means these addresses in `to` and `from`.
+    #[must_use]
+    pub fn host(mut self, name: impl Into<String>, addresses: impl IntoIterator<Item = IpAddr>) -> Self {
+        self.hosts.entry(name.into()).or_default().extend(addresses);
+        self
     }
 }

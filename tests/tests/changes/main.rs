@@ -7,6 +7,7 @@ mod gaps;
 mod many;
 mod outside;
 mod pauses;
+mod prepared;
 mod refusals;
 mod terminal;
 

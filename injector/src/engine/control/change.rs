@@ -56,7 +56,7 @@ pub fn change(plan: &LivePlan, wanted: Wanted) -> Result<Option<Change>, Control
     let listed: BTreeSet<_> = plan.rules().into_iter().map(|(_, text)| text).collect();
     let new: Vec<_> = wanted.rules.into_iter().filter(|rule| !listed.contains(&rule.text)).collect();
     let files = read_files(&new).map_err(EngineError::from)?;
-    let hosts = resolver::look_up(&new);
+    let hosts = resolver::look_up(&new, &resolver::Table::new());
     let enclosure = enclose(&files).map_err(|error| ControlError::refused("change", plan, error))?;
     let map = enclosure.as_ref().map_or(0, |(_, number)| *number);
     let request = Request {

@@ -18,6 +18,8 @@ pub struct Status {
     pub user: String,
     /// Does it only count?
     pub monitor: bool,
+    /// Has it no rule at the moment?
+    pub idle: bool,
     /// Seconds since it was applied.
     pub age_seconds: u64,
     /// Seconds until it ends by itself; absent when it does not.
@@ -64,6 +66,7 @@ impl Status {
             pid: plan.pid(),
             user: plan.said("user").pop().unwrap_or_default(),
             monitor: plan.said("monitor").first().is_some_and(|value| value == "1"),
+            idle: plan.said("idle").first().is_some_and(|value| value == "1"),
             age_seconds: now.saturating_sub(plan.header.started) / 1_000_000_000,
             remaining_seconds: (deadline != u64::MAX).then(|| deadline.saturating_sub(now) / 1_000_000_000),
             acting: alive(now, deadline, lease),

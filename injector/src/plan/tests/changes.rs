@@ -166,9 +166,35 @@ fn operations_and_patterns_go_on_in_their_places() {
 }
 
 #[test]
+fn a_repertoire_is_ready_from_the_start() {
+    let rules =
+        ["read@64:error=EIO", "io write:error=EIO:path=*.wal", "fsync@64:delay_enter=1s", "net loss 1%"];
+    let prepared = |rules: &[&str]| {
+        let options = Options::default().seed(1).repertoire(parsed(rules));
+        Plan::new(&[], &Files::new(), options, 7, &known(&backends(&[]))).unwrap()
+    };
+    let idle = prepared(&rules);
+    assert!(idle.calls.is_empty() && idle.slots.is_empty() && !idle.needs_calls() && !idle.needs_packets());
+    assert!(idle.packets && idle.delays_calls() && !idle.sites.is_empty());
+    for rule in rules {
+        let (one, said) = change(&idle, &[rule]).unwrap();
+        assert_eq!(numbers(&said.added), [0], "{rule}");
+        // What it needs is there already, and stays when the rule is gone.
+        assert_eq!(one.sites, idle.sites, "{rule}");
+        let (none, said) = change(&one, &[]).unwrap();
+        assert_eq!((numbers(&said.removed), &none.sites), (vec![0], &idle.sites), "{rule}");
+    }
+    let (all, _) = change(&idle, &rules).unwrap();
+    assert_eq!(all.sites, idle.sites);
+    // What is not in it is refused where programs cannot learn it, and attached where they can.
+    assert!(matches!(change(&prepared(&rules[..1]), &rules[1..2]), Err(PlanError::NotLoaded { .. })));
+    let (other, _) = change(&prepared(&rules[..1]), &["openat@64:error=EIO"]).unwrap();
+    assert!(other.sites.is_superset(&idle.sites.iter().take(1).cloned().collect()) && other.sites.len() > 1);
+}
+
+#[test]
 fn what_does_not_fit_is_refused() {
     let old = plan(&["fsync:error=EIO"]).unwrap();
-    assert!(matches!(change(&old, &[]), Err(PlanError::NoRules)));
     assert!(matches!(change(&old, &["all:error=EIO"]), Err(PlanError::NoRoom { .. })));
     assert!(matches!(
         change(&old, &vec!["fsync:error=EIO"; MAX_RULES + 1]),
