@@ -110,8 +110,8 @@ pub struct Slot {
     pub descriptor: u16,
     /// A second one, for calls with two; else the same.
     pub other: u16,
-    /// Explicit padding.
-    pub _pad: u32,
+    /// Where the rule stands in the rules' table: at its number, or behind all numbers where it goes on with others.
+    pub entry: u32,
     /// What the file or the socket has to be.
     pub object: ObjectMatch,
     /// What the call's arguments have to be, all of it.
@@ -119,10 +119,10 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Of a rule that asks for nothing.
+    /// Of a rule that asks for nothing, and stands at its number.
     #[must_use]
     pub fn of(rule: u32, cell: u32) -> Self {
-        Self { rule, cell, arguments: [ArgTest::ALWAYS; MAX_TESTS], ..Self::zeroed() }
+        Self { rule, cell, entry: rule, arguments: [ArgTest::ALWAYS; MAX_TESTS], ..Self::zeroed() }
     }
 }
 

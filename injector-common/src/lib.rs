@@ -49,5 +49,9 @@ pub const MAX_RULES: usize = 64;
 /// never given to another one: its counters stay what they were, for the report.
 pub const RULE_NUMBERS: usize = 1024;
 
+/// Entries of the rules' table: one for each number, and behind them one for each rule of a plan, where a rule that goes on
+/// with other numbers is written while its old entry is still met.
+pub const RULE_ENTRIES: usize = RULE_NUMBERS + MAX_RULES;
+
 /// Target cgroups, with all their descendants, that one plan can follow.
 pub const MAX_CGROUPS: u32 = 65_536;

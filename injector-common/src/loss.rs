@@ -166,6 +166,16 @@ mod tests {
         }
     }
 
+    /// Without correlation; with it, and in the models, the past decides.
+    #[test]
+    fn what_is_lost_is_lost_at_any_higher_rate() {
+        for (low, high) in [(1, 2), (5, 10), (10, 90), (99, 100)] {
+            let [low, high] = [low, high].map(|p| lost(&Loss::random(percent(p), 0), 42));
+            assert!(low.iter().zip(&high).all(|(low, high)| high >= low));
+            assert!(count(&high) > count(&low));
+        }
+    }
+
     /// Rate p/(p+r), runs of losses of 1/r and of receptions of 1/p on average.
     #[test]
     fn gilberts_bursts_have_their_rate_and_length() {

@@ -99,5 +99,11 @@ mod tests {
             prop_assert!(Threshold::ALWAYS.admits(draw));
             prop_assert!(!Threshold(0).admits(draw));
         }
+
+        /// A ramp is monotone: what fires at a probability fires at every higher one.
+        #[test]
+        fn a_higher_threshold_admits_more(draw in 0u64..1 << 32, low in 0u64..=1 << 32, more in 0u64..1 << 32) {
+            prop_assert!(!Threshold(low).admits(draw) || Threshold(low + more).admits(draw));
+        }
     }
 }

@@ -7,7 +7,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, LpmTrie, LruHashMap, ProgramArray, RingBuf},
 };
 use injector_common::{
-    MAX_CGROUPS, RULE_NUMBERS,
+    MAX_CGROUPS, RULE_ENTRIES, RULE_NUMBERS,
     call::{CALL_ENTRIES, CallRules, Run, Slot},
     counters::{Counters, Reason, Traffic},
     decide::Standing,
@@ -33,7 +33,7 @@ pub static SHARED: Shared = unsafe { core::mem::zeroed() };
 
 /// The rules, by number.
 #[map]
-pub static RULES: Array<Rule> = Array::with_max_entries(RULE_NUMBERS as u32, 0);
+pub static RULES: Array<Rule> = Array::with_max_entries(RULE_ENTRIES as u32, 0);
 
 /// The counters of each rule.
 #[map]

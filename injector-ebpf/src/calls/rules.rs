@@ -102,7 +102,7 @@ unsafe extern "C" fn consider(index: u64, ctx: *mut CallCtx) -> i64 {
     // SAFETY: the context that `pass` handed to the loop.
     let ctx = unsafe { &mut *ctx };
     let Some(slot) = ctx.next(index as u32) else { return 1 };
-    let (Some(rule), Some(counters)) = (RULES.get(slot.rule), COUNTERS.get(slot.rule)) else { return 1 };
+    let (Some(rule), Some(counters)) = (RULES.get(slot.entry), COUNTERS.get(slot.rule)) else { return 1 };
     if uses(USES_OUTCOMES) && !in_time(rule, ctx.outcome) || !meant(ctx, rule, slot) {
         return 0;
     }

@@ -147,8 +147,10 @@ fn ask(address: *mut bpf_sock_addr, destination: [u8; 16], port: u32) -> i64 {
 unsafe extern "C" fn consider(index: u64, ctx: *mut ConnectCtx) -> i64 {
     // SAFETY: the context that `ask` handed to the loop.
     let ctx = unsafe { &mut *ctx };
-    let Some(number) = SLOTS.get(ctx.base + index as u32).map(|slot| slot.rule) else { return 1 };
-    let (Some(rule), Some(counters)) = (RULES.get(number), COUNTERS.get(number)) else { return 1 };
+    let Some((number, entry)) = SLOTS.get(ctx.base + index as u32).map(|slot| (slot.rule, slot.entry)) else {
+        return 1;
+    };
+    let (Some(rule), Some(counters)) = (RULES.get(entry), COUNTERS.get(number)) else { return 1 };
     if !rule.packets.holds(number, &ctx.peer, &mut ctx.wanted) {
         return 0;
     }

@@ -74,8 +74,10 @@ pub fn wanted(skb: *mut __sk_buff) -> Option<&'static mut PacketCtx> {
 /// which is done where the packet is about to leave.
 unsafe extern "C" fn seek(index: u64, _: *mut c_void) -> i64 {
     let Some(ctx) = packet_ctx::packet_ctx() else { return 1 };
-    let Some(number) = SLOTS.get(ctx.base + index as u32).map(|slot| slot.rule) else { return 1 };
-    let Some(rule) = RULES.get(number) else { return 1 };
+    let Some((number, entry)) = SLOTS.get(ctx.base + index as u32).map(|slot| (slot.rule, slot.entry)) else {
+        return 1;
+    };
+    let Some(rule) = RULES.get(entry) else { return 1 };
     let answers = uses(USES_ANSWERS) && matches!(rule.fault, FAULT_REJECT | FAULT_DNS);
     if !answers && (ctx.carried != 0 || rule.netem.road & ctx.road == 0) {
         return 0;

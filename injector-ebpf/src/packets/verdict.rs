@@ -46,8 +46,11 @@ pub fn ask() -> Option<&'static mut PacketCtx> {
 /// One rule of the loop.
 unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
     let Some(packet_ctx) = packet_ctx() else { return 1 };
-    let Some(number) = SLOTS.get(packet_ctx.base + index as u32).map(|slot| slot.rule) else { return 1 };
-    let (Some(rule), Some(counters)) = (RULES.get(number), COUNTERS.get(number)) else { return 1 };
+    let Some((number, entry)) = SLOTS.get(packet_ctx.base + index as u32).map(|slot| (slot.rule, slot.entry))
+    else {
+        return 1;
+    };
+    let (Some(rule), Some(counters)) = (RULES.get(entry), COUNTERS.get(number)) else { return 1 };
     let Some(traffic) = TRAFFIC.get(number) else { return 1 };
     if !matches(number, rule, packet_ctx) {
         return 0;

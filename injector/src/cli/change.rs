@@ -73,14 +73,21 @@ impl Change {
 
 fn told(plan: &LivePlan, change: &Changed) {
     let name = plan.id();
-    let counts = [("kept", &change.kept), ("added", &change.added), ("removed", &change.removed)];
-    let counts = counts.map(|(what, rules)| format!("{} {what}", rules.len()));
+    let counts = [
+        ("kept", &change.kept),
+        ("adjusted", &change.adjusted),
+        ("added", &change.added),
+        ("removed", &change.removed),
+    ];
+    let shown = counts.into_iter().filter(|(what, rules)| *what != "adjusted" || !rules.is_empty());
+    let counts: Vec<_> = shown.map(|(what, rules)| format!("{} {what}", rules.len())).collect();
     output::note(format_args!("plan {name} has changed: {}", counts.join(", ")));
     let lines = |what: &str, rules: &[Numbered]| {
         for rule in rules {
             output::note(format_args!("{what} rule {}: `{}`", rule.rule, rule.text));
         }
     };
+    lines("adjusted", &change.adjusted);
     lines("added", &change.added);
     lines("removed", &change.removed);
     for text in &change.notes {

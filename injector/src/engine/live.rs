@@ -36,6 +36,14 @@ impl Texts {
         self.0.write().unwrap_or_else(PoisonError::into_inner).extend(texts);
     }
 
+    /// Has a rule that goes on with other numbers told so.
+    pub(super) fn replace(&self, number: u32, text: String) {
+        let mut texts = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(old) = texts.get_mut(number as usize) {
+            *old = text;
+        }
+    }
+
     pub(super) fn read<T>(&self, read: impl FnOnce(&[String]) -> T) -> T {
         read(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }

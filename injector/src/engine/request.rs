@@ -114,7 +114,8 @@ impl Answer {
         match &mut self {
             Self::Done(None) => {}
             Self::Done(Some(change)) => {
-                for rule in change.kept.iter_mut().chain(&mut change.added).chain(&mut change.removed) {
+                let Change { kept, adjusted, added, removed, .. } = change;
+                for rule in kept.iter_mut().chain(adjusted).chain(added).chain(removed) {
                     rule.text = "…".into();
                 }
                 change.notes = vec!["the rules and the notes are too long to be told here".into()];

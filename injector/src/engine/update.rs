@@ -117,6 +117,9 @@ impl Live {
         }
 
         self.texts.extend(change.added.iter().map(|rule| rule.text.clone()));
+        for rule in &change.adjusted {
+            self.texts.replace(rule.rule, rule.text.clone());
+        }
         self.installation.switch(Some(&self.plan), &plan);
         self.installation.keep(programs);
         self.notes.extend(change.notes.iter().cloned());

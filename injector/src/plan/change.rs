@@ -1,10 +1,10 @@
-//! A live plan with other rules: what goes on keeps its number, its counters and its place in every
-//! thread's state; what is new starts at zero. Pure: the old plan and the new rules give the new plan.
+//! A live plan with other rules: what goes on, perhaps with other numbers in it, keeps its number, its counters and its
+//! place in every thread's state; what is new starts at zero. Pure: the old plan and the new rules give the new plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use injector_common::{
-    RULE_NUMBERS,
+    RULE_ENTRIES, RULE_NUMBERS,
     call::{PACKETS, Run, Slot},
     thread::MAX_SLOTS,
 };
@@ -40,6 +40,9 @@ pub(super) fn room(slots: usize) -> u32 {
 pub struct Change {
     /// Rules that go on.
     pub kept: Vec<Numbered>,
+    /// Rules that go on with another probability, delay, rate or limit.
+    #[serde(default)]
+    pub adjusted: Vec<Numbered>,
     /// Rules that are new.
     pub added: Vec<Numbered>,
     /// Rules that have stopped.
@@ -82,6 +85,7 @@ impl Plan {
         let allow_unsafe = allow_unsafe || self.options.allow_unsafe;
         let (planned, next_number) = self.numbered(rules, &distributions)?;
         let numbers: Vec<_> = planned.iter().map(|rule| rule.number).collect();
+        let entries: Vec<_> = planned.iter().map(|rule| rule.entry).collect();
         let kept: BTreeSet<_> = numbers.iter().copied().filter(|number| *number < self.next_number).collect();
         let resolved = calls::resolve(rules, allow_unsafe, backends, live)?;
         self.check_kept(&kept, &resolved.calls, &numbers)?;
@@ -92,7 +96,8 @@ impl Plan {
         let base = if self.base == 0 { self.room } else { 0 };
         let asked = numbers.iter().copied().zip(rules.iter().map(|rule| &rule.kind));
         let objects = Objects::of(asked, Some(&self.objects));
-        let layout = Layout { base, room: self.room, numbers: &numbers, objects: &objects };
+        let layout =
+            Layout { base, room: self.room, numbers: &numbers, entries: &entries, objects: &objects };
         let tables = tables::lay_out(&resolved.calls, &packets::places(rules), layout, &cells);
         if tables.slots.len() > self.room as usize {
             return Err(PlanError::NoRoom { slots: tables.slots.len(), room: self.room });
@@ -115,14 +120,7 @@ impl Plan {
         names::check(&rules)?;
         let notes: Vec<_> =
             resolved.notes.into_iter().chain(resolutions).filter(|note| !self.notes.contains(note)).collect();
-        let (going_on, new): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| kept.contains(&rule.number));
-        let gone = self.rules.iter().filter(|rule| !kept.contains(&rule.number));
-        let change = Change {
-            kept: going_on.into_iter().map(Numbered::from).collect(),
-            added: new.into_iter().map(Numbered::from).collect(),
-            removed: gone.map(Numbered::from).collect(),
-            notes: notes.clone(),
-        };
+        let change = self.compared(&rules, notes.clone());
         let mut options = self.options.clone();
         options.allow_unsafe = allow_unsafe;
         let plan = Self {
@@ -147,34 +145,69 @@ impl Plan {
         Ok((plan, change))
     }
 
-    /// The rules with their numbers: those that mean the same as one of ours have its number, and its text.
-    /// And the number of the next new one.
+    /// What becomes of our rules with those of another plan.
+    fn compared(&self, rules: &[PlannedRule], notes: Vec<String>) -> Change {
+        let mut change = Change { notes, ..Change::default() };
+        for rule in rules {
+            let list = match self.rules.iter().find(|old| old.number == rule.number) {
+                Some(old) if old.entry == rule.entry => &mut change.kept,
+                Some(_) => &mut change.adjusted,
+                None => &mut change.added,
+            };
+            list.push(Numbered::from(rule));
+        }
+        let gone = self.rules.iter().filter(|old| rules.iter().all(|rule| rule.number != old.number));
+        change.removed = gone.map(Numbered::from).collect();
+        change
+    }
+
+    /// The rules with their numbers, and the number of the next new one. Those that mean the same as one of ours have its
+    /// number, and its text; those that differ from one in numbers only have its number, and another entry.
     fn numbered(
         &self,
         rules: &[Rule],
         distributions: &Distributions,
     ) -> Result<(Vec<PlannedRule>, u32), PlanError> {
         let mut ours: Vec<&PlannedRule> = self.rules.iter().collect();
+        let mut take = |wanted: &dyn Fn(&RuleKind) -> bool| {
+            let at = ours.iter().position(|old| wanted(&old.asked))?;
+            Some(ours.remove(at))
+        };
+        let same: Vec<_> = rules.iter().map(|rule| take(&|old| *old == rule.kind)).collect();
+        let mut spare = self.spare_entries();
         let mut next = self.next_number;
         let mut planned = Vec::new();
-        for rule in rules {
-            if let Some(at) = ours.iter().position(|old| old.asked == rule.kind) {
-                planned.push(ours.remove(at).clone());
+        for (rule, same) in rules.iter().zip(same) {
+            if let Some(old) = same {
+                planned.push(old.clone());
                 continue;
             }
-            if next as usize >= RULE_NUMBERS {
-                return Err(PlanError::NoNumbers);
-            }
+            let (number, entry) = match take(&|old| old.differs_in_numbers(&rule.kind)) {
+                Some(old) if old.entry != old.number => (old.number, old.number),
+                Some(old) => (old.number, spare.next().ok_or(PlanError::NoNumbers)?),
+                None if next as usize >= RULE_NUMBERS => return Err(PlanError::NoNumbers),
+                None => (next, next),
+            };
+            next = next.max(number + 1);
             planned.push(PlannedRule {
-                number: next,
+                number,
+                entry,
                 asked: rule.kind.clone(),
                 text: rule.text.clone(),
-                kernel: kernel_rule(rule, next, &self.options, distributions),
+                kernel: kernel_rule(rule, number, &self.options, distributions),
                 calls: 0,
             });
-            next += 1;
         }
         Ok((planned, next))
+    }
+
+    /// Entries of the table of rules behind all numbers that none of our rules has: as many as rules that have not gone
+    /// on with other numbers, at least.
+    fn spare_entries(&self) -> impl Iterator<Item = u32> + use<> {
+        let taken: BTreeSet<_> = self.rules.iter().map(|rule| rule.entry).collect();
+        let first = u32::try_from(RULE_NUMBERS).unwrap_or(u32::MAX);
+        let end = u32::try_from(RULE_ENTRIES).unwrap_or(u32::MAX);
+        (first..end).filter(move |entry| !taken.contains(entry))
     }
 
     /// What the delay line has to do with `rules`, too.

@@ -66,6 +66,8 @@ pub struct PlannedRule {
     /// Its number: the place in the list that the plan began with; later rules get later numbers, and no
     /// number is given twice.
     pub number: u32,
+    /// Its entry in the kernel's table of rules: the number, or one behind all numbers.
+    pub entry: u32,
     /// What it means: a rule that means the same goes on when the plan changes.
     pub asked: RuleKind,
     /// As the user gave it.
@@ -148,7 +150,8 @@ impl Plan {
         let resolutions = resolver::notes(rules);
         let numbers: Vec<_> = (0..).take(rules.len()).collect();
         let objects = Objects::of(numbers.iter().copied().zip(rules.iter().map(|rule| &rule.kind)), None);
-        let layout = Layout { base: 0, room: MAX_SLOTS, numbers: &numbers, objects: &objects };
+        let layout =
+            Layout { base: 0, room: MAX_SLOTS, numbers: &numbers, entries: &numbers, objects: &objects };
         let tables = tables::lay_out(&resolved.calls, &packets::places(rules), layout, &Cells::default());
         let slots = tables.slots.len();
         if slots > MAX_SLOTS as usize {
@@ -157,6 +160,7 @@ impl Plan {
         let planned = rules.iter().zip(&numbers).zip(&resolved.calls_of_rule);
         let planned = planned.map(|((rule, &number), &calls)| PlannedRule {
             number,
+            entry: number,
             asked: rule.kind.clone(),
             text: rule.text.clone(),
             kernel: kernel_rule(rule, number, &options, &distributions),

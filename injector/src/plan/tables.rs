@@ -39,6 +39,8 @@ pub(super) struct Layout<'a> {
     pub(super) room: u32,
     /// Which number the rule at each place of the list has.
     pub(super) numbers: &'a [u32],
+    /// And which entry of the table of rules.
+    pub(super) entries: &'a [u32],
     /// What rules ask of files and sockets.
     pub(super) objects: &'a Objects,
 }
@@ -79,7 +81,10 @@ pub(super) fn lay_out(
     if !packets.is_empty() {
         // The matches of packets are counted by rule, not by thread.
         let run = tables.run(layout.base, packets.len(), 0).word();
-        let slot = |&rule: &u32| Slot::of(layout.numbers[rule as usize], 0);
+        let slot = |&rule: &u32| Slot {
+            entry: layout.entries[rule as usize],
+            ..Slot::of(layout.numbers[rule as usize], 0)
+        };
         tables.slots.extend(packets.iter().map(slot));
         tables.calls.insert(PACKETS, CallRules { run, ..CallRules::default() });
     }
@@ -89,7 +94,7 @@ pub(super) fn lay_out(
 fn slot(asked: &Asked, cell: u32, layout: Layout<'_>) -> Slot {
     let rule = layout.numbers[asked.rule as usize];
     let mut slot = Slot::of(rule, cell);
-    slot.order = asked.rule;
+    (slot.entry, slot.order) = (layout.entries[asked.rule as usize], asked.rule);
     slot.tests = u32::try_from(asked.tests.len()).unwrap_or(0);
     for (to, from) in slot.arguments.iter_mut().zip(&asked.tests) {
         *to = *from;

@@ -13,6 +13,7 @@ pub mod errno;
 pub mod error;
 mod familiar;
 pub mod filter;
+mod form;
 pub mod header;
 pub mod model;
 mod nearest;

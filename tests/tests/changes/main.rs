@@ -8,6 +8,7 @@ mod many;
 mod outside;
 mod pauses;
 mod prepared;
+mod ramps;
 mod refusals;
 mod terminal;
 

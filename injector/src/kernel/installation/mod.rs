@@ -201,7 +201,7 @@ impl Installation {
             .map_err(system("write the names of a rule"))?;
         let rules = self.ready.maps().get("RULES")?;
         for rule in &plan.rules {
-            sys::update(rules, &rule.number.to_ne_bytes(), bytemuck::bytes_of(&rule.kernel))
+            sys::update(rules, &rule.entry.to_ne_bytes(), bytemuck::bytes_of(&rule.kernel))
                 .map_err(system("write a rule"))?;
         }
         let tables = [

@@ -166,6 +166,44 @@ fn operations_and_patterns_go_on_in_their_places() {
 }
 
 #[test]
+fn other_numbers_leave_a_rule_what_it_is() {
+    let ramp = |percent: u32| format!("net tcp : loss {percent}%");
+    let other = "read@64:error=EIO:when=3";
+    let mut old = plan(&[&ramp(1), other]).unwrap();
+    let first = old.clone();
+    for percent in 2..=61 {
+        let (new, said) = change(&old, &[&ramp(percent), other]).unwrap();
+        assert_eq!((numbers(&said.adjusted), numbers(&said.kept)), (vec![0], vec![1]));
+        assert!(said.added.is_empty() && said.removed.is_empty() && new.next_number == 2);
+        let [was, is] = [&old, &new].map(|plan| &plan.rules[0]);
+        // Packets under way meet the old entry, so it is not written to.
+        assert_ne!(was.entry, is.entry);
+        assert_eq!((is.number, is.kernel.seed), (was.number, was.kernel.seed));
+        assert_eq!(new.rules[1].entry, 1);
+        let slot = new.slots.iter().find(|slot| slot.rule == 0).unwrap();
+        assert_eq!((slot.entry, is.text.as_str()), (is.entry, ramp(percent)[4..].trim()));
+        old = new;
+    }
+    // What means the same is compared first, and each rule goes on once.
+    let (two, said) = change(&first, &[&ramp(5), &ramp(1)]).unwrap();
+    assert_eq!((numbers(&said.kept), numbers(&said.added)), (vec![0], vec![2]));
+    assert_eq!(two.rules.iter().map(|rule| rule.number).collect::<Vec<_>>(), [2, 0]);
+    // All rules of a full plan at once, twice.
+    let all =
+        |percent: usize| (0..MAX_RULES).map(move |nth| format!("net length {} : loss {percent}%", nth + 100));
+    let texts = |percent| all(percent).collect::<Vec<_>>();
+    let mut full = plan(&texts(1).iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    for percent in 2..5 {
+        let texts = texts(percent);
+        let (new, said) = change(&full, &texts.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+        assert_eq!(said.adjusted.len(), MAX_RULES);
+        let entries = |plan: &Plan| plan.rules.iter().map(|rule| rule.entry).collect::<BTreeSet<_>>();
+        assert!(entries(&full).is_disjoint(&entries(&new)) && entries(&new).len() == MAX_RULES);
+        full = new;
+    }
+}
+
+#[test]
 fn a_repertoire_is_ready_from_the_start() {
     let rules =
         ["read@64:error=EIO", "io write:error=EIO:path=*.wal", "fsync@64:delay_enter=1s", "net loss 1%"];
