@@ -32,6 +32,9 @@ pub enum Reason {
 /// How many reasons there are.
 pub const REASONS: usize = 10;
 
+/// The word for a fault that a plan which only monitors leaves out.
+pub const MONITORED: &str = "monitored";
+
 /// Every reason with the word that the table and the log use for it.
 pub const REASON_NAMES: [(Reason, &str); REASONS] = [
     (Reason::When, "when"),
@@ -39,7 +42,7 @@ pub const REASON_NAMES: [(Reason, &str); REASONS] = [
     (Reason::Overruled, "overruled"),
     (Reason::Times, "times"),
     (Reason::Expired, "expired"),
-    (Reason::Monitored, "monitored"),
+    (Reason::Monitored, MONITORED),
     (Reason::NoCounter, "no-counter"),
     (Reason::NoDelayLine, "no-delay-line"),
     (Reason::CannotAnswer, "cannot-answer"),

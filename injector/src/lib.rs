@@ -36,8 +36,10 @@
 //! | [`target`] | whom they mean |
 //! | [`plan`] | what this kernel makes of them, as data |
 //! | [`engine`] | applying a plan, changing, watching and ending it; [`engine::control`] for the plans of others |
+//! | [`child`] | a plan in a process of its own, for programs with several threads |
 //! | [`kernel`] | the programs, and what they are attached to |
 
+pub mod child;
 pub mod cli;
 pub mod clock;
 pub mod distribution;

@@ -12,6 +12,7 @@ use std::{
 
 use aya::maps::{MapData, RingBuf};
 use injector_common::{queue::Queue, shared::LEASE_NS};
+use serde::{Deserialize, Serialize};
 use tokio::{
     io::unix::AsyncFd,
     time::{Interval, MissedTickBehavior, interval},
@@ -54,7 +55,7 @@ const LONGEST_TURN: Duration = Duration::from_mins(1);
 const BATCH: usize = 256;
 
 /// Why a plan came to its end by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// Its time is up.
     Deadline,

@@ -1,15 +1,17 @@
 //! What is told at the end: every rule with its counters, and what went by unseen.
 
+use std::borrow::Cow;
+
 use injector_common::{
-    counters::{Counters, REASON_NAMES, Reason, Traffic},
+    counters::{Counters, MONITORED, REASON_NAMES, Traffic},
     queue::{Queue, least},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::kernel::installation::sleep::Shortfall;
 
 /// One rule's numbers. `matched` is `fired` plus all that is suppressed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RuleReport {
     /// Its number, from 0.
     pub rule: u32,
@@ -21,11 +23,8 @@ pub struct RuleReport {
     pub matched: u64,
     /// Faults that happened.
     pub fired: u64,
-    /// Faults that would have happened in a plan that only monitors; `suppressed` has them, too.
-    #[serde(skip)]
-    pub monitored: u64,
     /// Matches that were no fault, by reason; only reasons that occurred.
-    pub suppressed: std::collections::BTreeMap<&'static str, u64>,
+    pub suppressed: std::collections::BTreeMap<Cow<'static, str>, u64>,
     /// Of a rule on packets that has met some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packets: Option<PacketsReport>,
@@ -35,7 +34,7 @@ pub struct RuleReport {
 }
 
 /// How late a rule made packets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DelayReport {
     /// Packets that wait now.
     pub waiting: u64,
@@ -48,7 +47,7 @@ pub struct DelayReport {
 }
 
 /// Packets by their delay: from this one up to twice as much, the first step from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DelayStep {
     /// The least, in nanoseconds.
     pub from_ns: u64,
@@ -73,7 +72,7 @@ impl DelayReport {
 }
 
 /// What a rule on packets did. One packet can meet several things.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PacketsReport {
     /// Bytes of the packets that it means, from the IP header on.
     pub bytes: u64,
@@ -97,7 +96,7 @@ impl RuleReport {
     pub(crate) fn new(rule: u32, text: &str, counters: &Counters, removed: bool) -> Self {
         let suppressed = REASON_NAMES
             .iter()
-            .map(|&(reason, name)| (name, counters.suppressed[reason as usize]))
+            .map(|&(reason, name)| (name.into(), counters.suppressed[reason as usize]))
             .filter(|&(_, count)| count > 0);
         Self {
             rule,
@@ -105,7 +104,6 @@ impl RuleReport {
             removed,
             matched: counters.matched,
             fired: counters.fired,
-            monitored: counters.suppressed[Reason::Monitored as usize],
             suppressed: suppressed.collect(),
             packets: None,
             delay: None,
@@ -123,12 +121,12 @@ impl RuleReport {
 
     /// Faults that happened, or would have in a plan that only monitors.
     pub fn effective(&self) -> u64 {
-        self.fired + self.monitored
+        self.fired + self.suppressed.get(MONITORED).copied().unwrap_or_default()
     }
 }
 
 /// The whole story.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Version of this report.
     pub schema: u32,

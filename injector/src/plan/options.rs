@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{resolver::Table, spec::model::Rule};
 
 /// No call is delayed longer than this at a time, unless somebody asks for more.
@@ -17,7 +19,7 @@ pub const MAX_CALL_DELAY: Duration = Duration::from_secs(10);
 /// let options = Options::default().seed(7).duration(Duration::from_secs(30));
 /// assert_eq!((options.seed, options.monitor), (7, false));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line by itself")]
 pub struct Options {

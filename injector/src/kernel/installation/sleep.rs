@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Delays that did not happen, or not wholly.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Shortfall {
     /// Calls that went on without the delay, because all programs that sleep were in use.
     pub missed: u64,

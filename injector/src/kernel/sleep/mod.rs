@@ -78,9 +78,15 @@ fn at<E: Into<io::Error>>(what: &'static str) -> impl Fn(E) -> Step {
 }
 
 /// The helpers have ended, or their server does nothing, though nobody asked for that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the process that wakes delayed calls {0}")]
-pub struct Lost(&'static str);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
+pub enum Lost {
+    /// They are no more.
+    #[error("the process that wakes delayed calls was ended from outside")]
+    Killed,
+    /// Their server did nothing any more.
+    #[error("the process that wakes delayed calls did not answer any more, and was ended")]
+    Hung,
+}
 
 /// The three processes. Dropping it wakes everybody and ends them.
 #[derive(Debug)]
@@ -187,11 +193,11 @@ impl Helpers {
     pub fn check(&mut self, period: Duration) -> Result<(), Lost> {
         let helpers = [&self.supervision.server, &self.supervision.watchdog, &self.pager];
         if helpers.into_iter().any(Helper::is_gone) {
-            return Err(Lost("was ended from outside"));
+            return Err(Lost::Killed);
         }
         if !self.observer.sees_life(&self.heartbeat, period) {
             helper::kill(self.supervision.server.pidfd());
-            return Err(Lost("did not answer any more, and was ended"));
+            return Err(Lost::Hung);
         }
         Ok(())
     }
