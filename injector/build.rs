@@ -1,21 +1,63 @@
-//! Puts the BPF object where the library embeds it. `cargo xtask build` names it in
-//! `INJECTOR_BPF_OBJECT`; without it an empty one is embedded, so that `cargo check`, clippy and the
-//! unit tests need neither the BPF toolchain nor root. Such a binary says so when it is asked to inject.
+//! Puts the BPF object where the library embeds it. `cargo xtask build` leaves it in `bpf/`, and a packaged crate has it
+//! there. A checkout in which it is missing, or older than its sources, gets an empty one, so that `cargo check`, clippy
+//! and the unit tests need neither the BPF toolchain nor root; such an injector says so when it is asked to inject.
 
-use std::{env, error::Error, fs, path::PathBuf};
+#[path = "build/age.rs"]
+mod age;
 
-const OBJECT: &str = "INJECTOR_BPF_OBJECT";
+use std::{
+    env,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-env-changed={OBJECT}");
-    let out = PathBuf::from(env::var("OUT_DIR")?).join("injector.bpf.o");
-    match env::var_os(OBJECT) {
-        Some(object) => {
-            let object = PathBuf::from(object);
-            println!("cargo::rerun-if-changed={}", object.display());
-            fs::copy(&object, out)?;
+    let here = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let object = here.join("bpf/injector.bpf.o");
+    let absence = match here.parent().filter(|root| is_checkout(root)) {
+        Some(root) => absence(&object, root)?,
+        None if object.exists() => None,
+        None => {
+            return Err("cannot build injector: this package has no bpf/injector.bpf.o, its BPF programs; it was not \
+                        made by `cargo xtask package`, which adds them: package it anew by that"
+                .into());
         }
-        None => fs::write(out, [])?,
+    };
+    // The folder: a file that is not there would have this run each time.
+    println!("cargo::rerun-if-changed=bpf");
+    println!("cargo::rerun-if-changed=build");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-env=INJECTOR_NO_PROGRAMS={}", absence.unwrap_or_default());
+    let out = PathBuf::from(env::var("OUT_DIR")?).join("injector.bpf.o");
+    match absence {
+        None => drop(fs::copy(&object, out)?),
+        Some(why) => {
+            fs::write(out, [])?;
+            // Who builds for release is not about to check or test.
+            if env::var("PROFILE")? == "release" {
+                println!(
+                    "cargo::warning=this injector gets no BPF programs: {why}; `cargo xtask build` makes them"
+                );
+            }
+        }
     }
     Ok(())
+}
+
+/// Is the workspace at `root` one in which the object can be made?
+fn is_checkout(root: &Path) -> bool {
+    age::SOURCES.iter().all(|folder| root.join(folder).is_dir())
+}
+
+/// Why the object of a checkout cannot be embedded.
+fn absence(object: &Path, root: &Path) -> Result<Option<&'static str>, Box<dyn Error>> {
+    for folder in age::SOURCES {
+        println!("cargo::rerun-if-changed={}", root.join(folder).display());
+    }
+    Ok(match (object.exists(), age::is_current(object, root)?) {
+        (false, _) => Some("injector/bpf/injector.bpf.o was not there when it was built"),
+        (true, false) => Some("injector/bpf/injector.bpf.o was older than its sources when it was built"),
+        (true, true) => None,
+    })
 }

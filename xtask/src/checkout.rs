@@ -38,9 +38,9 @@ pub(crate) fn built_for(architecture: Architecture) -> PathBuf {
     if architecture.is_host() { target() } else { target().join(architecture.triple()) }
 }
 
-/// The BPF object, which the product embeds.
+/// The BPF object, which the product embeds and its package holds: in the crate itself, where both find it.
 pub(crate) fn bpf_object() -> PathBuf {
-    target().join("bpf/injector.bpf.o")
+    root().join("injector/bpf/injector.bpf.o")
 }
 
 /// `path` as a person in the current folder would write it.

@@ -11,6 +11,7 @@ mod child;
 mod demo;
 mod fuzz;
 mod kernel;
+mod package;
 mod packages;
 mod rooms;
 mod setup;
@@ -37,6 +38,7 @@ enum Verb {
     Setup(setup::Setup),
     Syscalls(syscalls::Syscalls),
     Build(build::Build),
+    Package(package::Package),
     Kernel(kernel::Verb),
     Vm(vm::Verb),
     Demo(demo::Demo),
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Verb::Setup(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Syscalls(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Build(verb) => verb.run().map(|()| ExitCode::SUCCESS),
+        Verb::Package(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Kernel(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Vm(verb) => verb.run(),
         Verb::Demo(verb) => verb.run(),

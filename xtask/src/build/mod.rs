@@ -2,6 +2,8 @@
 //! `target/release/injector` (or `target/debug/injector`), which needs no file beside it. The object is
 //! the same for every processor: what differs between them, it is told when it is loaded.
 
+#[path = "../../../injector/build/age.rs"]
+mod age;
 mod debug_info;
 
 use std::collections::BTreeSet;
@@ -45,11 +47,16 @@ pub(crate) fn all(release: bool) -> Result<()> {
 
 /// The kernel side, and the user-space side for each of these.
 pub(crate) fn all_for(architectures: &BTreeSet<Architecture>, release: bool) -> Result<()> {
+    programs()?;
+    architectures.iter().try_for_each(|&architecture| product(architecture, release))
+}
+
+/// The kernel side alone: the BPF object.
+pub(crate) fn programs() -> Result<()> {
     let toolchain = toolchain::ready()?;
     let mut cargo = bpf("build", &toolchain.rustc, Some(&toolchain.linker));
     child::run(&mut cargo).context("the kernel side (injector-ebpf) does not build")?;
-    finish()?;
-    architectures.iter().try_for_each(|&architecture| product(architecture, release))
+    finish()
 }
 
 /// Has cargo compile for `architecture`. C compilers are told as the crate `cc` is told of them.
@@ -116,8 +123,8 @@ fn finish() -> Result<()> {
         bail!("{} has no .BTF section: the linker was not given --btf", linked.display());
     }
     let (object, without) = (checkout::bpf_object(), debug_info::remove(&bytes)?);
-    // An untouched file keeps the product from being built again.
-    if fs::read(&object).is_ok_and(|there| there == without) {
+    // An untouched file keeps the product from being built again. One that is older than a source would not be taken.
+    if fs::read(&object).is_ok_and(|there| there == without) && age::is_current(&object, &checkout::root())? {
         return Ok(());
     }
     fs::write(&object, without).with_context(|| format!("cannot write {}", object.display()))
@@ -135,7 +142,6 @@ fn product(architecture: Architecture, release: bool) -> Result<()> {
         cargo.arg("--release");
     }
     compile_for(&mut cargo, architecture)?;
-    cargo.env("INJECTOR_BPF_OBJECT", checkout::bpf_object());
     child::run(&mut cargo).context("the user-space side (injector) does not build")?;
     Ok(())
 }

@@ -69,6 +69,10 @@ impl Test {
             let (ready, arriving) = mpsc::channel();
             let wanted = &names;
             let kernels = (!self.host_only).then(|| scope.spawn(move || kernels(wanted, &ready)));
+            // Before all that has them inside.
+            if !self.host_only {
+                progress.step("BPF programs", || setup::ready(Group::Bpf).and_then(|()| build::programs()));
+            }
             progress.step("format", || child::run(child::cargo().args(["fmt", "--all", "--check"])));
             progress.step("lints", lints);
             self.host_tests(&mut progress);

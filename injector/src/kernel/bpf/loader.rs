@@ -29,11 +29,14 @@ use crate::{
 
 static BYTES: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/injector.bpf.o"));
 
+/// Why there are none in it; empty where there are.
+const NO_PROGRAMS: &str = env!("INJECTOR_NO_PROGRAMS");
+
 /// Why the object could not be made ready.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
     /// This binary has no BPF programs in it.
-    #[error("this injector was built without its BPF programs")]
+    #[error("cannot load BPF programs: this injector has none in it, since {NO_PROGRAMS}")]
     Empty,
     /// The embedded object is not what this program expects.
     #[error("the embedded BPF object does not fit this program: {0}")]
@@ -72,7 +75,9 @@ impl ObjectError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Empty => "build it with `cargo xtask build`",
+            Self::Empty => {
+                "build it with `cargo xtask build`, or `cargo xtask package` for a crate that has them"
+            }
             Self::Damaged(_) => "build it anew with `cargo xtask build`",
             Self::Types { source, .. } | Self::Map { source, .. } | Self::Program { source, .. }
                 if source.kind() == io::ErrorKind::PermissionDenied =>
