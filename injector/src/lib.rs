@@ -36,9 +36,11 @@
 //! | [`target`] | whom they mean |
 //! | [`plan`] | what this kernel makes of them, as data |
 //! | [`engine`] | applying a plan, changing, watching and ending it; [`engine::control`] for the plans of others |
+//! | [`blocking`] | the same for programs without an async runtime |
 //! | [`child`] | a plan in a process of its own, for programs with several threads |
 //! | [`kernel`] | the programs, and what they are attached to |
 
+pub mod blocking;
 pub mod child;
 pub mod cli;
 pub mod clock;

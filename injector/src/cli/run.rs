@@ -18,9 +18,7 @@ use crate::{
     },
     engine::{self, End, Guard, Report, Start},
     spec::model::Rule,
-    target::{
-        Cgroup, Command, Hierarchy, Placement, Procfs, Received, Removal, Signals, Target, TargetError,
-    },
+    target::{Command, Placement, Received, Removal, Signals, Target},
 };
 
 /// Start a command in a cgroup of its own, under the rules.
@@ -46,7 +44,6 @@ impl Run {
 
     async fn supervise(mut self, rules: Vec<Rule>) -> Result<Code, Failure> {
         let options = self.behaviour.options(None, false)?;
-        let procfs = Procfs::default();
         if self.behaviour.dry_run {
             Log::check(self.behaviour.log.as_deref())?;
             let plan = injector(rules)?.plan(options)?;
@@ -60,20 +57,19 @@ impl Run {
         let signals = Signals::take().context("cannot wait for signals")?;
         // Planned before anything is made, so that a refusal leaves no trace.
         let plan = injector.plan(options)?;
-        let hierarchy = Hierarchy::discover(&procfs).map_err(TargetError::from)?;
-        let mut command = Command::prepare(std::mem::take(&mut self.command), &hierarchy, &procfs)?;
+        let (target, mut command) = Target::command(std::mem::take(&mut self.command))?;
+        command.unblock(&signals);
         if let Placement::BelowRoot { reason } = command.placement() {
             output::note(format_args!(
                 "note: the command's cgroup is below the root, outside of this session's limits: {reason}"
             ));
         }
-        let cgroup = Cgroup::open(command.cgroup().path(), &hierarchy).map_err(TargetError::from)?;
-        let mut guard = injector.target(Target::Cgroup(cgroup)).apply(plan, Start::AtExec)?;
+        let mut guard = injector.target(target).apply(plan, Start::AtExec)?;
         let names = [format!("command {}", command.name())];
         output::begun(guard.plan(), &names, self.behaviour.seed.is_none());
         let mut news = News::of(&guard);
 
-        command.start(&signals)?;
+        command.start()?;
         let watched = watch(&mut guard, &mut command, &signals, &mut news, &mut log).await;
         // A command that runs on is waited for.
         let stays = !matches!(watched, Ok(Watched::Command(_)));

@@ -45,6 +45,7 @@ pub struct Command {
     cgroup: Cgroup,
     door: File,
     placement: Placement,
+    unblocked: SigSet,
     state: State,
 }
 
@@ -58,11 +59,16 @@ enum State {
 #[derive(Debug)]
 struct Running {
     child: Child,
-    pidfd: AsyncFd<OwnedFd>,
+    pidfd: OwnedFd,
+    /// The same once more, from the first time on that it is waited for in a runtime.
+    end: Option<AsyncFd<OwnedFd>>,
 }
 
 impl Command {
     /// Makes the cgroup for the command `words`, its name and arguments; starts nothing.
+    ///
+    /// # Errors
+    /// There are no words, or no cgroup can be made.
     pub fn prepare(
         words: Vec<OsString>,
         hierarchy: &Hierarchy,
@@ -74,7 +80,10 @@ impl Command {
         let (cgroup, placement) = run_cgroup::make(hierarchy, procfs)?;
         let path = cgroup.path().join("cgroup.procs");
         match OpenOptions::new().write(true).open(&path) {
-            Ok(door) => Ok(Self { words, cgroup, door, placement, state: State::Prepared }),
+            Ok(door) => {
+                let unblocked = SigSet::empty();
+                Ok(Self { words, cgroup, door, placement, unblocked, state: State::Prepared })
+            }
             Err(source) => {
                 let _ = run_cgroup::remove(&cgroup);
                 Err(CommandError::Enter { path: cgroup.path().to_path_buf(), source })
@@ -97,14 +106,21 @@ impl Command {
         self.words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
+    /// Gives it the signals back that were taken from this process.
+    pub fn unblock(&mut self, signals: &Signals) {
+        self.unblocked = signals.set();
+    }
+
     /// Starts it and gives its number. It has our descriptors 0 to 2, directory, environment and process
-    /// group, and the signal mask and dispositions that we were started with. To be called in a tokio
-    /// runtime, once.
-    pub fn start(&mut self, signals: &Signals) -> Result<u32, CommandError> {
+    /// group, and our signal mask, but for what [`Self::unblock`] gives back. To be called once.
+    ///
+    /// # Errors
+    /// There is no such program, it cannot be executed, or it could not enter its cgroup.
+    pub fn start(&mut self) -> Result<u32, CommandError> {
         let Some((program, arguments)) = self.words.split_first() else { return Err(CommandError::Empty) };
         let mut command = std::process::Command::new(program);
         command.args(arguments);
-        let (door, unblocked) = (self.door.as_raw_fd(), signals.set());
+        let (door, unblocked) = (self.door.as_raw_fd(), self.unblocked);
         let files = rlimit::started_with();
         // SAFETY: between fork and exec only async-signal-safe calls are allowed: this makes three system
         // calls and allocates nothing. `door` is open as long as `self`, that is beyond the fork.
@@ -112,7 +128,7 @@ impl Command {
         let mut child = command.spawn().map_err(|error| self.refusal(error))?;
         let pid = child.id();
         match watch(&child) {
-            Ok(pidfd) => self.state = State::Running(Running { child, pidfd }),
+            Ok(pidfd) => self.state = State::Running(Running { child, pidfd, end: None }),
             Err(source) => {
                 // Nobody would notice its end.
                 let _ = child.kill().and_then(|()| child.wait());
@@ -138,7 +154,10 @@ impl Command {
     }
 
     /// Waits for its end and gives its exit code, 128+n for one that signal n killed. Nothing is lost if
-    /// the future is dropped. At once 125 if it does not run.
+    /// the future is dropped. At once 125 if it does not run. To be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// It cannot be watched.
     pub async fn wait(&mut self) -> Result<i32, CommandError> {
         let name = self.name();
         let State::Running(running) = &mut self.state else { return Ok(125) };
@@ -148,16 +167,35 @@ impl Command {
         Ok(exit_code(status))
     }
 
+    /// The same for those who have no runtime.
+    ///
+    /// # Errors
+    /// It cannot be waited for.
+    pub fn wait_blocking(&mut self) -> Result<i32, CommandError> {
+        let name = self.name();
+        let State::Running(running) = &mut self.state else { return Ok(125) };
+        let status = running.child.wait();
+        let status = status.map_err(|source| CommandError::System { verb: "wait for", name, source })?;
+        self.state = State::Ended;
+        Ok(exit_code(status))
+    }
+
     /// Passes a signal on, unless it got it already together with us.
+    ///
+    /// # Errors
+    /// As of [`Self::signal`].
     pub fn forward(&self, received: Received) -> Result<(), CommandError> {
         if received.is_for_us_alone() { self.signal(received.signal) } else { Ok(()) }
     }
 
     /// Sends it a signal, if it runs.
+    ///
+    /// # Errors
+    /// The kernel refuses it.
     pub fn signal(&self, signal: Signal) -> Result<(), CommandError> {
         let Some(running) = self.running() else { return Ok(()) };
         let Some(signal) = rustix::process::Signal::from_named_raw(signal as i32) else { return Ok(()) };
-        match pidfd_send_signal(running.pidfd.get_ref(), signal) {
+        match pidfd_send_signal(&running.pidfd, signal) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
             Err(error) => Err(self.failure("signal", error.into())),
         }
@@ -171,6 +209,9 @@ impl Command {
     }
 
     /// Removes its cgroup, if it left nobody behind.
+    ///
+    /// # Errors
+    /// The cgroup stays, though nobody is in it.
     pub fn remove(self) -> Result<Removal, CommandError> {
         Ok(run_cgroup::remove(&self.cgroup)?)
     }
@@ -199,9 +240,9 @@ fn enter(door: std::os::fd::RawFd, unblocked: &SigSet, files: Option<(rlim_t, rl
 }
 
 /// The number is the child's as long as nobody waited for it.
-fn watch(child: &Child) -> io::Result<AsyncFd<OwnedFd>> {
+fn watch(child: &Child) -> io::Result<OwnedFd> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
-    readable(pidfd_open(pid, PidfdFlags::empty())?)
+    Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
 async fn ended(running: &mut Running) -> io::Result<ExitStatus> {
@@ -209,7 +250,11 @@ async fn ended(running: &mut Running) -> io::Result<ExitStatus> {
         if let Some(status) = running.child.try_wait()? {
             return Ok(status);
         }
-        running.pidfd.readable().await?.clear_ready();
+        let end = match &mut running.end {
+            Some(end) => end,
+            none => none.insert(readable(running.pidfd.try_clone()?)?),
+        };
+        end.readable().await?.clear_ready();
     }
 }
 
@@ -240,7 +285,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn the_end_of_a_child_is_seen() {
         let child = std::process::Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
-        let mut running = Running { pidfd: watch(&child).unwrap(), child };
+        let mut running = Running { pidfd: watch(&child).unwrap(), child, end: None };
         assert_eq!(exit_code(ended(&mut running).await.unwrap()), 7);
     }
 }

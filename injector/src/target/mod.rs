@@ -12,7 +12,7 @@ pub mod run_cgroup;
 pub mod session;
 pub mod signals;
 
-use std::path::Path;
+use std::{ffi::OsString, path::Path};
 
 pub(crate) use self::procfs::MountLine;
 pub use self::{
@@ -57,6 +57,45 @@ impl Target {
     /// There is no such process, or it is one of the kernel, the machine's init or the caller itself.
     pub fn pid(pid: u32) -> Result<Self, TargetError> {
         Ok(Self::Process(Process::open(pid, Init::Refused, &Procfs::default())?))
+    }
+
+    /// A command that is not started yet: the cgroup that is made for it, and the command, `words` being its name and its
+    /// arguments. Once rules are on the cgroup, applied with [`Start::AtExec`](crate::engine::Start::AtExec),
+    /// [`Command::start`] has it run, under the rules from its first instruction on.
+    ///
+    /// ```no_run
+    /// use std::error::Error;
+    ///
+    /// use injector::{
+    ///     blocking::Guard,
+    ///     engine::{Injector, Start},
+    ///     plan::Options,
+    ///     target::Target,
+    /// };
+    ///
+    /// fn without_its_file() -> Result<i32, Box<dyn Error>> {
+    ///     let (target, mut command) = Target::command(["cat", "/etc/hostname"])?;
+    ///     let injector = Injector::new()?.rule("io=read:error=EIO:path=/etc/hostname".parse()?).target(target);
+    ///     let plan = injector.plan(Options::default())?;
+    ///     let guard = Guard::apply(injector, plan, Start::AtExec, |_| ())?;
+    ///     command.start()?;
+    ///     let code = command.wait_blocking()?;
+    ///     guard.finish()?;
+    ///     command.remove()?;
+    ///     Ok(code)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// There are no words, or no cgroup of version 2 can be made.
+    pub fn command<W: Into<OsString>>(
+        words: impl IntoIterator<Item = W>,
+    ) -> Result<(Self, Command), TargetError> {
+        let procfs = Procfs::default();
+        let hierarchy = Hierarchy::discover(&procfs)?;
+        let command = Command::prepare(words.into_iter().map(Into::into).collect(), &hierarchy, &procfs)?;
+        let cgroup = Cgroup::open(command.cgroup().path(), &hierarchy)?;
+        Ok((Self::Cgroup(cgroup), command))
     }
 
     /// Numbers of all processes that belong to it now.

@@ -11,13 +11,14 @@ use crate::kernel::Name::{self, Debian61, Debian612, Debian612Arm64, FaultInject
 ///
 /// Our kernel with error injection is Debian's 6.12 with other options. Where packets, security hooks or cgroups are
 /// met, the two run the same code, so there one of them stands for both: ours where calls fail as well.
-const PLACES: [(&str, &str, &[Name]); 22] = [
+const PLACES: [(&str, &str, &[Name]); 23] = [
     ("changes", "terminal::", &[FaultInjection]),
     ("changes", "", &[FaultInjection, Debian61]),
     ("child", "", &[FaultInjection, Debian612]),
     ("commands", "", &[Debian612]),
     ("decisions", "", &[FaultInjection, Debian61]),
     ("endings", "", &[FaultInjection, Debian61]),
+    ("library", "", &[Debian612]),
     ("monitor", "", &[FaultInjection, Debian61]),
     ("operations", "", &[Debian612, Debian61]),
     ("output", "", &[Debian612]),
