@@ -72,12 +72,9 @@ fn two_plans_delay_at_once() -> Result<()> {
     ensure!(program.wait()?.success());
     ensure!(told.len() == 2, "{told:?}");
     for line in told {
-        let words: Vec<_> = line.split(' ').collect();
-        let [fired, matched] = [words[1], words[3]].map(str::parse::<u64>);
-        ensure!(
-            fired.clone()? > 0 && fired == matched && line.ends_with("`inject=openat:delay_enter=100ms`"),
-            "{line}"
-        );
+        // What comes between the end and the programs' going is matched, and passes.
+        let fired: u64 = line.split(' ').nth(1).context("no number")?.parse()?;
+        ensure!(fired > 20 && line.ends_with("`inject=openat:delay_enter=100ms`"), "{line}");
     }
     victims.iter().try_for_each(|victim| victim.board.next(20).map(drop))?;
     census.gone(Exceptions::None)?;
