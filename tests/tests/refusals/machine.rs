@@ -107,7 +107,8 @@ fn a_limit_that_was_reached() -> Result<()> {
         );
         let said = |script: &str| -> Result<(i32, String)> {
             let output = Command::new("unshare").args(["--mount", "sh", "-c", script]).output()?;
-            Ok((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned()))
+            let said = [output.stderr, output.stdout].concat();
+            Ok((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&said).into_owned()))
         };
         for files in [6, 8, 16, 24, 32] {
             let (code, said) = said(&format!("ulimit -n {files}; {attach}"))?;
@@ -115,7 +116,7 @@ fn a_limit_that_was_reached() -> Result<()> {
             ensure!(said.contains(&format!("{files} files")) && said.contains("ulimit -n 4096"), "{said}");
         }
         for (files, expected) in [(8, 1), (32, 1), (64, 0)] {
-            let script = format!("ulimit -n {files}; exec {} doctor >&2", injector.display());
+            let script = format!("ulimit -n {files}; exec {} doctor", injector.display());
             let (code, said) = said(&script)?;
             ensure!(code == expected, "{files}: {code}: {said}");
             ensure!(said.contains("RLIMIT_NOFILE") == (expected == 1), "{files}: {said}");
