@@ -42,7 +42,6 @@
 
 pub mod blocking;
 pub mod child;
-pub mod cli;
 pub mod clock;
 pub mod distribution;
 pub mod engine;

@@ -1,7 +1,15 @@
-//! The `injector` program: everything it does is in the library's `cli`.
+//! The `injector` program: a command line in front of the library.
+
+mod cli;
+#[cfg(test)]
+#[path = "../tests/documentation/commands.rs"]
+mod commands;
+#[cfg(test)]
+#[path = "../tests/documentation/documents.rs"]
+mod documents;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    injector::cli::main()
+    cli::main()
 }

@@ -3,9 +3,7 @@
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgMatches, Args, FromArgMatches, parser::ValueSource};
-
-use crate::{
-    cli::exit::Failure,
+use injector::{
     engine::{
         self, Injector,
         request::{Grammar, Until},
@@ -13,6 +11,8 @@ use crate::{
     plan::{MAX_CALL_DELAY, Options},
     spec::{SpecError, model::Rule, units},
 };
+
+use crate::cli::exit::Failure;
 
 /// Rules, any number, of any kind. All of them count, in the order of the command line.
 #[derive(Debug)]
@@ -170,24 +170,20 @@ impl Behaviour {
             None => MAX_CALL_DELAY,
         };
         let max_packet_delay = units::duration(&self.max_packet_delay)?;
-        Ok(Options {
-            seed,
-            max_packet_delay,
-            records: self.log.is_some(),
-            monitor: self.monitor,
-            allow_unsafe: self.allow_unsafe,
-            max_call_delay,
-            duration,
-            // The cgroup of a command is its own.
-            once: true,
-            whole,
-            repertoire: self
-                .prepare
-                .iter()
-                .map(|text| Grammar::Expression.parse(text))
-                .collect::<Result<_, _>>()?,
-            hosts: self.hosts.iter().cloned().collect(),
-        })
+        let mut options = Options::default().seed(seed);
+        options.max_packet_delay = max_packet_delay;
+        options.max_call_delay = max_call_delay;
+        options.records = self.log.is_some();
+        options.monitor = self.monitor;
+        options.allow_unsafe = self.allow_unsafe;
+        options.duration = duration;
+        // The cgroup of a command is its own.
+        options.once = true;
+        options.whole = whole;
+        let prepared = self.prepare.iter().map(|text| Grammar::Expression.parse(text));
+        options.repertoire = prepared.collect::<Result<_, _>>()?;
+        options.hosts = self.hosts.iter().cloned().collect();
+        Ok(options)
     }
 }
 

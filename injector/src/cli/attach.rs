@@ -4,21 +4,20 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
-
-use crate::{
-    cli::{
-        arguments::{Behaviour, Rules, injector},
-        dry_run,
-        exit::{Code, Failure},
-        live::View,
-        log::Log,
-        news::News,
-        output, report, runtime,
-    },
+use injector::{
     engine::{self, End, Guard, Start},
-    plan::Options,
     spec::model::Rule,
     target::{Cgroup, CgroupError, Hierarchy, Init, Process, Procfs, Signals, Target, TargetError, rlimit},
+};
+
+use crate::cli::{
+    arguments::{Behaviour, Rules, injector},
+    dry_run,
+    exit::{Code, Failure},
+    live::View,
+    log::Log,
+    news::News,
+    output, report, runtime,
 };
 
 /// The time limit of a plan that names none.
@@ -81,7 +80,8 @@ impl Attach {
     }
 
     async fn supervise(self, rules: Vec<Rule>) -> Result<Code, Failure> {
-        let options = Options { once: self.once, ..self.behaviour.options(Some(DEFAULT_TIME), true)? };
+        let mut options = self.behaviour.options(Some(DEFAULT_TIME), true)?;
+        options.once = self.once;
         let targets = self.targets()?;
         let names: Vec<_> = targets.iter().map(Target::describe).collect();
         let empty: Vec<_> = targets.iter().filter(|target| is_empty(target)).map(Target::describe).collect();

@@ -2,19 +2,19 @@
 //! through the kernel, does it, and answers.
 
 use clap::Args;
-
-use crate::{
-    cli::{
-        arguments::{Rules, until},
-        exit::{Code, Failure},
-        output,
-    },
+use injector::{
     engine::{
         control::{self, Wanted},
         request::Until,
     },
     kernel::live::registry::LivePlan,
     plan::{Change as Changed, Numbered},
+};
+
+use crate::cli::{
+    arguments::{Rules, until},
+    exit::{Code, Failure},
+    output,
 };
 
 /// Change a live plan without a pause, as `tc qdisc change` does.

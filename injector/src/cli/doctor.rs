@@ -4,13 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 mod delays;
-
-use crate::{
-    cli::{
-        doctor::delays::Delays,
-        exit::{Code, Failure},
-        output,
-    },
+use injector::{
     kernel::{
         bpf::btf::KernelBtf,
         probe::{self, kernel_config, privileges::Standing, refusal},
@@ -23,6 +17,12 @@ use crate::{
     },
     syscalls::hooks::held_at,
     target::rlimit,
+};
+
+use crate::cli::{
+    doctor::delays::Delays,
+    exit::{Code, Failure},
+    output,
 };
 
 /// Say what this kernel allows, why not, and what to do about it.

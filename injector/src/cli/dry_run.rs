@@ -1,11 +1,10 @@
 //! `--dry-run`: who is meant, which rules there are, and what would be attached and made.
 
-use crate::{
-    cli::{
-        exit::Failure,
-        output::{out, shown},
-    },
-    plan::Plan,
+use injector::plan::Plan;
+
+use crate::cli::{
+    exit::Failure,
+    output::{out, shown},
 };
 
 /// Prints it. `trees`: is a process tree among the targets?

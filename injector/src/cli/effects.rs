@@ -1,9 +1,8 @@
 //! What came of a rule's faults in a few words, for the closing table and for the lines that move: how many packets
 //! were lost, doubled, damaged, and by how much those that waited were late.
 
+use injector::engine::{DelayReport, RuleReport};
 use std::time::Duration;
-
-use crate::engine::{DelayReport, RuleReport};
 
 /// How often a rule fired, and what that was where it was not only one thing.
 pub(super) fn fired(rule: &RuleReport) -> String {

@@ -1,13 +1,12 @@
 //! Exit codes: a function of what went wrong, never chosen in passing.
 
-use std::process::ExitCode;
-
-use crate::{
+use injector::{
     engine::{Blame, EngineError, control::ControlError},
     printable::Printable,
     spec::SpecError,
     target::{CommandError, TargetError},
 };
+use std::process::ExitCode;
 
 /// An exit code of ours, or of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

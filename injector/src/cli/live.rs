@@ -10,16 +10,14 @@ use std::{
 };
 
 use console::{Term, truncate_str};
+use injector::engine::RuleReport;
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     unistd::{getpgrp, tcgetpgrp},
 };
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::{
-    cli::{effects, output},
-    engine::RuleReport,
-};
+use crate::cli::{effects, output};
 
 /// How often it is drawn anew.
 const PERIOD: Duration = Duration::from_millis(500);

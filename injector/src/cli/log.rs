@@ -13,16 +13,13 @@ use std::{
 };
 
 use bytes::BytesMut;
+use injector::{engine::Record, printable::Printable};
 use nix::{
     errno::Errno,
     unistd::{AccessFlags, eaccess},
 };
 
-use crate::{
-    cli::{exit::Failure, log_file::write_lines, output::note},
-    engine::Record,
-    printable::Printable,
-};
+use crate::cli::{exit::Failure, log_file::write_lines, output::note};
 
 /// Bytes of lines that wait: more than the ring buffer between the kernel and us holds.
 const ROOM: usize = 8 << 20;

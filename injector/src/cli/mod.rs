@@ -27,13 +27,9 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
+use injector::{kernel::probe::refusal, printable, target::rlimit};
 
-use crate::{
-    cli::exit::{Code, Failure},
-    kernel::probe::refusal,
-    printable,
-    target::rlimit,
-};
+use crate::cli::exit::{Code, Failure};
 
 /// Makes a running Linux program meet the failures of real life: system calls that fail or stall, packets that
 /// are lost, late or refused. From the kernel, for one cgroup, command or process tree; gone when it ends, however it ends.
@@ -73,12 +69,12 @@ enum Command {
 
 /// The whole command line as clap knows it: what completions, the manual page and other documentation
 /// are made from.
-pub fn command() -> clap::Command {
+pub(crate) fn command() -> clap::Command {
     Cli::command()
 }
 
 /// Parses, dispatches, and turns an error into a message and an exit code.
-pub fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let color = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
+use injector::engine::Guard;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::{
-    cli::{live, output},
-    engine::Guard,
-};
+use crate::cli::{live, output};
 
 /// How often it is looked whether there is anything.
 const PERIOD: Duration = Duration::from_millis(500);

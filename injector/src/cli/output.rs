@@ -9,17 +9,17 @@ use std::{
 
 use anyhow::Context as _;
 use comfy_table::{ContentArrangement, Table, presets};
-use nix::poll::PollTimeout;
-
-use crate::{
-    cli::{
-        effects::fired,
-        exit::{Code, Failure},
-        live,
-    },
+use injector::{
     engine::Report,
     plan::Plan,
     printable::{self, Printable},
+};
+use nix::poll::PollTimeout;
+
+use crate::cli::{
+    effects::fired,
+    exit::{Code, Failure},
+    live,
 };
 
 /// A line for the person, with our name in front: written whole, so that it stays whole beside the

@@ -1,13 +1,11 @@
 //! `injector pause` and `injector resume`: rules of a live plan off and on, whoever started it.
 
 use clap::Args;
+use injector::engine::control::{self, Switched};
 
-use crate::{
-    cli::{
-        exit::{Code, Failure},
-        output,
-    },
-    engine::control::{self, Switched},
+use crate::cli::{
+    exit::{Code, Failure},
+    output,
 };
 
 /// Switch rules of a live plan off at once, and keep the plan

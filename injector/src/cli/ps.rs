@@ -1,16 +1,14 @@
 //! `injector ps`: who injects what on this machine, read from the kernel itself.
 
 use clap::Args;
+use injector::engine::{
+    self,
+    control::{self, RuleStatus, Status},
+};
 
-use crate::{
-    cli::{
-        exit::{Code, Failure},
-        output,
-    },
-    engine::{
-        self,
-        control::{self, RuleStatus, Status},
-    },
+use crate::cli::{
+    exit::{Code, Failure},
+    output,
 };
 
 /// List who injects what on this machine, since when, and how long still.

@@ -2,13 +2,11 @@
 //! does nothing else, and says what it found.
 
 use clap::Args;
+use injector::engine;
 
-use crate::{
-    cli::{
-        exit::{Code, Failure},
-        output,
-    },
-    engine,
+use crate::cli::{
+    exit::{Code, Failure},
+    output,
 };
 
 /// Take away what injectors that were killed have left.

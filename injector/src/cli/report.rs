@@ -3,12 +3,10 @@
 
 use std::fmt;
 
+use injector::engine::Report;
 use serde::Serialize;
 
-use crate::{
-    cli::{arguments::Behaviour, exit::Failure, output},
-    engine::Report,
-};
+use crate::cli::{arguments::Behaviour, exit::Failure, output};
 
 /// The report of `--json`.
 #[derive(Debug, Serialize)]

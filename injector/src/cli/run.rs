@@ -4,21 +4,21 @@ use std::ffi::OsString;
 
 use anyhow::Context as _;
 use clap::Args;
-
-use crate::{
-    cli::{
-        arguments::{Behaviour, Rules, injector},
-        dry_run,
-        exit::{Code, Failure},
-        log::Log,
-        news::News,
-        output,
-        report::tell,
-        runtime,
-    },
+use injector::{
     engine::{self, End, Guard, Report, Start},
     spec::model::Rule,
     target::{Command, Placement, Received, Removal, Signals, Target},
+};
+
+use crate::cli::{
+    arguments::{Behaviour, Rules, injector},
+    dry_run,
+    exit::{Code, Failure},
+    log::Log,
+    news::News,
+    output,
+    report::tell,
+    runtime,
 };
 
 /// Start a command in a cgroup of its own, under the rules.

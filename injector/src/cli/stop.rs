@@ -2,16 +2,14 @@
 //! itself is asked to go, and made to go if it does not.
 
 use clap::Args;
+use injector::engine::{
+    self,
+    control::{self, Stopped},
+};
 
-use crate::{
-    cli::{
-        exit::{Code, Failure},
-        output,
-    },
-    engine::{
-        self,
-        control::{self, Stopped},
-    },
+use crate::cli::{
+    exit::{Code, Failure},
+    output,
 };
 
 /// End an injection, whoever started it.

@@ -93,7 +93,8 @@ pub struct PacketsReport {
 }
 
 impl RuleReport {
-    pub(crate) fn new(rule: u32, text: &str, counters: &Counters, removed: bool) -> Self {
+    /// What a rule's counters say; `removed` if a change of the plan took it away.
+    pub fn new(rule: u32, text: &str, counters: &Counters, removed: bool) -> Self {
         let suppressed = REASON_NAMES
             .iter()
             .map(|&(reason, name)| (name.into(), counters.suppressed[reason as usize]))
@@ -110,7 +111,9 @@ impl RuleReport {
         }
     }
 
-    pub(crate) fn with(self, traffic: Traffic, queue: &Queue) -> Self {
+    /// The same with what it did to packets, where it met any, and with its queue, where it delayed any.
+    #[must_use]
+    pub fn with(self, traffic: Traffic, queue: &Queue) -> Self {
         let Traffic { bytes, dropped, duplicated, corrupted, delayed, reordered, overflowed, answered } =
             traffic;
         let met = traffic != Traffic::default();

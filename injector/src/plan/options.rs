@@ -89,6 +89,24 @@ impl Options {
         Self { monitor: true, ..self }
     }
 
+    /// Allowing what is dangerous.
+    #[must_use]
+    pub fn allow_unsafe(self) -> Self {
+        Self { allow_unsafe: true, ..self }
+    }
+
+    /// With packets that wait for this time at the longest.
+    #[must_use]
+    pub fn max_packet_delay(self, time: Duration) -> Self {
+        Self { max_packet_delay: time, ..self }
+    }
+
+    /// With calls that are delayed for this time at the longest.
+    #[must_use]
+    pub fn max_call_delay(self, time: Duration) -> Self {
+        Self { max_call_delay: time, ..self }
+    }
+
     /// Ending by itself after this time.
     #[must_use]
     pub fn duration(self, duration: Duration) -> Self {

@@ -7,7 +7,7 @@ mod error;
 pub mod hierarchy;
 pub mod process;
 pub mod procfs;
-pub(crate) mod rlimit;
+pub mod rlimit;
 pub mod run_cgroup;
 pub mod session;
 pub mod signals;

@@ -1,10 +1,13 @@
 //! Every `injector …` line in a code block or an example is one that the program takes.
 
 use clap::error::ErrorKind;
-use injector::{cli, spec, syscalls::Machine};
+use injector::{spec, syscalls::Machine};
 use regex::Regex;
 
-use crate::{documents, files, root};
+use crate::{
+    cli,
+    documents::{documents, files, root},
+};
 
 const MACHINE: Machine = Machine::X86_64;
 

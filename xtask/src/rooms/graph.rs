@@ -19,13 +19,17 @@ pub(super) struct Graph {
 impl Graph {
     /// Reads the sources of the crate `name`.
     pub(super) fn of(name: &str) -> Result<Self> {
-        Self::at(&checkout::root().join(name).join("src"))
+        Self::read(&checkout::root().join(name).join("src"), &name.replace('-', "_"))
     }
 
-    /// Reads the sources in `folder`.
+    /// Reads the sources in `folder`, of a crate that nobody imports.
     pub(super) fn at(folder: &Path) -> Result<Self> {
+        Self::read(folder, "crate")
+    }
+
+    fn read(folder: &Path, name: &str) -> Result<Self> {
         let mut modules = BTreeMap::new();
-        read(folder, &[], &mut modules)?;
+        read(folder, name, &[], &mut modules)?;
         Ok(Self { modules })
     }
 
@@ -98,15 +102,20 @@ pub(super) fn without_shortcuts(arrows: &BTreeSet<(String, String)>) -> BTreeSet
     left
 }
 
-/// Reads a folder's files into `modules`; tests are left out.
-fn read(folder: &Path, module: &[String], modules: &mut BTreeMap<Segments, Imports>) -> Result<()> {
+/// Reads a folder's files, of the crate `crate_name`, into `modules`; tests are left out.
+fn read(
+    folder: &Path,
+    crate_name: &str,
+    module: &[String],
+    modules: &mut BTreeMap<Segments, Imports>,
+) -> Result<()> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let inner = |name: &str| [module, &[name.to_owned()]].concat();
         match name.as_str() {
             "tests" => {}
-            _ if path.is_dir() => read(&path, &inner(&name), modules)?,
+            _ if path.is_dir() => read(&path, crate_name, &inner(&name), modules)?,
             _ if path.extension().is_none_or(|extension| extension != "rs") => {}
             _ => {
                 let text =
@@ -116,9 +125,10 @@ fn read(folder: &Path, module: &[String], modules: &mut BTreeMap<Segments, Impor
                 } else {
                     inner(&name)
                 };
-                let imports = Imports::of(&text, &module)
+                let imports = Imports::of(&text, crate_name, &module)
                     .with_context(|| format!("cannot parse {}", path.display()))?;
-                modules.insert(module, imports);
+                // A program beside a library has the same root.
+                modules.entry(module).or_default().add_all(imports);
             }
         }
     }

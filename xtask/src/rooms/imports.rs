@@ -20,14 +20,24 @@ pub(super) struct Imports {
     pub(super) handed_on: BTreeMap<String, Segments>,
     /// Where the file is.
     module: Segments,
+    /// As the program beside the library knows the latter.
+    crate_name: String,
 }
 
 impl Imports {
-    /// Of the file with this text, which is the module `module`.
-    pub(super) fn of(text: &str, module: &[String]) -> syn::Result<Self> {
-        let mut imports = Self { module: module.to_vec(), ..Self::default() };
+    /// Of the file with this text, which is the module `module` of the crate `crate_name`.
+    pub(super) fn of(text: &str, crate_name: &str, module: &[String]) -> syn::Result<Self> {
+        let mut imports =
+            Self { module: module.to_vec(), crate_name: crate_name.to_owned(), ..Self::default() };
         imports.visit_file(&syn::parse_file(text)?);
         Ok(imports)
+    }
+
+    /// Adds those of another file of the same module.
+    pub(super) fn add_all(&mut self, other: Self) {
+        self.paths.extend(other.paths);
+        self.crates.extend(other.crates);
+        self.handed_on.extend(other.handed_on);
     }
 
     /// The same path from the crate's root; none if it leads out of the crate.
@@ -35,6 +45,7 @@ impl Imports {
         let (first, rest) = path.split_first()?;
         let mut base = match first.as_str() {
             "crate" => Vec::new(),
+            name if name == self.crate_name => Vec::new(),
             "self" => self.module.clone(),
             "super" => self.module[..self.module.len().checked_sub(1)?].to_vec(),
             _ => return None,

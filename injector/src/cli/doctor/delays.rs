@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeSet, thread};
 
-use injector_common::sleep::{SHORTEST_NS, SLEEP_SLOTS};
-use serde::Serialize;
-
-use crate::{
+use injector::{
     clock,
     kernel::{
         bpf::btf::KernelBtf,
@@ -18,6 +15,8 @@ use crate::{
     },
     syscalls::{self, Abi, Machine},
 };
+use injector_common::sleep::{SHORTEST_NS, SLEEP_SLOTS};
+use serde::Serialize;
 
 /// Which calls this kernel can delay, how precisely, and how many at once.
 #[derive(Debug, Default, Serialize)]
