@@ -228,10 +228,16 @@ impl Guard {
 
     /// The plan is here again.
     fn back(&mut self, live: Box<Live>, turn: Turn) -> Turn {
+        self.live = Some(live);
+        self.refresh();
+        turn
+    }
+
+    /// Takes note of what has become of the plan, if it is here.
+    pub(super) fn refresh(&mut self) {
+        let Some(live) = &self.live else { return };
         self.plan = Arc::clone(&live.plan);
         self.notes.extend_from_slice(live.notes.get(self.notes.len()..).unwrap_or_default());
-        self.live = Some(live);
-        turn
     }
 
     /// The plan, which is waited for if it is away.

@@ -53,6 +53,7 @@ impl Guard {
         let _lease = live.installation.keep_lease()?;
         let change = live.replace(rules, &outside, false)?;
         live.give_up_unneeded();
+        self.refresh();
         Ok(change)
     }
 
@@ -61,7 +62,9 @@ impl Guard {
     /// # Errors
     /// The plan has been stopped meanwhile.
     pub fn prolong(&mut self, duration: Option<Duration>) -> Result<(), EngineError> {
-        self.live()?.prolong(duration)
+        self.live()?.prolong(duration)?;
+        self.refresh();
+        Ok(())
     }
 }
 

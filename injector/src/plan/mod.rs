@@ -146,7 +146,7 @@ impl Plan {
         let mut distributions = Distributions::default();
         distributions.add(rules, files)?;
         let resolved = calls::resolve(rules, options.allow_unsafe, backends, live)?;
-        let reserve = Reserve::of(&options.repertoire, files, &options, &resolved.sites, backends)?;
+        let reserve = Self::reserve(files, &options, &resolved.sites, backends)?;
         let resolutions = resolver::notes(rules);
         let numbers: Vec<_> = (0..).take(rules.len()).collect();
         let objects = Objects::of(numbers.iter().copied().zip(rules.iter().map(|rule| &rule.kind)), None);
@@ -196,6 +196,28 @@ impl Plan {
             next_number: u32::try_from(numbers.len()).unwrap_or(u32::MAX),
             notes: resolved.notes.into_iter().chain(resolutions).collect(),
         })
+    }
+
+    /// What the rules of the repertoire need, each by itself. `live` are the sites where programs will be anyhow.
+    fn reserve(
+        files: &Files,
+        options: &Options,
+        live: &BTreeSet<Site>,
+        backends: &[&dyn Backend],
+    ) -> Result<Reserve, PlanError> {
+        let mut all = Reserve::default();
+        let mut live = live.clone();
+        for rule in &options.repertoire {
+            let options = Options { repertoire: Vec::new(), ..options.clone() };
+            let alone = Self::beside(std::slice::from_ref(rule), files, options, 0, &live, backends)?;
+            all.features |= alone.features;
+            all.slots += alone.slots.len();
+            all.packets |= alone.packets;
+            all.delays |= alone.delays_calls();
+            live.extend(alone.sites.iter().cloned());
+            all.sites.extend(alone.sites);
+        }
+        Ok(all)
     }
 
     /// Does a rule mean packets that go out?

@@ -1,16 +1,10 @@
-//! What a plan keeps ready for rules that a change may bring ([`Options::repertoire`]): what its programs can do, memory
-//! for it, and programs where such a rule is decided. The rule is then a matter of tables: nothing has to be attached.
+//! What a plan keeps ready for rules that a change may bring ([`crate::plan::Options::repertoire`]): what its programs can
+//! do, memory for it, and programs where such a rule is decided. The rule is then a matter of tables: nothing has to be
+//! attached.
 
 use std::collections::BTreeSet;
 
-use crate::{
-    distribution::Files,
-    plan::{
-        Options, Plan, PlanError,
-        backend::{Backend, Site},
-    },
-    spec::model::Rule,
-};
+use crate::plan::backend::Site;
 
 /// What is kept ready.
 #[derive(Clone, Debug, Default)]
@@ -25,32 +19,4 @@ pub(super) struct Reserve {
     pub(super) packets: bool,
     /// Is there one that makes calls wait?
     pub(super) delays: bool,
-}
-
-impl Reserve {
-    /// What the rules of the repertoire need, each by itself. `live` are the sites where programs will be anyhow.
-    ///
-    /// # Errors
-    /// The first rule that cannot be had here.
-    pub(super) fn of(
-        rules: &[Rule],
-        files: &Files,
-        options: &Options,
-        live: &BTreeSet<Site>,
-        backends: &[&dyn Backend],
-    ) -> Result<Self, PlanError> {
-        let mut all = Self::default();
-        let mut live = live.clone();
-        for rule in rules {
-            let options = Options { repertoire: Vec::new(), ..options.clone() };
-            let alone = Plan::beside(std::slice::from_ref(rule), files, options, 0, &live, backends)?;
-            all.features |= alone.features;
-            all.slots += alone.slots.len();
-            all.packets |= alone.packets;
-            all.delays |= alone.delays_calls();
-            live.extend(alone.sites.iter().cloned());
-            all.sites.extend(alone.sites);
-        }
-        Ok(all)
-    }
 }

@@ -58,6 +58,9 @@ fn check(words: &[String]) -> Result<(), String> {
     let texts = |id: &str| matches.get_many::<String>(id).into_iter().flatten();
     let mut rules = Vec::new();
     rules.extend(texts("expression").map(|text| spec::expression(text, MACHINE)));
+    if verb != "change" {
+        rules.extend(texts("prepare").map(|text| spec::expression(text, MACHINE)));
+    }
     rules.extend(texts("syscall").map(|text| spec::syscall(text, MACHINE)));
     rules.extend(texts("net").map(|text| spec::net(text)));
     rules.extend(texts("io").map(|text| spec::operation(text)));

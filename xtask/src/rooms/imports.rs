@@ -101,6 +101,9 @@ impl<'ast> Visit<'ast> for Imports {
         }
     }
 
+    /// `pub(super)` and the like say who may import, and import nothing.
+    fn visit_visibility(&mut self, _: &'ast Visibility) {}
+
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
         let public = !matches!(item.vis, Visibility::Inherited);
         self.add_tree(&item.tree, &[], public);
