@@ -38,6 +38,8 @@ mod target;
 #[cfg(target_arch = "bpf")]
 mod task;
 #[cfg(target_arch = "bpf")]
+mod trace;
+#[cfg(target_arch = "bpf")]
 mod zeroes;
 
 /// Never reached: the verifier refuses a program in which it could be.

@@ -27,6 +27,7 @@ use crate::{
     objects::{matching::object_complete, object, seen::Seen},
     report,
     task::{self, Call, Task},
+    trace,
 };
 
 /// The rules to be asked: those of the call, and at a hook those on the operations that pass it.
@@ -119,8 +120,10 @@ unsafe extern "C" fn consider(index: u64, ctx: *mut CallCtx) -> i64 {
     let decides = !uses(USES_SIGNALS | USES_DELAYS) || rule.decides();
     let overruled = ctx.decided && rule.decides();
     let effect = || if overruled { Err(Reason::Overruled) } else { Ok(()) };
-    match decide(rule, at, standing(slot.rule, ctx.alive), effect, || atomic::fetch_add(&counters.tickets, 1))
-    {
+    let ticket = || atomic::fetch_add(&counters.tickets, 1);
+    let decision = decide(rule, at, standing(slot.rule, ctx.alive), effect, ticket);
+    trace::call(&ctx.call, slot.rule, at, &decision);
+    match decision {
         Decision::Fires(()) => {
             // Only those that send signals or have the thread wait may leave the result alone.
             if decides {

@@ -22,7 +22,7 @@ use crate::{
     config::config,
     maps::{CALLS, COUNTERS, RULES, SHARED, SLOTS, plan_alive, read, standing, suppress},
     packets::{ownership::SOCKETS, packet_ctx::Wanted},
-    report,
+    report, trace,
 };
 
 /// A socket on its way past the rules. On the stack: these programs can be interrupted by those on packets.
@@ -158,7 +158,9 @@ unsafe extern "C" fn consider(index: u64, ctx: *mut ConnectCtx) -> i64 {
     let (at, standing) = (Match::of_rule(nth), standing(number, ctx.alive != 0));
     let overruled = ctx.decided != 0;
     let effect = || if overruled { Err(Reason::Overruled) } else { Ok(()) };
-    match decide(rule, at, standing, effect, || atomic::fetch_add(&counters.tickets, 1)) {
+    let decision = decide(rule, at, standing, effect, || atomic::fetch_add(&counters.tickets, 1));
+    trace::connection(&ctx.peer, number, at, &decision);
+    match decision {
         Decision::Fires(()) => {
             ctx.decided = 1;
             // SAFETY: a number. The kernel hands it to the caller of connect(2) as it is.

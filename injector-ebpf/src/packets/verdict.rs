@@ -26,7 +26,7 @@ use crate::{
         packet_ctx::{PacketCtx, packet_ctx},
         queue,
     },
-    report,
+    report, trace,
 };
 
 /// Asks every packet rule, in order, what is to happen to the packet that was gathered.
@@ -60,7 +60,9 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
     atomic::add(&traffic.bytes, u64::from(packet_ctx.packet.length));
     let (at, standing) = (Match::of_rule(nth), standing(number, packet_ctx.alive != 0));
     let ticket = || atomic::fetch_add(&counters.tickets, 1);
-    match decide(rule, at, standing, || effect(packet_ctx, (number, rule)), ticket) {
+    let decision = decide(rule, at, standing, || effect(packet_ctx, (number, rule)), ticket);
+    trace::packet(&packet_ctx.packet, number, at, &decision);
+    match decision {
         Decision::Fires(fate) => {
             note(packet_ctx, (number, rule), fate);
             atomic::add(&counters.fired, 1);

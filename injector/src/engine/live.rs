@@ -76,6 +76,7 @@ impl Live {
 
     /// What is due twice a second, but for the lease and the deadline.
     pub(super) fn turn(&mut self) -> Result<Option<End>, EngineError> {
+        self.installation.say_messages();
         let over = self.look_at_targets();
         if std::mem::take(&mut self.hurry) {
             return Ok(over.then_some(End::TargetsGone));

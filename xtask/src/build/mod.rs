@@ -27,12 +27,15 @@ pub(crate) struct Build {
     /// Build for this kind of machine, into the folder of its name in target
     #[arg(long, value_enum, value_name = "TRIPLE")]
     target: Option<Architecture>,
+    /// Have the BPF programs tell every decision: RUST_LOG=injector::bpf=trace target/release/injector …
+    #[arg(long)]
+    bpf_log: bool,
 }
 
 impl Build {
     pub(crate) fn run(self) -> Result<()> {
         let architecture = self.target.unwrap_or_else(Architecture::host);
-        all_for(&BTreeSet::from([architecture]), !self.debug)?;
+        make(&BTreeSet::from([architecture]), !self.debug, self.bpf_log)?;
         let profile = if self.debug { "debug" } else { "release" };
         let made = checkout::built_for(architecture).join(profile).join("injector");
         println!("built {}", checkout::shown(&made));
@@ -47,16 +50,26 @@ pub(crate) fn all(release: bool) -> Result<()> {
 
 /// The kernel side, and the user-space side for each of these.
 pub(crate) fn all_for(architectures: &BTreeSet<Architecture>, release: bool) -> Result<()> {
-    programs()?;
+    make(architectures, release, false)
+}
+
+/// The same; `log` for programs that tell their decisions.
+fn make(architectures: &BTreeSet<Architecture>, release: bool, log: bool) -> Result<()> {
+    object(log)?;
     architectures.iter().try_for_each(|&architecture| product(architecture, release))
 }
 
 /// The kernel side alone: the BPF object.
 pub(crate) fn programs() -> Result<()> {
+    object(false)
+}
+
+/// The same; `log` for programs that tell their decisions.
+fn object(log: bool) -> Result<()> {
     let toolchain = toolchain::ready()?;
-    let mut cargo = bpf("build", &toolchain.rustc, Some(&toolchain.linker));
+    let mut cargo = bpf("build", &toolchain.rustc, Some(&toolchain.linker), log);
     child::run(&mut cargo).context("the kernel side (injector-ebpf) does not build")?;
-    finish()
+    finish(log)
 }
 
 /// Has cargo compile for `architecture`. C compilers are told as the crate `cc` is told of them.
@@ -73,14 +86,16 @@ pub(crate) fn compile_for(cargo: &mut Command, architecture: Architecture) -> Re
     Ok(())
 }
 
-/// Clippy on injector-ebpf for the BPF target.
+/// Clippy on injector-ebpf for the BPF target, as it is built for all and as it tells its decisions.
 pub(crate) fn bpf_lints(rustc: &Rustc) -> Result<()> {
-    let mut clippy = bpf("clippy", rustc, None);
-    child::run(clippy.args(["--", "-Dwarnings"])).context("clippy on the kernel side (injector-ebpf)")
+    [false, true].into_iter().try_for_each(|log| {
+        let mut clippy = bpf("clippy", rustc, None, log);
+        child::run(clippy.args(["--", "-Dwarnings"])).context("clippy on the kernel side (injector-ebpf)")
+    })
 }
 
-/// Cargo's `verb` on injector-ebpf for the BPF target.
-fn bpf(verb: &str, rustc: &Rustc, linker: Option<&Path>) -> Command {
+/// Cargo's `verb` on injector-ebpf for the BPF target; `log` for programs that tell their decisions.
+fn bpf(verb: &str, rustc: &Rustc, linker: Option<&Path>, log: bool) -> Command {
     let mut cargo = child::cargo();
     // `-Z` on a compiler that is not a nightly needs the bootstrap variable. `--btf` keeps the types
     // that aya and the verifier's log need; cpu v3 (jmp32, alu32: Linux 5.1) is what every kernel has
@@ -98,6 +113,9 @@ fn bpf(verb: &str, rustc: &Rustc, linker: Option<&Path>) -> Command {
         .env_remove("RUSTC_WRAPPER")
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .env_remove("RUSTUP_TOOLCHAIN");
+    if log {
+        cargo.args(["--features", "log"]);
+    }
     // cargo finds its subcommands on the PATH: clippy must be the compiler's own.
     if let Some(folder) = rustc.path.parent() {
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -111,16 +129,25 @@ fn bpf(verb: &str, rustc: &Rustc, linker: Option<&Path>) -> Command {
 
 /// Checks what the linker made and writes it, without DWARF, where the product's build looks for it.
 ///
-/// An object without BTF loads on no kernel, and a linker of the wrong kind makes one in silence.
-fn finish() -> Result<()> {
+/// An object without BTF loads on no kernel, and a linker of the wrong kind makes one in silence. What tells decisions is
+/// not for everybody: `log` says whether it is to be in it.
+fn finish(log: bool) -> Result<()> {
     let linked = linked();
     let bytes = fs::read(&linked).with_context(|| format!("cannot read {}", linked.display()))?;
     // ELF machine 247 is BPF; the section's name stands in the table of names.
     if bytes.get(18..20) != Some(&[247, 0]) {
         bail!("{} is no BPF object: another linker than bpf-linker made it", linked.display());
     }
-    if !bytes.windows(5).any(|window| window == b".BTF\0") {
+    let names = |name: &[u8]| bytes.windows(name.len()).any(|window| window == name);
+    if !names(b".BTF\0") {
         bail!("{} has no .BTF section: the linker was not given --btf", linked.display());
+    }
+    if names(b"AYA_LOGS\0") != log {
+        let has = if log { "has no" } else { "has a" };
+        bail!(
+            "{} {has} map for messages: injector-ebpf's feature log is not what was asked for",
+            linked.display()
+        );
     }
     let (object, without) = (checkout::bpf_object(), debug_info::remove(&bytes)?);
     // An untouched file keeps the product from being built again. One that is older than a source would not be taken.

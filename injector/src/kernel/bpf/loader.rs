@@ -14,7 +14,7 @@ use std::{
 use aya_obj::{
     Object,
     btf::{BtfFeatures, BtfKind},
-    generated::{bpf_attach_type, bpf_insn, bpf_map_type, bpf_prog_type},
+    generated::{bpf_insn, bpf_map_type},
 };
 use injector_common::{
     RULE_NUMBERS,
@@ -23,7 +23,12 @@ use injector_common::{
 };
 
 use crate::{
-    kernel::bpf::{btf::KernelBtf, sys},
+    kernel::bpf::{
+        btf::KernelBtf,
+        kind::Kind,
+        messages::{self, Messages},
+        sys,
+    },
     plan::MOST_DISTRIBUTIONS,
 };
 
@@ -158,87 +163,6 @@ struct Code {
     lines: (Vec<u8>, u32, u32),
 }
 
-/// What kind of program the kernel is to take it for, and for which function.
-#[derive(Clone, Copy, Debug)]
-pub enum Kind {
-    /// `fmod_ret` on the function with this BTF id.
-    ModifyReturn(u32),
-    /// The same, and it may sleep.
-    ModifyReturnSleepable(u32),
-    /// At the entry of the function with this BTF id, before all `fmod_ret`, whatever was attached first.
-    Entry(u32),
-    /// When that function has run, or was kept from running; may sleep.
-    ExitSleepable(u32),
-    /// A Linux security module's program, on the function `bpf_lsm_*` with this BTF id.
-    Lsm(u32),
-    /// The same, and it may sleep.
-    LsmSleepable(u32),
-    /// A BTF-typed tracepoint, by the id of its type.
-    Tracepoint(u32),
-    /// A tracepoint without types; here for programs that are run by hand.
-    RawTracepoint,
-    /// Behind the function with this BTF id.
-    Exit(u32),
-    /// A walk that calls the function with this BTF id.
-    Iterator(u32),
-    /// A kprobe.
-    Kprobe,
-    /// A kprobe on many functions by one link.
-    KprobeMulti,
-    /// Places in a file that is run.
-    UprobeMulti,
-    /// A cgroup's packets, incoming.
-    CgroupIngress,
-    /// A cgroup's sockets in connect(2), of IPv4.
-    CgroupConnect4,
-    /// The same of IPv6.
-    CgroupConnect6,
-    /// Traffic control.
-    Classifier,
-}
-
-impl Kind {
-    /// The numbers that bpf(2) wants: program type, attach type, BTF id.
-    pub(crate) fn numbers(self) -> (u32, u32, u32) {
-        use bpf_attach_type as attach;
-        use bpf_prog_type as prog;
-        let (kind, attach, id) = match self {
-            Self::ModifyReturn(id) | Self::ModifyReturnSleepable(id) => {
-                (prog::BPF_PROG_TYPE_TRACING, attach::BPF_MODIFY_RETURN as u32, id)
-            }
-            Self::Entry(id) => (prog::BPF_PROG_TYPE_TRACING, attach::BPF_TRACE_FENTRY as u32, id),
-            Self::Exit(id) | Self::ExitSleepable(id) => {
-                (prog::BPF_PROG_TYPE_TRACING, attach::BPF_TRACE_FEXIT as u32, id)
-            }
-            Self::RawTracepoint => (prog::BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0),
-            Self::Lsm(id) | Self::LsmSleepable(id) => {
-                (prog::BPF_PROG_TYPE_LSM, attach::BPF_LSM_MAC as u32, id)
-            }
-            Self::Tracepoint(id) => (prog::BPF_PROG_TYPE_TRACING, attach::BPF_TRACE_RAW_TP as u32, id),
-            Self::Iterator(id) => (prog::BPF_PROG_TYPE_TRACING, attach::BPF_TRACE_ITER as u32, id),
-            Self::Kprobe => (prog::BPF_PROG_TYPE_KPROBE, 0, 0),
-            Self::KprobeMulti => (prog::BPF_PROG_TYPE_KPROBE, attach::BPF_TRACE_KPROBE_MULTI as u32, 0),
-            Self::UprobeMulti => (prog::BPF_PROG_TYPE_KPROBE, attach::BPF_TRACE_UPROBE_MULTI as u32, 0),
-            Self::CgroupIngress => {
-                (prog::BPF_PROG_TYPE_CGROUP_SKB, attach::BPF_CGROUP_INET_INGRESS as u32, 0)
-            }
-            Self::CgroupConnect4 => {
-                (prog::BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attach::BPF_CGROUP_INET4_CONNECT as u32, 0)
-            }
-            Self::CgroupConnect6 => {
-                (prog::BPF_PROG_TYPE_CGROUP_SOCK_ADDR, attach::BPF_CGROUP_INET6_CONNECT as u32, 0)
-            }
-            Self::Classifier => (prog::BPF_PROG_TYPE_SCHED_CLS, 0, 0),
-        };
-        (kind as u32, attach, id)
-    }
-
-    /// May the program sleep?
-    pub(crate) fn sleeps(self) -> bool {
-        matches!(self, Self::ModifyReturnSleepable(_) | Self::ExitSleepable(_) | Self::LsmSleepable(_))
-    }
-}
-
 /// The programs as the object has them, and those that were linked with the functions that they call.
 ///
 /// A plan loads a few of some sixty: to link them all took a third of what a start takes in user space.
@@ -317,7 +241,11 @@ impl Ready {
             return Err(ObjectError::Empty);
         }
         let mut object = Object::parse(BYTES).map_err(damaged)?;
-        let globals = HashMap::from([("CONFIG", (bytemuck::bytes_of(config), true))]);
+        let level = messages::level();
+        let globals = HashMap::from([
+            ("CONFIG", (bytemuck::bytes_of(config), true)),
+            (messages::LEVEL, (bytemuck::bytes_of(&level), false)),
+        ]);
         object.patch_map_data(globals).map_err(damaged)?;
         // Everything that a kernel of 5.19 or later knows; older ones fail later and with a reason.
         let features = BtfFeatures::new(true, true, true, true, true, true, true, true);
@@ -350,6 +278,11 @@ impl Ready {
     /// The plan's maps.
     pub fn maps(&self) -> &Maps {
         &self.maps
+    }
+
+    /// What the programs tell of their decisions; none from an ordinary object.
+    pub(crate) fn messages(&self) -> io::Result<Option<Messages>> {
+        self.maps.0.get(messages::MAP).map(|map| Messages::through(map.as_fd())).transpose()
     }
 
     /// Do the programs know files and sockets?
@@ -443,6 +376,7 @@ fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, Obj
     };
     let types;
     match name {
+        messages::MAP => (shape.name, shape.max_entries) = (name, messages::SIZE),
         ".bss.shared" | "CALLS" | "SLEEP_SLOTS" => shape.flags |= sys::BPF_F_MMAPABLE,
         "SLOTS" => {
             shape.flags |= sys::BPF_F_MMAPABLE;

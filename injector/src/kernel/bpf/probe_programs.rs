@@ -4,12 +4,12 @@
 use std::{
     ffi::CStr,
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
 };
 
-use aya_obj::generated::bpf_insn;
+use aya_obj::generated::{BPF_PSEUDO_MAP_FD, bpf_insn};
 
-use crate::kernel::bpf::{loader::Kind, sys};
+use crate::kernel::bpf::{kind::Kind, sys};
 
 const LICENSE: &CStr = c"Dual MIT/GPL";
 
@@ -20,6 +20,7 @@ const ADD64_IMM: u8 = 0x07;
 const JEQ_IMM: u8 = 0x15;
 const JEQ32_IMM: u8 = 0x16;
 const LOAD64: u8 = 0x79;
+const LOAD64_IMM: u8 = 0x18;
 const JA: u8 = 0x05;
 const CALL: u8 = 0x85;
 const EXIT: u8 = 0x95;
@@ -42,6 +43,15 @@ fn instruction(code: u8, registers: (u8, u8), off: i16, imm: i32) -> bpf_insn {
 /// Returns `value`, nothing else.
 pub(crate) fn constant(value: i32) -> Vec<bpf_insn> {
     vec![instruction(MOV64_IMM, (0, 0), 0, value), instruction(EXIT, (0, 0), 0, 0)]
+}
+
+/// Returns 0, and keeps `map` for as long as it is loaded.
+pub(crate) fn holding(map: BorrowedFd<'_>) -> Vec<bpf_insn> {
+    let of_map = u8::try_from(BPF_PSEUDO_MAP_FD).unwrap_or(0);
+    let mut program =
+        vec![instruction(LOAD64_IMM, (1, of_map), 0, map.as_raw_fd()), instruction(0, (0, 0), 0, 0)];
+    program.extend(constant(0));
+    program
 }
 
 /// Would override the result of the function if the caller were process 0, the idle task, which makes no

@@ -451,6 +451,11 @@ pub(crate) fn map_name(map: BorrowedFd<'_>) -> io::Result<(String, u32)> {
     Ok((String::from_utf8_lossy(&bytes).into_owned(), info.value_size))
 }
 
+/// The id of a program.
+pub(crate) fn program_id(program: BorrowedFd<'_>) -> io::Result<u32> {
+    info::<aya_obj::generated::bpf_prog_info>(program).map(|info| info.id)
+}
+
 /// How often the kernel skipped a program because it was running already.
 pub(crate) fn program_misses(program: BorrowedFd<'_>) -> io::Result<u64> {
     info::<aya_obj::generated::bpf_prog_info>(program).map(|info| info.recursion_misses)

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     kernel::{
-        bpf::{btf::KernelBtf, loader::Kind, sys},
+        bpf::{btf::KernelBtf, kind::Kind, sys},
         error::system,
         installation::{
             InstallError, Installation, Program,

@@ -7,10 +7,7 @@ use std::{
 };
 
 use crate::kernel::{
-    bpf::{
-        loader::{Kind, Ready},
-        sys,
-    },
+    bpf::{kind::Kind, loader::Ready, sys},
     installation::InstallError,
 };
 

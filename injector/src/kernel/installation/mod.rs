@@ -30,6 +30,7 @@ use crate::{
             btf::KernelBtf,
             loader::{Ready, Sizes},
             mapped::SharedMemory,
+            messages::Messages,
             offsets, sys,
             tables::Tables,
         },
@@ -72,6 +73,7 @@ pub struct Installation {
     // First, so that whoever sleeps is awake before the programs go.
     pub(super) call_delays: CallDelays,
     pub(super) ready: Ready,
+    messages: Option<Messages>,
     pub(super) shared: SharedMemory,
     tables: Tables,
     members: Members<Member, u8>,
@@ -150,7 +152,9 @@ impl Installation {
             SharedMemory::map(ready.maps().get(".bss.shared")?).map_err(system("map the shared memory"))?;
         let (calls, slots) = (ready.maps().get("CALLS")?, ready.maps().get("SLOTS")?);
         let tables = Tables::map(calls, slots, 2 * plan.room).map_err(system("map the tables of rules"))?;
+        let messages = ready.messages().map_err(system("read what the programs tell of their decisions"))?;
         let mut this = Self {
+            messages,
             call_delays: CallDelays::default(),
             offsets: config.offsets,
             ready,
@@ -294,6 +298,13 @@ impl Installation {
         let begun = call_delays.begin(self.ready.maps().get("SLEEP_SLOTS")?, &self.shared, longest, mark);
         self.call_delays = call_delays;
         begun
+    }
+
+    /// Hands on what the programs have told of their decisions, if they do.
+    pub fn say_messages(&mut self) {
+        if let Some(messages) = &mut self.messages {
+            messages.say();
+        }
     }
 
     /// How often delays fell short.

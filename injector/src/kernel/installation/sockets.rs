@@ -7,11 +7,7 @@ use std::{
 };
 
 use crate::kernel::{
-    bpf::{
-        btf::KernelBtf,
-        loader::{Kind, Ready},
-        sys,
-    },
+    bpf::{btf::KernelBtf, kind::Kind, loader::Ready, sys},
     installation::InstallError,
 };
 

@@ -13,8 +13,8 @@ use crate::{
     kernel::{
         bpf::{
             btf::{BtfError, KernelBtf, VMLINUX},
+            kind::Kind,
             link::{When, link},
-            loader::Kind,
             probe_programs, sys,
         },
         net,

@@ -24,7 +24,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::kernel::{
-    bpf::{loader::Kind, probe_programs, sys},
+    bpf::{kind::Kind, probe_programs, sys},
     sleep::{Step, at, tasks},
 };
 

@@ -12,7 +12,7 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
-use crate::kernel::bpf::{btf::KernelBtf, loader::Kind, probe_programs, sys};
+use crate::kernel::bpf::{btf::KernelBtf, kind::Kind, probe_programs, sys};
 
 /// They run only when the kernel tests itself (net/bpf/test_run.c).
 const NOBODY_CALLS: [&str; 10] = [

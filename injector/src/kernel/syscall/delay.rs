@@ -13,11 +13,7 @@ use injector_common::shared::Shared;
 
 use crate::{
     kernel::{
-        bpf::{
-            btf::KernelBtf,
-            loader::{Kind, Ready},
-            sys,
-        },
+        bpf::{btf::KernelBtf, kind::Kind, loader::Ready, sys},
         probe,
         sleep::Numbers,
         syscall::{

@@ -6,11 +6,7 @@ use std::{cell::OnceCell, os::fd::AsFd};
 
 use crate::{
     kernel::{
-        bpf::{
-            btf::KernelBtf,
-            loader::{Kind, Ready},
-            probe_programs, sys,
-        },
+        bpf::{btf::KernelBtf, kind::Kind, loader::Ready, probe_programs, sys},
         probe,
         sleep::Numbers,
         syscall::{

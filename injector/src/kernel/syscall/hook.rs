@@ -8,10 +8,7 @@ use std::{cell::OnceCell, collections::HashSet};
 
 use crate::{
     kernel::{
-        bpf::{
-            btf::KernelBtf,
-            loader::{Kind, Ready},
-        },
+        bpf::{btf::KernelBtf, kind::Kind, loader::Ready},
         probe::{self, kernel_config},
         syscall::{
             Attach, AttachError, Attached,

@@ -7,8 +7,9 @@ use crate::{
     kernel::{
         bpf::{
             btf::KernelBtf,
+            kind::Kind,
             link::{When, link},
-            loader::{Kind, Ready},
+            loader::Ready,
             sys,
         },
         probe,

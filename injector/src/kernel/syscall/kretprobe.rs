@@ -11,8 +11,9 @@ use crate::{
     kernel::{
         bpf::{
             btf::KernelBtf,
+            kind::Kind,
             link::{When, link},
-            loader::{Kind, Ready},
+            loader::Ready,
         },
         probe,
         syscall::{
