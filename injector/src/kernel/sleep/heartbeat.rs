@@ -2,9 +2,6 @@
 
 use std::{
     io,
-    num::NonZeroUsize,
-    ops::Deref,
-    ptr::NonNull,
     sync::atomic::{
         AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
@@ -13,10 +10,9 @@ use std::{
 };
 
 use injector_common::RULE_NUMBERS;
-use nix::{
-    sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap},
-    time::{ClockId, clock_gettime},
-};
+use nix::time::{ClockId, clock_gettime};
+
+use crate::kernel::bpf::mapped::{Mapped, Shareable};
 
 /// How often the server's heart beats at least.
 pub(super) const BEAT: Duration = Duration::from_millis(200);
@@ -105,46 +101,10 @@ pub(super) fn now() -> u64 {
 }
 
 /// The page, mapped; shared by processes that are forked from here.
-#[derive(Debug)]
-pub(super) struct Heartbeat(NonNull<Cells>);
+pub(super) type Heartbeat = Mapped<Cells>;
 
-// SAFETY: all of it is atomics, and the mapping is not bound to a thread.
-unsafe impl Send for Heartbeat {}
-// SAFETY: as above.
-unsafe impl Sync for Heartbeat {}
-
-const SIZE: NonZeroUsize = match NonZeroUsize::new(size_of::<Cells>()) {
-    Some(size) => size,
-    None => NonZeroUsize::MIN,
-};
-
-impl Heartbeat {
-    /// A page of zeroes.
-    pub(super) fn new() -> io::Result<Self> {
-        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: a new mapping at an address of the kernel's choice.
-        let page = unsafe { mmap_anonymous(None, SIZE, protection, MapFlags::MAP_SHARED)? };
-        Ok(Self(page.cast()))
-    }
-}
-
-impl Deref for Heartbeat {
-    type Target = Cells;
-
-    fn deref(&self) -> &Cells {
-        // SAFETY: mapped until drop, aligned to a page, zeroes are a value.
-        unsafe { self.0.as_ref() }
-    }
-}
-
-impl Drop for Heartbeat {
-    fn drop(&mut self) {
-        // SAFETY: our own mapping; nothing refers to it any more.
-        if let Err(error) = unsafe { munmap(self.0.cast(), SIZE.get()) } {
-            tracing::warn!(%error, "cannot unmap a page");
-        }
-    }
-}
+// SAFETY: all of it is atomics.
+unsafe impl Shareable for Cells {}
 
 #[cfg(test)]
 mod tests {
@@ -152,7 +112,7 @@ mod tests {
 
     #[test]
     fn rules_end_one_by_one() {
-        let heartbeat = Heartbeat::new().unwrap();
+        let heartbeat = Heartbeat::anonymous().unwrap();
         heartbeat.end(64);
         assert_eq!(
             [0, 63, 64, 65, 1023].map(|number| heartbeat.has_ended(number)),
@@ -163,7 +123,7 @@ mod tests {
 
     #[test]
     fn who_was_looked_at_in_vain_often_enough_is_dead() {
-        let (heartbeat, mut observer) = (Heartbeat::new().unwrap(), Observer::default());
+        let (heartbeat, mut observer) = (Heartbeat::anonymous().unwrap(), Observer::default());
         let second = Duration::from_secs(1);
         for _ in 0..3 {
             heartbeat.beat();

@@ -123,7 +123,7 @@ impl Helpers {
     /// What the kernel refused, or would not do in time.
     pub fn start(table: BorrowedFd<'_>, shared: &Shared, longest: Duration) -> Result<Self, Step> {
         let slots = Slots::map(table).map_err(at("map the table of sleep slots"))?;
-        let heartbeat = Heartbeat::new().map_err(at("map a page"))?;
+        let heartbeat = Heartbeat::anonymous().map_err(at("map a page"))?;
         let (injector, alive) =
             rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(at("make a pipe"))?;
         let number = Numbers::now().map_err(at("ask for the limit of open files"))?.alive;

@@ -165,7 +165,7 @@ mod tests {
         device.set_nonblocking(true).unwrap();
         kernel.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let (mine, theirs) = nix::unistd::pipe().unwrap();
-        let heartbeat = Heartbeat::new().unwrap();
+        let heartbeat = Heartbeat::anonymous().unwrap();
         thread::scope(|scope| {
             let server = scope.spawn(|| {
                 Server {

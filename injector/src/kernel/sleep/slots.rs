@@ -3,26 +3,29 @@
 use std::{
     io,
     os::fd::BorrowedFd,
-    sync::atomic::Ordering::{Acquire, Release},
+    sync::atomic::{
+        AtomicU64,
+        Ordering::{Acquire, Release},
+    },
     thread,
     time::Duration,
 };
 
 use injector_common::sleep::{SLEEP_SLOTS, SleepSlot, slot_at};
 
-use crate::kernel::bpf::tables::Words;
+use crate::kernel::bpf::mapped::Mapped;
 
 /// Words of a slot: the thread, then the delay.
 const WORDS: usize = size_of::<SleepSlot>() / 8;
 
 /// The table of sleep slots, mapped.
 #[derive(Debug)]
-pub(super) struct Slots(Words);
+pub(super) struct Slots(Mapped<[AtomicU64]>);
 
 impl Slots {
     /// Maps the table, an array map that can be mapped.
     pub(super) fn map(table: BorrowedFd<'_>) -> io::Result<Self> {
-        Words::map(table, SLEEP_SLOTS as usize * WORDS).map(Self)
+        Mapped::<[_]>::map(table, SLEEP_SLOTS as usize * WORDS).map(Self)
     }
 
     /// How long who has the slot at this offset is to sleep; 0 if nobody has it.
