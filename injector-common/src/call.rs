@@ -58,7 +58,7 @@ pub struct Run {
     pub base: u32,
     /// How many rules there are, at most [`crate::MAX_RULES`].
     pub count: u16,
-    /// Who decides: one of the `BACKEND_` constants of [`crate::event`]. Other programs that see the call, on
+    /// Who decides: a [`crate::code::BackendCode`]. Other programs that see the call, on
     /// their way in or out, let it pass. 0 for packets.
     pub backend: u16,
 }

@@ -5,9 +5,10 @@
 //! on; and what `--monitor` counts is what would have fired.
 
 use crate::{
+    code::{FaultCode, MomentCode},
     counters::Reason,
     random,
-    rule::{FAULT_CHOICE, MAX_CHOICES, ON_FAILURE, ON_SUCCESS, Rule},
+    rule::{MAX_CHOICES, Rule},
     thread::is_restart_code,
 };
 
@@ -106,7 +107,7 @@ pub const fn triggered(rule: &Rule, at: Match) -> Result<(), Reason> {
 #[inline(always)]
 #[must_use]
 pub const fn result(rule: &Rule, at: Match) -> i64 {
-    if rule.fault != FAULT_CHOICE {
+    if !matches!(rule.fault, FaultCode::CHOICE) {
         return rule.value;
     }
     let draw = random::draw(random::mix(rule.seed), at.subject, at.object, at.number);
@@ -134,8 +135,8 @@ pub const fn in_time(rule: &Rule, outcome: Option<i64>) -> bool {
     }
     let failed = LOWEST_ERROR <= value && value < 0;
     match rule.moment {
-        ON_SUCCESS => !failed,
-        ON_FAILURE => failed,
+        MomentCode::SUCCESS => !failed,
+        MomentCode::FAILURE => failed,
         _ => true,
     }
 }
@@ -177,13 +178,14 @@ mod tests {
 
     use super::*;
     use crate::{
-        rule::{AT_ENTRY, AT_EXIT, Choice},
+        code::MomentCode,
+        rule::Choice,
         trigger::{Threshold, When},
     };
 
     fn choices(weights: &[(u64, i64)]) -> Rule {
         let unused = Choice { below: Choice::UNUSED, value: 0 };
-        let mut rule = Rule { fault: FAULT_CHOICE, choices: [unused; MAX_CHOICES], ..rule() };
+        let mut rule = Rule { fault: FaultCode::CHOICE, choices: [unused; MAX_CHOICES], ..rule() };
         for (slot, &(below, value)) in rule.choices.iter_mut().zip(weights) {
             *slot = Choice { below, value };
         }
@@ -212,21 +214,21 @@ mod tests {
     #[test]
     fn success_and_failure_are_kept_apart() {
         let at = |moment| Rule { moment, ..rule() };
-        assert!(in_time(&at(AT_ENTRY), None));
+        assert!(in_time(&at(MomentCode::ENTRY), None));
         for (moment, value, expected) in [
-            (AT_EXIT, 0, true),
-            (AT_EXIT, -5, true),
-            (ON_SUCCESS, 0, true),
-            (ON_SUCCESS, -4095, false),
-            (ON_SUCCESS, -4096, true),
-            (ON_FAILURE, -1, true),
-            (ON_FAILURE, -4095, true),
-            (ON_FAILURE, 0, false),
-            (ON_FAILURE, -4096, false),
-            (AT_EXIT, -512, false),
-            (ON_FAILURE, -516, false),
+            (MomentCode::EXIT, 0, true),
+            (MomentCode::EXIT, -5, true),
+            (MomentCode::SUCCESS, 0, true),
+            (MomentCode::SUCCESS, -4095, false),
+            (MomentCode::SUCCESS, -4096, true),
+            (MomentCode::FAILURE, -1, true),
+            (MomentCode::FAILURE, -4095, true),
+            (MomentCode::FAILURE, 0, false),
+            (MomentCode::FAILURE, -4096, false),
+            (MomentCode::EXIT, -512, false),
+            (MomentCode::FAILURE, -516, false),
         ] {
-            assert_eq!(in_time(&at(moment), Some(value)), expected, "{moment} {value}");
+            assert_eq!(in_time(&at(moment), Some(value)), expected, "{moment:?} {value}");
         }
     }
 

@@ -3,51 +3,14 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::{object::Socket, packet::Packet};
+use crate::{
+    code::{BackendCode, FaultCode, MomentCode},
+    object::Socket,
+    packet::Packet,
+};
 
 /// The version of this layout and of the log made from it.
 pub const SCHEMA: u32 = 1;
-
-/// [`Event::backend`]: `fmod_ret` on the system call's own function.
-pub const BACKEND_FMOD_RET: u32 = 1;
-/// [`Event::backend`]: kprobe with `bpf_override_return`.
-pub const BACKEND_KPROBE: u32 = 2;
-/// [`Event::backend`]: kretprobe with `bpf_override_return`, when the call has run.
-pub const BACKEND_KRETPROBE: u32 = 6;
-/// [`Event::backend`]: programs that sleep, on the system call's own function.
-pub const BACKEND_CALL_DELAY: u32 = 7;
-/// [`Event::backend`]: a program that sleeps, at a security hook.
-pub const BACKEND_CALL_DELAY_HOOK: u32 = 8;
-/// [`Event::backend`]: `fmod_ret` on a security hook.
-pub const BACKEND_HOOK: u32 = 3;
-/// [`Event::backend`]: the cgroup's own packet hook.
-pub const BACKEND_CGROUP_SKB: u32 = 4;
-/// [`Event::backend`]: traffic control at a device's egress.
-pub const BACKEND_TC: u32 = 5;
-/// [`Event::backend`]: the far end of the delay line.
-pub const BACKEND_DELAY_LINE: u32 = 9;
-/// [`Event::backend`]: the cgroup's own hook in connect(2).
-pub const BACKEND_CGROUP_CONNECT: u32 = 10;
-
-/// Every backend with the word that the log, `injector doctor` and messages use for it.
-pub const BACKEND_NAMES: [(u32, &str); 10] = [
-    (BACKEND_FMOD_RET, "fmod_ret"),
-    (BACKEND_KPROBE, "kprobe"),
-    (BACKEND_HOOK, "hook"),
-    (BACKEND_CGROUP_SKB, "cgroup_skb"),
-    (BACKEND_TC, "tc"),
-    (BACKEND_KRETPROBE, "kretprobe"),
-    (BACKEND_CALL_DELAY, "call_delay"),
-    (BACKEND_CALL_DELAY_HOOK, "call_delay_hook"),
-    (BACKEND_DELAY_LINE, "delay_line"),
-    (BACKEND_CGROUP_CONNECT, "cgroup_connect"),
-];
-
-/// The word for a backend; `unknown` for a number that is none.
-#[must_use]
-pub fn backend_name(backend: u32) -> &'static str {
-    BACKEND_NAMES.iter().find(|(number, _)| *number == backend).map_or("unknown", |(_, name)| name)
-}
 
 /// One injection.
 #[repr(C)]
@@ -73,8 +36,8 @@ pub struct Event {
     pub comm: [u8; 16],
     /// The task's or the packet's cgroup.
     pub cgroup: u64,
-    /// Which mechanism acted: one of the `BACKEND_` constants.
-    pub backend: u32,
+    /// Which mechanism acted.
+    pub backend: BackendCode,
     /// 0 native, 1 compat, 3 for no call at all (see [`crate::call`]).
     pub abi: u32,
     /// The system call's number in its ABI, with the x32 bit where it is one.
@@ -90,9 +53,9 @@ pub struct Event {
     /// What it had come to by itself, if it has run.
     pub outcome: i64,
     /// [`crate::rule::Rule::fault`].
-    pub fault: u32,
+    pub fault: FaultCode,
     /// [`crate::rule::Rule::moment`].
-    pub moment: u32,
+    pub moment: MomentCode,
     /// The operation's number in user space's table, from 1; 0 for what is none.
     pub operation: u32,
     /// Explicit padding.

@@ -10,6 +10,7 @@ pub mod argument;
 pub mod call;
 pub mod cell;
 pub mod chance;
+pub mod code;
 pub mod config;
 pub mod counters;
 pub mod decide;

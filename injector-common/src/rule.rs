@@ -3,43 +3,12 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
+    code::{FaultCode, MomentCode, ScopeCode},
     delay::Delay,
     netem::Netem,
     packet::PacketMatch,
     trigger::{Threshold, When},
 };
-
-/// [`Rule::fault`]: the call's result stays its own; there is a signal, or a delay.
-pub const FAULT_NONE: u32 = 0;
-/// [`Rule::fault`]: the call returns [`Rule::value`].
-pub const FAULT_RETURN: u32 = 1;
-/// [`Rule::fault`]: the packet is dropped.
-pub const FAULT_DROP: u32 = 2;
-/// [`Rule::fault`]: the call returns one of [`Rule::choices`].
-pub const FAULT_CHOICE: u32 = 3;
-
-/// [`Rule::fault`]: packets meet what [`Rule::netem`] says.
-pub const FAULT_NETEM: u32 = 4;
-/// [`Rule::fault`]: the packet is dropped and answered as [`Rule::value`] asks, see [`crate::reject`].
-pub const FAULT_REJECT: u32 = 5;
-/// [`Rule::fault`]: a question for a name is dropped and answered as [`Rule::value`] asks, see [`crate::dns`].
-pub const FAULT_DNS: u32 = 6;
-
-/// [`Rule::moment`]: before the call runs; it does not run then.
-pub const AT_ENTRY: u32 = 0;
-/// [`Rule::moment`]: when it has run, whatever came of it.
-pub const AT_EXIT: u32 = 1;
-/// [`Rule::moment`]: when it has run and is about to return no error.
-pub const ON_SUCCESS: u32 = 2;
-/// [`Rule::moment`]: when it has run and is about to return an error.
-pub const ON_FAILURE: u32 = 3;
-
-/// [`Rule::scope`]: matches are counted for each thread.
-pub const SCOPE_THREAD: u32 = 0;
-/// [`Rule::scope`]: matches are counted for all threads of a process together.
-pub const SCOPE_PROCESS: u32 = 1;
-/// [`Rule::scope`]: all matches of the rule are counted together.
-pub const SCOPE_RULE: u32 = 2;
 
 /// Errors that one rule can choose from.
 pub const MAX_CHOICES: usize = 8;
@@ -64,8 +33,8 @@ impl Choice {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct Rule {
-    /// What the caller gets: one of the `FAULT_` constants.
-    pub fault: u32,
+    /// What the caller gets.
+    pub fault: FaultCode,
     /// A signal for the thread, 1 to 64; 0 for none.
     pub signal: u32,
     /// What a failed call returns: a negative errno, or any value.
@@ -78,10 +47,10 @@ pub struct Rule {
     pub times: u64,
     /// The seed of this rule's draws, see [`crate::random::rule_seed`].
     pub seed: u64,
-    /// One of `AT_ENTRY` and its like.
-    pub moment: u32,
-    /// One of the `SCOPE_` constants.
-    pub scope: u32,
+    /// When it is asked.
+    pub moment: MomentCode,
+    /// What is counted together.
+    pub scope: ScopeCode,
     /// How long the caller sleeps before the call, see [`crate::wait`].
     pub delay_enter: Delay,
     /// The same when the call has run.
@@ -90,11 +59,11 @@ pub struct Rule {
     pub comm_mask: [u64; 2],
     /// What they have to be.
     pub comm: [u64; 2],
-    /// For [`FAULT_CHOICE`]: errors, the likeliest place for each in ascending order.
+    /// For [`FaultCode::CHOICE`]: errors, the likeliest place for each in ascending order.
     pub choices: [Choice; MAX_CHOICES],
     /// For packets: which ones.
     pub packets: PacketMatch,
-    /// For [`FAULT_NETEM`]: what happens to them.
+    /// For [`FaultCode::NETEM`]: what happens to them.
     pub netem: Netem,
 }
 
@@ -113,7 +82,7 @@ impl Rule {
     #[inline(always)]
     #[must_use]
     pub const fn decides(&self) -> bool {
-        self.fault != FAULT_NONE
+        !matches!(self.fault, FaultCode::NONE)
     }
 
     /// Does somebody have to wait?

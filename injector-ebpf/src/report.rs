@@ -9,8 +9,9 @@ use aya_ebpf::{
 };
 use injector_common::{
     call::ABI_NONE,
+    code::BackendCode,
     config::USES_RECORDS,
-    event::{BACKEND_CGROUP_CONNECT, Event, ObjectEvent, PATH_TAIL, SCHEMA},
+    event::{Event, ObjectEvent, PATH_TAIL, SCHEMA},
     netem::{Fate, LOST},
     packet::Packet,
     rule::Rule,
@@ -160,7 +161,7 @@ pub fn refused(peer: &Packet, (number, rule): (u32, &Rule), decision: u64) {
         (*event).ns_tid = task::number_in_namespace(task.cast());
         bpf_get_current_comm((&raw mut (*event).comm).cast(), 16);
         (*event).cgroup = bpf_get_current_cgroup_id();
-        (*event).backend = BACKEND_CGROUP_CONNECT;
+        (*event).backend = BackendCode::CGROUP_CONNECT;
         (*event).abi = ABI_NONE;
         (*event).decision = decision;
         (*event).fault = rule.fault;

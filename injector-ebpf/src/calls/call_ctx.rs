@@ -6,8 +6,8 @@ use core::mem::MaybeUninit;
 use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use injector_common::{
     call::{Slot, entry, operation_object},
+    code::BackendCode,
     config::USES_OBJECTS,
-    event::{BACKEND_CALL_DELAY_HOOK, BACKEND_HOOK, BACKEND_KRETPROBE},
     thread::Thread,
 };
 
@@ -34,8 +34,8 @@ pub struct CallCtx {
     pub task: Task,
     /// The call it is in.
     pub call: Call,
-    /// Which mechanism asks, see [`injector_common::event`].
-    pub backend: u32,
+    /// Which mechanism asks.
+    pub backend: BackendCode,
     /// The next slot of the call's rules, and their end.
     pub calls: [u32; 2],
     /// The next slot of the operations' rules, and their end.
@@ -68,7 +68,7 @@ impl CallCtx {
     ///
     /// Not inlined, for the stack's sake: what finds the thread out is done with before any rule is asked.
     #[inline(never)]
-    pub fn begin(room: &mut MaybeUninit<Self>, task: Task, call: &Call, backend: u32) -> bool {
+    pub fn begin(room: &mut MaybeUninit<Self>, task: Task, call: &Call, backend: BackendCode) -> bool {
         if atomic::get(&SHARED.armed) == 0 {
             return false;
         }
@@ -77,7 +77,7 @@ impl CallCtx {
             Lookup::Target(state) => state,
             Lookup::Stateless => core::ptr::null_mut(),
         };
-        if !state.is_null() && backend != BACKEND_KRETPROBE && signal::starts(state, call) {
+        if !state.is_null() && backend != BackendCode::KRETPROBE && signal::starts(state, call) {
             return false;
         }
         // SAFETY: not null, and valid while the program runs.
@@ -148,7 +148,7 @@ impl CallCtx {
             return None;
         }
         let wanted = &raw const slot.object;
-        if self.backend == BACKEND_HOOK || self.backend == BACKEND_CALL_DELAY_HOOK {
+        if self.backend == BackendCode::HOOK || self.backend == BackendCode::CALL_DELAY_HOOK {
             return Some(object_meant(object, wanted) != 0);
         }
         self.open(object, slot.descriptor);

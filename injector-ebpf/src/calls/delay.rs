@@ -11,7 +11,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_get_attach_cookie;
-use injector_common::{call::Run, decide::safe_at_security_hook, event::BACKEND_CALL_DELAY};
+use injector_common::{call::Run, code::BackendCode, decide::safe_at_security_hook};
 
 use crate::{
     atomic,
@@ -85,7 +85,7 @@ pub extern "C" fn delay_at_hook(_: *mut c_void) -> i64 {
 fn decide() {
     let task = current();
     let call = Call::of(task);
-    let Some((run, _)) = rules::rules_of(&call, BACKEND_CALL_DELAY) else { return };
+    let Some((run, _)) = rules::rules_of(&call, BackendCode::CALL_DELAY) else { return };
     let state = THREADS.get(task);
     if !state.is_null() {
         // Whatever is left of another call, whose end nobody has seen: a skipped program, or one that came or
@@ -95,7 +95,7 @@ fn decide() {
     }
     let mut value = 0;
     let runs = Runs { calls: run, operations: Run::default() };
-    if rules::pass(task, &call, runs, (0, || Seen::UNKNOWN), (BACKEND_CALL_DELAY, None), &mut value) {
+    if rules::pass(task, &call, runs, (0, || Seen::UNKNOWN), (BackendCode::CALL_DELAY, None), &mut value) {
         let state = THREADS.get(task);
         if !state.is_null() {
             // SAFETY: not null, and valid while the program runs.

@@ -11,9 +11,9 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::generated::bpf_get_attach_cookie;
 use injector_common::{
     call::{ABI_NONE, Run, hook_entry},
+    code::BackendCode,
     config::USES_OBJECTS,
     decide::safe_at_security_hook,
-    event::{BACKEND_CALL_DELAY_HOOK, BACKEND_HOOK},
 };
 
 use crate::{
@@ -54,7 +54,7 @@ macro_rules! programs {
             #[inline(never)]
             fn decide($ctx: *mut c_void) -> i64 {
                 let task = current();
-                if excluded(task) { 0 } else { verdict($ctx, task, BACKEND_HOOK, $mask, || $seen) }
+                if excluded(task) { 0 } else { verdict($ctx, task, BackendCode::HOOK, $mask, || $seen) }
             }
             if target::maybe_target() { decide($ctx) } else { 0 }
         }
@@ -68,7 +68,7 @@ macro_rules! programs {
                 let task = current();
                 if !excluded(task) {
                     pending::begin_at_hook(task);
-                    pending::leave_at_hook(task, verdict($ctx, task, BACKEND_CALL_DELAY_HOOK, $mask, || $seen));
+                    pending::leave_at_hook(task, verdict($ctx, task, BackendCode::CALL_DELAY_HOOK, $mask, || $seen));
                 }
             }
             if target::maybe_target() {
@@ -150,7 +150,13 @@ fn excluded(task: Task) -> bool {
 
 /// What the hook is to return: 0 to let it run.
 #[inline(always)]
-fn verdict(ctx: *mut c_void, task: Task, backend: u32, mask: u32, seen: impl FnOnce() -> Seen) -> i64 {
+fn verdict(
+    ctx: *mut c_void,
+    task: Task,
+    backend: BackendCode,
+    mask: u32,
+    seen: impl FnOnce() -> Seen,
+) -> i64 {
     // SAFETY: the context of a program that runs from a trampoline.
     let hook = unsafe { bpf_get_attach_cookie(ctx) } as u32;
     let mut call = Call::of(task);
@@ -179,7 +185,7 @@ fn verdict(ctx: *mut c_void, task: Task, backend: u32, mask: u32, seen: impl FnO
 
 /// The rules of `call`, if they are `backend`'s and it is this hook that decides for it.
 #[inline(always)]
-fn of_call(call: &Call, backend: u32, hook: u32, mask: u32) -> Option<Run> {
+fn of_call(call: &Call, backend: BackendCode, hook: u32, mask: u32) -> Option<Run> {
     let (run, found) = rules::rules_of(call, backend)?;
     let here = u32::from(found.hooks[0]) == hook || u32::from(found.hooks[1]) == hook;
     if here && (found.mask == 0 || found.mask & mask != 0) { Some(run) } else { None }
@@ -187,7 +193,7 @@ fn of_call(call: &Call, backend: u32, hook: u32, mask: u32) -> Option<Run> {
 
 /// The rules on the operations that pass this hook, if they are `backend`'s.
 #[inline(always)]
-fn of_operations(hook: u32, backend: u32) -> Option<Run> {
+fn of_operations(hook: u32, backend: BackendCode) -> Option<Run> {
     let run = maps::read(&CALLS.get(hook_entry(hook))?.run);
-    if run.count == 0 || u32::from(run.backend) != backend { None } else { Some(run) }
+    if run.count == 0 || u32::from(run.backend) != backend.number() { None } else { Some(run) }
 }

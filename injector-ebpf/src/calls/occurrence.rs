@@ -4,9 +4,10 @@ use core::sync::atomic::AtomicU64;
 
 use injector_common::{
     call::Slot,
+    code::ScopeCode,
     config::USES_SCOPES,
     decide::Match,
-    rule::{Rule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD},
+    rule::Rule,
     thread::{self, State, Thread},
 };
 
@@ -25,9 +26,9 @@ pub fn identity(ctx: &CallCtx, rule: &Rule, slot: &Slot, before: u64) -> Option<
     if ctx.state.is_null() {
         return None;
     }
-    match if uses(USES_SCOPES) { rule.scope } else { SCOPE_THREAD } {
-        SCOPE_RULE => Some(Match::of_rule(before + 1)),
-        SCOPE_PROCESS => {
+    match if uses(USES_SCOPES) { rule.scope } else { ScopeCode::THREAD } {
+        ScopeCode::RULE => Some(Match::of_rule(before + 1)),
+        ScopeCode::PROCESS => {
             // Its state is only where its threads count together. It is made if this thread is a target, even if the
             // first thread sits in another cgroup and is none itself.
             let Lookup::Target(state) = target::lookup(task::leader(ctx.task)) else { return None };

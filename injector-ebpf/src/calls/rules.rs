@@ -6,12 +6,12 @@ use core::{ffi::c_void, mem::MaybeUninit};
 use aya_ebpf::helpers::generated::{bpf_loop, bpf_send_signal_thread};
 use injector_common::{
     call::{CallRules, Run, Slot, entry},
+    code::BackendCode,
     config::{
         USES_ARGUMENTS, USES_CHOICES, USES_DELAYS, USES_NAMES, USES_OBJECTS, USES_OUTCOMES, USES_SIGNALS,
     },
     counters::Reason,
     decide::{Decision, decide, in_time, named, result},
-    event::{BACKEND_CALL_DELAY_HOOK, BACKEND_HOOK, BACKEND_KRETPROBE},
     rule::Rule,
 };
 
@@ -42,10 +42,10 @@ pub struct Runs {
 /// The rules that `backend` asks about a call, and the call's entry, for the hooks. `None` when there are
 /// none, or when they are another backend's to ask: while a plan changes, a call can pass programs of two.
 #[inline(always)]
-pub fn rules_of(call: &Call, backend: u32) -> Option<(Run, &'static CallRules)> {
+pub fn rules_of(call: &Call, backend: BackendCode) -> Option<(Run, &'static CallRules)> {
     let rules = CALLS.get(entry(call.abi, call.number)?)?;
-    let run = read(if backend == BACKEND_KRETPROBE { &rules.behind } else { &rules.run });
-    if run.count == 0 || u32::from(run.backend) != backend { None } else { Some((run, rules)) }
+    let run = read(if backend == BackendCode::KRETPROBE { &rules.behind } else { &rules.run });
+    if run.count == 0 || u32::from(run.backend) != backend.number() { None } else { Some((run, rules)) }
 }
 
 /// Asks every rule of `runs` about the call that `task` is in, or that has just come to `outcome`, and about
@@ -59,7 +59,7 @@ pub fn pass(
     call: &Call,
     runs: Runs,
     (mask, seen): (u32, impl FnOnce() -> Seen),
-    (backend, outcome): (u32, Option<i64>),
+    (backend, outcome): (BackendCode, Option<i64>),
     value: &mut i64,
 ) -> bool {
     let mut ctx = MaybeUninit::uninit();
@@ -80,9 +80,11 @@ pub fn pass(
         if !object.is_null() {
             // SAFETY: not null, and the running thread's own.
             let object = unsafe { &mut *object };
-            if !matches!(backend, BACKEND_HOOK | BACKEND_CALL_DELAY_HOOK) && object.is_kept_for(call) {
+            if !matches!(backend, BackendCode::HOOK | BackendCode::CALL_DELAY_HOOK)
+                && object.is_kept_for(call)
+            {
                 ctx.opened = KEPT;
-                if backend == BACKEND_KRETPROBE {
+                if backend == BackendCode::KRETPROBE {
                     object.let_go();
                 }
             } else {

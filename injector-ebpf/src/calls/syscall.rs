@@ -5,11 +5,7 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_override_return;
-use injector_common::{
-    call::Run,
-    config::USES_OBJECTS,
-    event::{BACKEND_FMOD_RET, BACKEND_KPROBE, BACKEND_KRETPROBE},
-};
+use injector_common::{call::Run, code::BackendCode, config::USES_OBJECTS};
 
 use crate::{
     calls::rules::{self, Runs},
@@ -63,7 +59,9 @@ pub extern "C" fn syscall_keep(_: *mut c_void) -> i64 {
 fn keep() {
     let task = current();
     let call = Call::of(task);
-    if rules::rules_of(&call, BACKEND_KRETPROBE).is_some() && !matches!(target::lookup(task), Lookup::Other) {
+    if rules::rules_of(&call, BackendCode::KRETPROBE).is_some()
+        && !matches!(target::lookup(task), Lookup::Other)
+    {
         matching::keep(&call);
     }
 }
@@ -71,12 +69,12 @@ fn keep() {
 /// Not inlined, like [`kprobe`]: a program saves at its start all registers that any part of it needs.
 #[inline(never)]
 fn fmod_ret() -> i64 {
-    verdict(BACKEND_FMOD_RET, None).unwrap_or(0)
+    verdict(BackendCode::FMOD_RET, None).unwrap_or(0)
 }
 
 #[inline(never)]
 fn kprobe(regs: *mut c_void) {
-    if let Some(value) = verdict(BACKEND_KPROBE, None) {
+    if let Some(value) = verdict(BackendCode::KPROBE, None) {
         // SAFETY: the context of a kprobe program is its pt_regs.
         unsafe { bpf_override_return(regs.cast(), value.cast_unsigned()) };
     }
@@ -84,7 +82,7 @@ fn kprobe(regs: *mut c_void) {
 
 #[inline(never)]
 fn kretprobe(regs: *mut c_void) {
-    if let Some(value) = verdict(BACKEND_KRETPROBE, Some(task::returned(regs))) {
+    if let Some(value) = verdict(BackendCode::KRETPROBE, Some(task::returned(regs))) {
         // SAFETY: as above.
         unsafe { bpf_override_return(regs.cast(), value.cast_unsigned()) };
     }
@@ -92,7 +90,7 @@ fn kretprobe(regs: *mut c_void) {
 
 /// What the running call, or one that has come to `outcome`, is to return, if a rule decides.
 #[inline(always)]
-fn verdict(backend: u32, outcome: Option<i64>) -> Option<i64> {
+fn verdict(backend: BackendCode, outcome: Option<i64>) -> Option<i64> {
     let task = current();
     let call = Call::of(task);
     let (run, _) = rules::rules_of(&call, backend)?;

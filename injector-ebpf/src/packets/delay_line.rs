@@ -19,11 +19,10 @@ use aya_ebpf::{
     },
 };
 use injector_common::{
+    code::{BackendCode, FaultCode},
     config::USES_ANSWERS,
-    event::BACKEND_DELAY_LINE,
     netem::{CARRIED, CARRIED_IN, CORRUPTED, DUPLICATED, LOST, SPLIT},
     packet::{EGRESS, INGRESS},
-    rule::{FAULT_DNS, FAULT_REJECT},
 };
 
 use crate::{
@@ -78,7 +77,7 @@ unsafe extern "C" fn seek(index: u64, _: *mut c_void) -> i64 {
         return 1;
     };
     let Some(rule) = RULES.get(entry) else { return 1 };
-    let answers = uses(USES_ANSWERS) && matches!(rule.fault, FAULT_REJECT | FAULT_DNS);
+    let answers = uses(USES_ANSWERS) && matches!(rule.fault, FaultCode::REJECT | FaultCode::DNS);
     if !answers && (ctx.carried != 0 || rule.netem.road & ctx.road == 0) {
         return 0;
     }
@@ -126,7 +125,7 @@ pub extern "C" fn line_decide(skb: *mut __sk_buff) -> i64 {
         ((*skb).cb[DEVICE], (*skb).ifindex)
     };
     let direction = if device & COMES_IN == 0 { EGRESS } else { INGRESS };
-    if packet_ctx::gather(skb, direction, BACKEND_DELAY_LINE, cgroup)
+    if packet_ctx::gather(skb, direction, BackendCode::DELAY_LINE, cgroup)
         && let Some(ctx) = packet_ctx::packet_ctx()
     {
         ctx.packet.ifindex = device & !COMES_IN;

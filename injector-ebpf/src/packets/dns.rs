@@ -16,11 +16,12 @@ use aya_ebpf::{
     maps::{LpmTrie, PerCpuArray},
 };
 use injector_common::{
+    code::FaultCode,
     config::USES_DNS,
     dns::{self, HEADER, Step, Walk},
     name::{End, LETTERS, MAX_NAMES, NameKey, meant},
     reject::ETHERNET,
-    rule::{FAULT_DNS, Rule},
+    rule::Rule,
 };
 
 use crate::{
@@ -76,7 +77,7 @@ fn question() -> Option<&'static mut Question> {
 /// Does the rule mean the packet, as far as that is about a question?
 #[inline(always)]
 pub fn rule_means(number: u32, rule: &Rule, ctx: &PacketCtx) -> bool {
-    if !uses(USES_DNS) || rule.fault != FAULT_DNS {
+    if !uses(USES_DNS) || rule.fault != FaultCode::DNS {
         return true;
     }
     if ctx.asks == 0 {

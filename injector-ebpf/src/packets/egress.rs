@@ -7,9 +7,9 @@ use aya_ebpf::{
     helpers::generated::{bpf_redirect, bpf_skb_cgroup_id, bpf_tail_call},
 };
 use injector_common::{
+    code::BackendCode,
     config::{USES_ANSWERS, USES_DNS},
     dns as questions,
-    event::{BACKEND_CGROUP_SKB, BACKEND_TC},
     netem::{CARRIED, CORRUPTED, DUPLICATED, LOST},
     packet::{EGRESS, INGRESS},
     reject::SILENCE,
@@ -41,7 +41,7 @@ pub extern "C" fn ingress(skb: *mut __sk_buff) -> i64 {
 #[inline(always)]
 pub fn come_in(skb: *mut __sk_buff) -> i64 {
     // The cgroup is known by construction; its number would be that of the socket's own cgroup.
-    if tc::decided(skb) || !gather(skb, INGRESS, BACKEND_CGROUP_SKB, 0) {
+    if tc::decided(skb) || !gather(skb, INGRESS, BackendCode::CGROUP_SKB, 0) {
         return 1;
     }
     // Two constants, so that the verifier sees a 0 or a 1.
@@ -67,7 +67,7 @@ pub extern "C" fn egress(skb: *mut __sk_buff) -> i64 {
 /// What becomes of a packet of a target that leaves by a device: the classifier's verdict.
 #[inline(always)]
 pub fn leave(skb: *mut __sk_buff, cgroup: u64) -> i64 {
-    if met_before(skb) || !gather(skb, EGRESS, BACKEND_TC, cgroup) {
+    if met_before(skb) || !gather(skb, EGRESS, BackendCode::TC, cgroup) {
         return TC_NEXT;
     }
     if uses(USES_DNS) {

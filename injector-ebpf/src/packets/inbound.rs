@@ -8,7 +8,7 @@ use aya_ebpf::{
     helpers::generated::{bpf_redirect, bpf_tail_call},
 };
 use injector_common::{
-    event::BACKEND_TC,
+    code::BackendCode,
     netem::{CARRIED_IN, LOST},
     packet::INGRESS,
 };
@@ -40,7 +40,7 @@ pub extern "C" fn inbound(skb: *mut __sk_buff) -> i64 {
     if settled(index) || kind == OTHERHOST {
         return TC_NEXT;
     }
-    if !gather(skb, INGRESS, BACKEND_TC, 0) || discovers(skb) {
+    if !gather(skb, INGRESS, BackendCode::TC, 0) || discovers(skb) {
         return TC_NEXT;
     }
     if let Some(packet_ctx) = delay_line::wanted(skb) {

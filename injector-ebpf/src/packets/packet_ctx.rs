@@ -8,8 +8,8 @@ use aya_ebpf::{
 };
 use injector_common::{
     call::{PACKETS, Run},
+    code::BackendCode,
     config::USES_ANSWERS,
-    event::BACKEND_CGROUP_SKB,
     flow::{FlowClass, FlowKey},
     member::{Member, Sets},
     netem::{CARRIED_IN, UNFIXED},
@@ -44,8 +44,8 @@ pub struct PacketCtx {
     pub base: u32,
     /// See `base`.
     pub count: u32,
-    /// Which mechanism asks, see [`injector_common::event`].
-    pub backend: u32,
+    /// Which mechanism asks.
+    pub backend: BackendCode,
     /// What happens to it so far: bits of [`injector_common::netem`].
     pub effects: u32,
     /// When it was seen: `CLOCK_BOOTTIME`, nanoseconds.
@@ -136,7 +136,7 @@ pub fn packet_ctx() -> Option<&'static mut PacketCtx> {
 /// Notes what is known of a packet before any rule is asked. False where there is nothing to ask. Not inlined: what
 /// it takes of the stack is free again when the rules are asked.
 #[inline(never)]
-pub fn gather(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) -> bool {
+pub fn gather(skb: *mut __sk_buff, direction: u32, backend: BackendCode, cgroup: u64) -> bool {
     if atomic::get(&SHARED.armed) == 0 {
         return false;
     }
@@ -160,7 +160,7 @@ pub fn gather(skb: *mut __sk_buff, direction: u32, backend: u32, cgroup: u64) ->
     packet_ctx.backend = backend;
     // What meets its socket without having come through the delay line can only be dropped.
     packet_ctx.barred =
-        if backend == BACKEND_CGROUP_SKB && config!(delay_line) != 0 { CARRIED_IN } else { 0 };
+        if backend == BackendCode::CGROUP_SKB && config!(delay_line) != 0 { CARRIED_IN } else { 0 };
     (packet_ctx.effects, packet_ctx.asks, packet_ctx.meant) = (0, 0, 0);
     packet_ctx.flow = 0;
     (packet_ctx.due, packet_ctx.copy_due, packet_ctx.late, packet_ctx.queue) = (0, 0, 0, 0);

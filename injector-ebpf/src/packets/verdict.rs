@@ -5,16 +5,16 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_loop;
 use injector_common::{
+    code::{BackendCode, FaultCode},
     config::{USES_ANSWERS, USES_DNS},
     counters::Reason,
     decide::{Decision, Match, decide},
     dns as questions,
-    event::BACKEND_DELAY_LINE,
     netem::{
         COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, Fate, LOST, Netem, OVERFLOWED, OVERTOOK, UNFIXED,
     },
     reject::{IMPOSSIBLE, SILENCE, answer},
-    rule::{FAULT_DNS, FAULT_NETEM, FAULT_REJECT, Rule},
+    rule::Rule,
 };
 
 use crate::{
@@ -106,7 +106,7 @@ fn effect(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule)) -> Result<Fa
     if uses(USES_ANSWERS) && answered(packet_ctx, rule) == IMPOSSIBLE {
         return Err(Reason::CannotAnswer);
     }
-    if rule.fault == FAULT_NETEM {
+    if rule.fault == FaultCode::NETEM {
         packet_ctx.key.rule = number;
         let content = packet_ctx.damageable(rule) != 0;
         (packet_ctx.flow, fate) =
@@ -116,7 +116,7 @@ fn effect(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule)) -> Result<Fa
         }
     }
     fate = fate.beside(packet_ctx.effects);
-    if config!(delay_line) != 0 && packet_ctx.backend != BACKEND_DELAY_LINE {
+    if config!(delay_line) != 0 && packet_ctx.backend != BackendCode::DELAY_LINE {
         // A packet that waits is asked about in the delay line. One that is asked about here is answered.
         fate.effects &= !(DELAYED | OVERTOOK);
     } else if config!(delay_line) != 0
@@ -159,9 +159,9 @@ fn note(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule), fate: Fate) {
 #[inline(always)]
 fn answered(packet_ctx: &PacketCtx, rule: &Rule) -> u32 {
     let asked = rule.value.cast_unsigned() as u32;
-    if rule.fault == FAULT_REJECT {
+    if rule.fault == FaultCode::REJECT {
         answer(asked, &packet_ctx.packet, &packet_ctx.layout)
-    } else if uses(USES_DNS) && rule.fault == FAULT_DNS {
+    } else if uses(USES_DNS) && rule.fault == FaultCode::DNS {
         questions::answer(asked, &packet_ctx.packet, &packet_ctx.layout)
     } else {
         SILENCE

@@ -8,12 +8,12 @@ use std::{
 
 use injector_common::{
     call::{ABI_COMPAT, ABI_NONE},
+    code::{FaultCode, MomentCode},
     dns::{ANSWER, NXDOMAIN, REFUSED, SERVFAIL},
-    event::{Event, ObjectEvent, SCHEMA, backend_name},
+    event::{Event, ObjectEvent, SCHEMA},
     netem::{COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, LOST, OVERFLOWED, OVERTOOK},
     packet::{CONNECT, EGRESS},
     reject::{FORBIDDEN, NO_HOST, NO_NET, NO_PORT, RESET},
-    rule::{AT_ENTRY, FAULT_NONE},
     sleep::lasts_with,
 };
 use serde::Serialize;
@@ -199,7 +199,7 @@ impl Record {
             plan: format!("{:08x}", event.plan),
             rule: event.rule,
             rule_text: rules.get(event.rule as usize).cloned().unwrap_or_default(),
-            backend: backend_name(event.backend),
+            backend: event.backend.name(),
             cgroup: event.cgroup,
             decision: event.decision,
             verdict: if call { met(&event) } else { done(&event) },
@@ -220,13 +220,13 @@ fn wall_clock(time: u64) -> String {
 }
 
 fn met(event: &Event) -> Verdict {
-    let value = (event.fault != FAULT_NONE).then_some(event.value);
+    let value = (event.fault != FaultCode::NONE).then_some(event.value);
     let number = value.and_then(i64::checked_neg).and_then(|number| u16::try_from(number).ok());
     let signal = u8::try_from(event.signal).ok().and_then(Signal::new);
     Verdict::Call {
         value,
         errno: number.and_then(Errno::new).map(|errno| errno.to_string()),
-        instead_of: (event.moment != AT_ENTRY).then_some(event.outcome),
+        instead_of: (event.moment != MomentCode::ENTRY).then_some(event.outcome),
         signal: signal.map(|signal| signal.to_string()),
         delay_enter_ns: length(event.delay_enter),
         delay_exit_ns: length(event.delay_exit),
@@ -334,16 +334,15 @@ fn packet(event: &Event) -> PacketRecord {
 mod tests {
     use bytemuck::Zeroable;
     use injector_common::{
-        event::{BACKEND_CGROUP_CONNECT, BACKEND_KPROBE},
+        code::{BackendCode, FaultCode, MomentCode},
         netem::{COPY_CORRUPTED, DUPLICATED, LOST},
         packet::{INGRESS, Packet, mapped},
-        rule::{AT_EXIT, FAULT_RETURN},
     };
 
     use super::*;
 
     fn event() -> Event {
-        Event { schema: SCHEMA, plan: 0xabc, backend: BACKEND_KPROBE, decision: 3, ..Event::zeroed() }
+        Event { schema: SCHEMA, plan: 0xabc, backend: BackendCode::KPROBE, decision: 3, ..Event::zeroed() }
     }
 
     fn json(event: &Event) -> serde_json::Value {
@@ -358,7 +357,7 @@ mod tests {
         comm[..5].copy_from_slice(b"redis");
         let json = json(&Event {
             call: 74,
-            fault: FAULT_RETURN,
+            fault: FaultCode::RETURN,
             value: -5,
             pid: 12,
             ns_pid: 1,
@@ -380,7 +379,13 @@ mod tests {
     fn a_signal_and_a_call_that_has_run_are_told() {
         let told = json(&Event { signal: 10, ..event() });
         assert_eq!(told["verdict"], serde_json::json!({ "signal": "SIGUSR1" }));
-        let told = json(&Event { fault: FAULT_RETURN, value: -5, moment: AT_EXIT, outcome: 7, ..event() });
+        let told = json(&Event {
+            fault: FaultCode::RETURN,
+            value: -5,
+            moment: MomentCode::EXIT,
+            outcome: 7,
+            ..event()
+        });
         assert_eq!(told["verdict"], serde_json::json!({ "return": -5, "errno": "EIO", "instead_of": 7 }));
     }
 
@@ -433,11 +438,11 @@ mod tests {
         };
         let told = json(&Event {
             packet: peer,
-            fault: FAULT_RETURN,
+            fault: FaultCode::RETURN,
             value: -111,
             pid: 12,
             abi: ABI_NONE,
-            backend: BACKEND_CGROUP_CONNECT,
+            backend: BackendCode::CGROUP_CONNECT,
             ..event()
         });
         assert_eq!(told["verdict"], serde_json::json!({ "return": -111, "errno": "ECONNREFUSED" }));

@@ -65,9 +65,9 @@ mod tests {
     use bytemuck::Zeroable;
     use injector_common::{
         call::ABI_NONE,
+        code::FaultCode,
         event::{Event, SCHEMA},
         packet::mapped,
-        rule::FAULT_RETURN,
     };
 
     use super::*;
@@ -80,7 +80,8 @@ mod tests {
 
     fn event(name: &str) -> ObjectEvent {
         let operation = operations::number(operations::get(name).unwrap());
-        let event = Event { schema: SCHEMA, operation, fault: FAULT_RETURN, value: -5, ..Event::zeroed() };
+        let event =
+            Event { schema: SCHEMA, operation, fault: FaultCode::RETURN, value: -5, ..Event::zeroed() };
         ObjectEvent { event, ..ObjectEvent::zeroed() }
     }
 

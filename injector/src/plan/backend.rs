@@ -3,10 +3,7 @@
 
 use std::fmt;
 
-use injector_common::event::{
-    BACKEND_CALL_DELAY, BACKEND_CALL_DELAY_HOOK, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE,
-    BACKEND_KRETPROBE, backend_name,
-};
+use injector_common::code::{BackendCode, UnknownCode};
 
 use crate::{
     operations::Operation,
@@ -41,24 +38,37 @@ impl BackendKind {
         matches!(self, Self::Kretprobe)
     }
 
-    /// The number by which the kernel side knows it: one of the `BACKEND_` constants of [`injector_common::event`].
+    /// How the kernel side knows it.
+    pub const fn code(self) -> BackendCode {
+        match self {
+            Self::FmodRet => BackendCode::FMOD_RET,
+            Self::Kprobe => BackendCode::KPROBE,
+            Self::Hook => BackendCode::HOOK,
+            Self::Kretprobe => BackendCode::KRETPROBE,
+            Self::CallDelay => BackendCode::CALL_DELAY,
+            Self::CallDelayHook => BackendCode::CALL_DELAY_HOOK,
+        }
+    }
+
+    /// The same as it stands in a run of the call table.
     pub const fn number(self) -> u16 {
-        let number = match self {
-            Self::FmodRet => BACKEND_FMOD_RET,
-            Self::Kprobe => BACKEND_KPROBE,
-            Self::Hook => BACKEND_HOOK,
-            Self::Kretprobe => BACKEND_KRETPROBE,
-            Self::CallDelay => BACKEND_CALL_DELAY,
-            Self::CallDelayHook => BACKEND_CALL_DELAY_HOOK,
-        };
         #[expect(clippy::cast_possible_truncation, reason = "they are small")]
-        let number = number as u16;
+        let number = self.code().number() as u16;
         number
     }
 
     /// The word for it.
     pub fn name(self) -> &'static str {
-        backend_name(self.number().into())
+        self.code().name()
+    }
+}
+
+impl TryFrom<BackendCode> for BackendKind {
+    type Error = UnknownCode;
+
+    /// The backend for calls that the kernel side knows so; those for packets are none.
+    fn try_from(code: BackendCode) -> Result<Self, UnknownCode> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code).ok_or(UnknownCode(code.number()))
     }
 }
 

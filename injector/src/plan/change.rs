@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use injector_common::{
     RULE_ENTRIES, RULE_NUMBERS,
     call::{PACKETS, Run, Slot},
+    code::BackendCode,
     thread::MAX_SLOTS,
 };
 use serde::{Deserialize, Serialize};
@@ -266,12 +267,11 @@ impl Plan {
             // A call that has run is always caught by the same one.
             let before = Run::of(self.calls[&entry].run).backend;
             if !now.backend.is_behind() && now.backend.number() != before {
-                let from = BackendKind::ALL.into_iter().find(|kind| kind.number() == before);
-                let from = from.unwrap_or(now.backend);
+                let from = BackendCode::try_from(u32::from(before)).and_then(BackendKind::try_from);
                 return Err(PlanError::Switch {
                     rule: text(),
                     call: call_name(entry),
-                    from,
+                    from: from.unwrap_or(now.backend),
                     to: now.backend,
                 });
             }

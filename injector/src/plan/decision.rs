@@ -2,11 +2,9 @@
 
 use bytemuck::Zeroable;
 use injector_common::{
+    code::{FaultCode, MomentCode, ScopeCode},
     random::rule_seed,
-    rule::{
-        AT_ENTRY, AT_EXIT, Choice, FAULT_CHOICE, FAULT_NONE, FAULT_RETURN, MAX_CHOICES, ON_FAILURE,
-        ON_SUCCESS, Rule as KernelRule, SCOPE_PROCESS, SCOPE_RULE, SCOPE_THREAD,
-    },
+    rule::{Choice, MAX_CHOICES, Rule as KernelRule},
     trigger::{Threshold, When as KernelWhen},
 };
 
@@ -42,8 +40,8 @@ pub(super) fn kernel_rule(
 fn on_calls(call: &SyscallRule, number: u32, seed: u64, distributions: &Distributions) -> KernelRule {
     let mut rule = triggered(&call.trigger, seed);
     match &call.effect.result {
-        None => rule.fault = FAULT_NONE,
-        Some(CallResult::Value(value)) => (rule.fault, rule.value) = (FAULT_RETURN, *value),
+        None => rule.fault = FaultCode::NONE,
+        Some(CallResult::Value(value)) => (rule.fault, rule.value) = (FaultCode::RETURN, *value),
         Some(CallResult::Errors(errors)) => {
             rule.choices = [Choice { below: Choice::UNUSED, value: 0 }; MAX_CHOICES];
             let total: u64 = errors.iter().map(|(_, weight)| u64::from(*weight)).sum();
@@ -52,16 +50,16 @@ fn on_calls(call: &SyscallRule, number: u32, seed: u64, distributions: &Distribu
                 sum += u64::from(*weight);
                 *choice = Choice { below: (sum << 32) / total, value: -i64::from(errno.number()) };
             }
-            rule.fault = if errors.len() == 1 { FAULT_RETURN } else { FAULT_CHOICE };
+            rule.fault = if errors.len() == 1 { FaultCode::RETURN } else { FaultCode::CHOICE };
             rule.value = rule.choices[0].value;
         }
     }
     rule.signal = call.effect.signal.map_or(0, |signal| u32::from(signal.number()));
     rule.moment = match call.moment {
-        Moment::Entry => AT_ENTRY,
-        Moment::Exit => AT_EXIT,
-        Moment::Success => ON_SUCCESS,
-        Moment::Failure => ON_FAILURE,
+        Moment::Entry => MomentCode::ENTRY,
+        Moment::Exit => MomentCode::EXIT,
+        Moment::Success => MomentCode::SUCCESS,
+        Moment::Failure => MomentCode::FAILURE,
     };
     let table = distributions.number(&call.effect.distribution);
     rule.delay_enter = delays::of(call.effect.delay_enter, table, number);
@@ -78,7 +76,7 @@ fn on_operations(
 ) -> KernelRule {
     let (comm_mask, comm) = operation.comm.as_ref().map(Comm::bytes).unwrap_or_default();
     KernelRule {
-        fault: if operation.error.is_some() { FAULT_RETURN } else { FAULT_NONE },
+        fault: if operation.error.is_some() { FaultCode::RETURN } else { FaultCode::NONE },
         value: operation.error.map_or(0, |error| -i64::from(error.number())),
         delay_enter: delays::of(operation.delay, distributions.number(&operation.distribution), number),
         comm_mask,
@@ -100,9 +98,9 @@ fn triggered(trigger: &Trigger, seed: u64) -> KernelRule {
         threshold: Threshold(trigger.probability.numerator()),
         times: trigger.times.unwrap_or(0),
         scope: match trigger.scope {
-            Scope::Thread => SCOPE_THREAD,
-            Scope::Process => SCOPE_PROCESS,
-            Scope::Rule => SCOPE_RULE,
+            Scope::Thread => ScopeCode::THREAD,
+            Scope::Process => ScopeCode::PROCESS,
+            Scope::Rule => ScopeCode::RULE,
         },
         seed,
         ..KernelRule::zeroed()

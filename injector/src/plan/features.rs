@@ -4,11 +4,12 @@
 
 use injector_common::{
     call::Slot,
+    code::{FaultCode, MomentCode, ScopeCode},
     config::{
         USES_ANSWERS, USES_ARGUMENTS, USES_CHOICES, USES_DELAYS, USES_DNS, USES_NAMES, USES_OBJECTS,
         USES_OUTCOMES, USES_SCOPES, USES_SIGNALS,
     },
-    rule::{AT_ENTRY, FAULT_CHOICE, FAULT_DNS, FAULT_REJECT, Rule, SCOPE_THREAD},
+    rule::Rule,
 };
 
 use crate::plan::{PlanError, PlannedRule};
@@ -39,13 +40,13 @@ fn of_slot(slot: &Slot) -> u32 {
 fn of(rule: &Rule) -> u32 {
     let uses = [
         (rule.comm_mask != [0; 2], USES_NAMES),
-        (rule.scope != SCOPE_THREAD, USES_SCOPES),
+        (rule.scope != ScopeCode::THREAD, USES_SCOPES),
         (rule.signal != 0, USES_SIGNALS),
-        (rule.fault == FAULT_CHOICE, USES_CHOICES),
-        (rule.moment != AT_ENTRY, USES_OUTCOMES),
+        (rule.fault == FaultCode::CHOICE, USES_CHOICES),
+        (rule.moment != MomentCode::ENTRY, USES_OUTCOMES),
         (rule.delays(), USES_DELAYS),
-        (rule.fault == FAULT_REJECT, USES_ANSWERS),
-        (rule.fault == FAULT_DNS, USES_ANSWERS | USES_DNS),
+        (rule.fault == FaultCode::REJECT, USES_ANSWERS),
+        (rule.fault == FaultCode::DNS, USES_ANSWERS | USES_DNS),
     ];
     uses.iter().filter(|(used, _)| *used).fold(0, |all, (_, feature)| all | feature)
 }

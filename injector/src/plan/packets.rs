@@ -4,6 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use injector_common::{
     chance::Coin,
+    code::FaultCode,
     delay::{Delay as KernelDelay, LONGEST, UNIFORM},
     loss::Loss as KernelLoss,
     netem::{CARRIED, CARRIED_IN, Netem as KernelNetem, SPLIT, UNFIXED},
@@ -13,7 +14,7 @@ use injector_common::{
     },
     rate::Rate as KernelRate,
     reorder::{MOST_GAP, Reorder as KernelReorder},
-    rule::{FAULT_DROP, FAULT_NETEM, Rule as KernelRule},
+    rule::Rule as KernelRule,
     timing::{ORDERED, Timing, WAITS},
 };
 use ipnet::IpNet;
@@ -60,12 +61,12 @@ pub(super) fn describe(
 ) {
     rule.packets = matching(asked);
     match &asked.fault {
-        NetFault::Partition => rule.fault = FAULT_DROP,
+        NetFault::Partition => rule.fault = FaultCode::DROP,
         NetFault::Connect(error) => refusals::connect(*error, rule),
         NetFault::Reject(how) => refusals::reject(*how, rule),
         NetFault::Dns(dns) => refusals::dns(dns, rule),
         NetFault::Netem(netem) => {
-            rule.fault = FAULT_NETEM;
+            rule.fault = FaultCode::NETEM;
             rule.netem = models(netem, distributions, nanoseconds(longest).min(LONGEST));
             rule.netem.road = road(asked, netem);
         }

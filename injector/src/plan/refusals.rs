@@ -1,9 +1,10 @@
 //! Rules that refuse: what they mean and what is said, as the kernel side reads it.
 
 use injector_common::{
+    code::FaultCode,
     packet::{CONNECT, DESTINATION_PORT, EITHER_PORT, TCP, UDP},
     reject::{BY_PROTOCOL, FORBIDDEN, NO_HOST, NO_NET, NO_PORT, RESET},
-    rule::{FAULT_DNS, FAULT_REJECT, FAULT_RETURN, Rule as KernelRule},
+    rule::Rule as KernelRule,
 };
 
 use crate::spec::{
@@ -16,7 +17,7 @@ use crate::spec::{
 pub(super) fn connect(error: Errno, rule: &mut KernelRule) {
     rule.packets.directions = CONNECT;
     rule.packets.protocols &= TCP | UDP;
-    (rule.fault, rule.value) = (FAULT_RETURN, -i64::from(error.number()));
+    (rule.fault, rule.value) = (FaultCode::RETURN, -i64::from(error.number()));
 }
 
 /// Packets are answered. Only TCP has resets.
@@ -32,7 +33,7 @@ pub(super) fn reject(how: Reject, rule: &mut KernelRule) {
     if how == Reject::Reset {
         rule.packets.protocols &= TCP;
     }
-    (rule.fault, rule.value) = (FAULT_REJECT, i64::from(asked));
+    (rule.fault, rule.value) = (FaultCode::REJECT, i64::from(asked));
 }
 
 /// Questions for names are answered: those that go by UDP to the ports that the rule names, or to port 53. Which names
@@ -42,5 +43,5 @@ pub(super) fn dns(asked: &Dns, rule: &mut KernelRule) {
     if rule.packets.asked & (DESTINATION_PORT | EITHER_PORT) == 0 {
         rule.packets.asked |= DESTINATION_PORT;
     }
-    (rule.fault, rule.value) = (FAULT_DNS, i64::from(asked.answer.number()));
+    (rule.fault, rule.value) = (FaultCode::DNS, i64::from(asked.answer.number()));
 }

@@ -5,13 +5,13 @@ mod delays;
 
 use injector_common::{
     call::{Run, hook_entry},
+    code::{FaultCode, MomentCode},
     config::USES_ANSWERS,
     loss::Loss,
     member::{Member, Sets},
     netem::{CARRIED, SPLIT, UNFIXED},
     packet::{ANY_PROTOCOL, Packet, TCP, UDP, mapped},
     reject::{BY_PROTOCOL, FORBIDDEN, NO_PORT, RESET},
-    rule::{AT_ENTRY, FAULT_NETEM, FAULT_REJECT, FAULT_RETURN},
 };
 
 use crate::{
@@ -253,7 +253,7 @@ fn packet_rules_need_no_calls() {
     let plan = plan(&["net ingress tcp dport 80 : loss 50%"]).unwrap();
     assert!(plan.needs_ingress() && !plan.needs_egress() && !plan.needs_calls());
     let rule = plan.rules[0].kernel;
-    assert_eq!(rule.fault, FAULT_NETEM);
+    assert_eq!(rule.fault, FaultCode::NETEM);
     assert_eq!(rule.netem.loss, Loss::random(1 << 31, 0));
     assert_eq!(rule.packets.protocols, TCP);
 }
@@ -296,7 +296,7 @@ fn connections_are_no_packets() {
     assert!(plan.needs_connect() && plan.needs_packets());
     assert!(!plan.needs_egress() && !plan.needs_ingress() && !plan.needs_calls());
     let [first, second] = [&plan.rules[0].kernel, &plan.rules[1].kernel];
-    assert_eq!((first.fault, first.value, second.value), (FAULT_RETURN, -111, -5));
+    assert_eq!((first.fault, first.value, second.value), (FaultCode::RETURN, -111, -5));
     assert_eq!(second.packets.protocols, TCP | UDP);
     let mut peer =
         Packet { protocol: 6, family: 4, direction: CONNECT, destination_port: 443, ..Packet::default() };
@@ -316,7 +316,7 @@ fn packets_that_are_refused() {
     let asked = [BY_PROTOCOL, RESET, NO_PORT, FORBIDDEN].map(i64::from);
     let protocols = [ANY_PROTOCOL, TCP, UDP, TCP | UDP];
     for ((rule, asked), protocols) in plan.rules.iter().zip(asked).zip(protocols) {
-        assert_eq!(of(rule), (FAULT_REJECT, asked, protocols));
+        assert_eq!(of(rule), (FaultCode::REJECT, asked, protocols));
     }
     assert_ne!(plan.features & USES_ANSWERS, 0);
 }
@@ -367,17 +367,17 @@ fn more_elements_than_the_kernel_side_holds_are_refused() {
 #[test]
 fn questions_go_to_port_53_unless_the_rule_says_where() {
     use injector_common::{
+        code::FaultCode,
         config::{USES_ANSWERS, USES_DNS},
         dns::{REFUSED, TIMEOUT},
         member::{DESTINATION, EITHER, Member, set},
         packet::{DESTINATION_PORT, EITHER_PORT, UDP},
-        rule::FAULT_DNS,
     };
     let rules = ["net dns refused for a.b,*.c", "net port 5353 not dport 53 : dns timeout", "net loss 1%"];
     let plan = plan(&rules).unwrap();
     assert_eq!(plan.features & (USES_ANSWERS | USES_DNS), USES_ANSWERS | USES_DNS);
     let [first, second, third] = &plan.rules[..] else { panic!("three rules") };
-    assert_eq!((first.kernel.fault, first.kernel.value), (FAULT_DNS, i64::from(REFUSED)));
+    assert_eq!((first.kernel.fault, first.kernel.value), (FaultCode::DNS, i64::from(REFUSED)));
     assert_eq!((first.kernel.packets.protocols, first.kernel.packets.asked), (UDP, DESTINATION_PORT));
     assert_eq!(members(first), [Member::ports(set(0, DESTINATION), 53, 16)]);
     assert_eq!((second.kernel.value, second.kernel.packets.asked), (i64::from(TIMEOUT), EITHER_PORT));

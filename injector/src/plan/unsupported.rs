@@ -2,10 +2,7 @@
 
 use std::{fmt, io};
 
-use injector_common::event::{
-    BACKEND_CALL_DELAY, BACKEND_CALL_DELAY_HOOK, BACKEND_CGROUP_CONNECT, BACKEND_CGROUP_SKB,
-    BACKEND_DELAY_LINE, BACKEND_FMOD_RET, BACKEND_HOOK, BACKEND_KPROBE, BACKEND_KRETPROBE, backend_name,
-};
+use injector_common::code::BackendCode;
 use nix::libc;
 
 /// Ways to act that depend on the kernel.
@@ -51,19 +48,19 @@ impl Mechanism {
         match self {
             Self::Btf => "btf",
             Self::ProcessTree => "process_tree",
-            Self::FmodRet => backend_name(BACKEND_FMOD_RET),
-            Self::Kprobe => backend_name(BACKEND_KPROBE),
-            Self::Kretprobe => backend_name(BACKEND_KRETPROBE),
-            Self::Hook => backend_name(BACKEND_HOOK),
+            Self::FmodRet => BackendCode::FMOD_RET.name(),
+            Self::Kprobe => BackendCode::KPROBE.name(),
+            Self::Kretprobe => BackendCode::KRETPROBE.name(),
+            Self::Hook => BackendCode::HOOK.name(),
             Self::Lsm => "lsm",
-            Self::CallDelay => backend_name(BACKEND_CALL_DELAY),
-            Self::CallDelayHook => backend_name(BACKEND_CALL_DELAY_HOOK),
-            Self::CgroupIngress => backend_name(BACKEND_CGROUP_SKB),
-            Self::CgroupConnect => backend_name(BACKEND_CGROUP_CONNECT),
+            Self::CallDelay => BackendCode::CALL_DELAY.name(),
+            Self::CallDelayHook => BackendCode::CALL_DELAY_HOOK.name(),
+            Self::CgroupIngress => BackendCode::CGROUP_SKB.name(),
+            Self::CgroupConnect => BackendCode::CGROUP_CONNECT.name(),
             Self::Tcx => "tcx",
             Self::Clsact => "clsact",
             Self::Sockets => "sockets",
-            Self::DelayLine => backend_name(BACKEND_DELAY_LINE),
+            Self::DelayLine => BackendCode::DELAY_LINE.name(),
             Self::CgroupV2 => "cgroup2",
         }
     }

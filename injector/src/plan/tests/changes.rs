@@ -343,7 +343,7 @@ proptest! {
                 let slots = met(&plan, entry);
                 let place = |slot: &Slot| plan.rules.iter().position(|rule| rule.number == slot.rule);
                 let behind = |slot: &Slot| {
-                    place(slot).is_some_and(|at| plan.rules[at].kernel.moment != AT_ENTRY)
+                    place(slot).is_some_and(|at| plan.rules[at].kernel.moment != MomentCode::ENTRY)
                 };
                 prop_assert!(slots.iter().map(|slot| (behind(slot), place(slot))).is_sorted());
                 if entry != PACKETS {
