@@ -14,6 +14,9 @@ pub const TABLE_SIZE: usize = 4096;
 /// A distribution: the value at each of so many equal steps of the probability.
 pub type Table = [i16; TABLE_SIZE];
 
+/// Tables that one plan can have in the course of its changes.
+pub const MAX_TABLES: usize = 32;
+
 /// What a table calls one jitter, as a power of two.
 pub const SCALE_BITS: u32 = 13;
 

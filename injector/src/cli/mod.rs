@@ -18,6 +18,7 @@ mod ps;
 mod recover;
 mod report;
 mod run;
+mod screen;
 mod stop;
 
 use std::{
@@ -78,7 +79,7 @@ pub(crate) fn main() -> ExitCode {
     let color = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-        .with_writer(|| live::Aside)
+        .with_writer(|| screen::Aside)
         .with_ansi(color)
         // They would be said on stderr, which is what has just failed, by a macro that panics.
         .log_internal_errors(false)

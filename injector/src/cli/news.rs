@@ -5,7 +5,7 @@ use std::time::Duration;
 use injector::engine::Guard;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::cli::{live, output};
+use crate::cli::{output, screen};
 
 /// How often it is looked whether there is anything.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -31,7 +31,7 @@ impl News {
 
     /// Tells what is new, where that does not take long.
     pub(super) fn tell(&mut self, guard: &Guard) {
-        if self.told == guard.notes().len() || !live::takes_more() {
+        if self.told == guard.notes().len() || !screen::takes_more() {
             return;
         }
         for text in guard.notes().iter().skip(self.told) {

@@ -19,7 +19,7 @@ use nix::poll::PollTimeout;
 use crate::cli::{
     effects::fired,
     exit::{Code, Failure},
-    live,
+    screen,
 };
 
 /// A line for the person, with our name in front: written whole, so that it stays whole beside the
@@ -40,7 +40,7 @@ fn message(text: &str) {
     if before > 0 {
         text.insert_str(0, &format!("injector: {before} messages were dropped: nobody read stderr\n"));
     }
-    match live::aside(|| live::write_patiently(text.as_bytes(), patience)) {
+    match screen::aside(|| screen::write_patiently(text.as_bytes(), patience)) {
         Err(error) if error.kind() == io::ErrorKind::TimedOut => DROPPED.store(before + 1, Relaxed),
         _ => DROPPED.store(0, Relaxed),
     }
@@ -50,7 +50,7 @@ fn message(text: &str) {
 pub(super) fn failure(failure: &Failure) {
     let line = |kind: &str, text: &str| {
         let line = format!("injector: {}\n", printable::lines(&format!("{kind}: {text}")));
-        let _ = live::aside(|| live::write_patiently(line.as_bytes(), at_the_end()));
+        let _ = screen::aside(|| screen::write_patiently(line.as_bytes(), at_the_end()));
     };
     line("error", &failure.message);
     if !failure.hint.is_empty() {
@@ -90,7 +90,7 @@ pub(super) fn out(text: &str) -> Result<(), Failure> {
 
 /// The same to stderr, without our name in front.
 fn err(text: &str) -> Result<(), Failure> {
-    written(live::aside(|| live::write_patiently(text.as_bytes(), at_the_end())), "stderr")
+    written(screen::aside(|| screen::write_patiently(text.as_bytes(), at_the_end())), "stderr")
 }
 
 fn written(outcome: io::Result<()>, name: &str) -> Result<(), Failure> {

@@ -16,11 +16,12 @@ use crate::{
     plan::{
         DelayLine, Distributions, Plan, PlanError, PlannedRule,
         backend::{Backend, BackendKind, Site},
-        calls::{self, Asked, Caught, End, call_name},
+        calls::{self, call_name},
         check, features, kernel_rule, members, names,
         objects::Objects,
         packets,
         tables::{self, Cells, Layout, Pair, pair},
+        wanted::{Asked, Caught, End},
     },
     resolver,
     spec::model::{Rule, RuleKind},

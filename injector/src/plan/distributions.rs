@@ -2,7 +2,7 @@
 //! looks its table up. A change of the plan only adds to them: rules that go on keep theirs. Files are read before the
 //! plan is made, by whoever asks for it: a live plan must not wait for one.
 
-use injector_common::delay::{Table, UNIFORM};
+use injector_common::delay::{MAX_TABLES, Table, UNIFORM};
 
 use crate::{
     distribution::{self, Files},
@@ -13,9 +13,6 @@ use crate::{
         packet::NetFault,
     },
 };
-
-/// Distributions that one plan can have in the course of its changes.
-pub const MOST: usize = 32;
 
 /// The distributions of delays that a plan's rules name, by number.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +28,7 @@ impl Distributions {
             }
             let refused = |source| PlanError::Distribution { rule: rule.text.clone(), source };
             let Some(table) = distribution::table_of(named, files).map_err(refused)? else { continue };
-            if self.0.len() == MOST {
+            if self.0.len() == MAX_TABLES {
                 return Err(PlanError::TooManyDistributions { rule: rule.text.clone() });
             }
             self.0.push((named.clone(), table));

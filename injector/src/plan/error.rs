@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use injector_common::{
-    MAX_RULES, RULE_NUMBERS, member::MAX_MEMBERS, name::MAX_NAMES, sleep::SHORTEST_NS, thread::MAX_SLOTS,
+    MAX_RULES, RULE_NUMBERS, delay::MAX_TABLES, member::MAX_MEMBERS, name::MAX_NAMES, sleep::SHORTEST_NS,
+    thread::MAX_SLOTS,
 };
 
 use crate::{
     distribution::DistributionError,
     plan::{
         backend::BackendKind,
-        distributions::MOST,
         unsupported::{Fault, Unsupported},
     },
 };
@@ -168,7 +168,7 @@ pub enum PlanError {
         source: DistributionError,
     },
     /// More distributions than a plan holds.
-    #[error("the rule `{rule}` needs one distribution more than the {MOST} that a plan holds")]
+    #[error("the rule `{rule}` needs one distribution more than the {MAX_TABLES} that a plan holds")]
     TooManyDistributions {
         /// The rule.
         rule: String,

@@ -24,6 +24,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 pub mod unsupported;
+mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,7 +42,7 @@ use injector_common::{
 pub use self::{
     change::{Change, Numbered},
     delay_line::{DelayLine, Queue},
-    distributions::{Distributions, MOST as MOST_DISTRIBUTIONS, read_files},
+    distributions::{Distributions, read_files},
     error::PlanError,
     members::members,
     names::names,

@@ -8,9 +8,9 @@ use crate::{
     operations::{self, Operation},
     plan::{
         backend::{Backend, BackendKind, Site, Verdicts},
-        calls::{Asked, Caught, End, Resolved},
         error::PlanError,
         unsupported::{Mechanism, Unsupported},
+        wanted::{Asked, Caught, End, Resolved},
     },
     spec::model::{Rule, RuleKind},
     syscalls::hooks::held_at,

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     plan::{
         backend::{Backend, BackendKind, Site, Sites, Verdicts, Wait},
-        calls::AllWanted,
         unsupported::{Mechanism, Unsupported},
+        wanted::AllWanted,
     },
     syscalls::{Call, Entry},
 };

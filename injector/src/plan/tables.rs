@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use injector_common::call::{CALL_ENTRIES, CallRules, PACKETS, Run, Slot};
 
 use crate::plan::{
-    calls::{Asked, Caught, End},
     objects::Objects,
+    wanted::{Asked, Caught, End},
 };
 
 /// Who counts: a rule's number, and an entry of the call table or, behind all of those, an operation. A rule is

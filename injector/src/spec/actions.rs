@@ -16,7 +16,7 @@ use crate::{
         signal::Signal,
         trigger,
         units::Probability,
-        word::Word,
+        word::{Word, once},
     },
     syscalls::is_parameter,
 };
@@ -240,15 +240,6 @@ pub(super) fn given<'a>(name: Word<'_>, value: Word<'a>, example: &'static str) 
         return Err(name.problem(Problem::NoValue { word: format!("{}=", name.text), example }));
     }
     Ok(value)
-}
-
-/// Notes what may be given once only.
-pub(super) fn once<T>(slot: &mut Option<T>, value: T, word: Word<'_>) -> Result<(), Located> {
-    if slot.replace(value).is_some() {
-        let name = word.split_once("=").map_or(word, |(name, _)| name);
-        return Err(word.problem(Problem::Twice(format!("{}=", name.text))));
-    }
-    Ok(())
 }
 
 /// A word without a `=`.

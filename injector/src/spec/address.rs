@@ -10,9 +10,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::spec::{
     error::{Located, Problem},
-    net::MATCH_WORDS,
-    netem::is_fault,
     problem::AddressPlace,
+    vocabulary::{MATCH_WORDS, is_fault},
     word::Word,
 };
 

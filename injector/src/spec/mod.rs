@@ -31,8 +31,9 @@ mod syscall;
 #[cfg(test)]
 mod tests;
 mod text;
-mod trigger;
+pub mod trigger;
 pub mod units;
+mod vocabulary;
 mod word;
 
 pub use error::SpecError;

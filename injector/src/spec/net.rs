@@ -16,18 +16,13 @@ use crate::spec::{
     header::{Flags, Lengths},
     model::{Rule, RuleKind},
     nearest::{Near, nearest},
-    netem::{self, is_fault},
+    netem,
     packet::{Chosen, Direction, NetFault, NetRule, PortList, Ports, Protocol},
     ports,
     problem::AddressPlace,
+    vocabulary::{MATCH_WORDS, is_fault},
     word::Word,
 };
-
-/// The words that describe packets.
-pub(super) const MATCH_WORDS: [&str; 14] = [
-    "egress", "ingress", "both", "tcp", "udp", "icmp", "from", "to", "port", "sport", "dport", "length",
-    "flags", "not",
-];
 
 /// Reads `MATCH : NETEM`, what follows `--net`.
 pub fn net(text: &str) -> Result<Rule, SpecError> {

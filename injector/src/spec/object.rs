@@ -8,14 +8,13 @@ use ipnet::IpNet;
 
 use crate::{
     spec::{
-        actions::once,
         address::{network, shown},
         error::{Located, Problem},
         nearest::Near,
         operation::OperationProblem,
         ports,
         problem::AddressPlace,
-        word::Word,
+        word::{Word, once},
     },
     syscalls::Entry,
 };

@@ -1,10 +1,92 @@
-//! The words of a rule that say which of the matches fire: strace's `when=`, and `times=`.
+//! Which of a rule's matches fire: strace's `when=`, `prob=`, `times=` and `scope=`, and the words for them.
+
+use std::fmt;
 
 use crate::spec::{
     error::{Located, Problem},
-    model::{Scope, When},
+    units::Probability,
     word::Word,
 };
+
+/// Which of the events that match a rule also fire. All parts have to agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// By number, counted from 1.
+    pub when: When,
+    /// By chance.
+    pub probability: Probability,
+    /// At most this many in all; `None` for no limit, never 0.
+    pub times: Option<u64>,
+    /// Whose events are counted together.
+    pub scope: Scope,
+}
+
+/// Whose matches `when=` and the draws count together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Each thread's and each call's by themselves, as in strace.
+    #[default]
+    Thread,
+    /// Those of all threads of a process, for each call.
+    Process,
+    /// All of the rule.
+    Rule,
+}
+
+impl Trigger {
+    /// Every event fires.
+    pub const ALWAYS: Self =
+        Self { when: When::ALWAYS, probability: Probability::ALWAYS, times: None, scope: Scope::Thread };
+}
+
+impl fmt::Display for Trigger {
+    /// Nothing for what is at its default, else `:name=value` each.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.when != When::ALWAYS {
+            write!(f, ":when={}", self.when)?;
+        }
+        if self.probability != Probability::ALWAYS {
+            write!(f, ":prob={}", self.probability)?;
+        }
+        if let Some(times) = self.times {
+            write!(f, ":times={times}")?;
+        }
+        match self.scope {
+            Scope::Thread => Ok(()),
+            Scope::Process => f.write_str(":scope=process"),
+            Scope::Rule => f.write_str(":scope=rule"),
+        }
+    }
+}
+
+/// strace's `when=first..last+step`: the `first` match, then every `step`-th one up to `last`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct When {
+    /// The first match that fires, 1 to 65535.
+    pub first: u32,
+    /// The last match that may fire, `first` to 65535; `None` for no end.
+    pub last: Option<u32>,
+    /// The distance between matches that fire, 1 to 65535.
+    pub step: u32,
+}
+
+impl When {
+    /// Every match.
+    pub const ALWAYS: Self = Self { first: 1, last: None, step: 1 };
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, last, step } = self;
+        match last {
+            Some(last) if last == first => return write!(f, "{first}"),
+            Some(last) => write!(f, "{first}..{last}")?,
+            None if *step == 1 => return write!(f, "{first}+"),
+            None => write!(f, "{first}")?,
+        }
+        if *step == 1 { Ok(()) } else { write!(f, "+{step}") }
+    }
+}
 
 /// The highest number that strace counts to.
 const COUNT_LIMIT: u32 = 0xffff;

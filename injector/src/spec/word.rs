@@ -137,3 +137,12 @@ impl<'a> Word<'a> {
         if digits { self.text.parse().ok() } else { None }
     }
 }
+
+/// Notes what may be given once only.
+pub(super) fn once<T>(slot: &mut Option<T>, value: T, word: Word<'_>) -> Result<(), Located> {
+    if slot.replace(value).is_some() {
+        let name = word.split_once("=").map_or(word, |(name, _)| name);
+        return Err(word.problem(Problem::Twice(format!("{}=", name.text))));
+    }
+    Ok(())
+}

@@ -19,17 +19,15 @@ use aya_obj::{
 use injector_common::{
     RULE_NUMBERS,
     config::{Config, FIELD_MARK, Offsets, USES_OBJECTS},
+    delay::MAX_TABLES,
     thread::state_size,
 };
 
-use crate::{
-    kernel::bpf::{
-        btf::KernelBtf,
-        kind::Kind,
-        messages::{self, Messages},
-        sys,
-    },
-    plan::MOST_DISTRIBUTIONS,
+use crate::kernel::bpf::{
+    btf::KernelBtf,
+    kind::Kind,
+    messages::{self, Messages},
+    sys,
 };
 
 static BYTES: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/injector.bpf.o"));
@@ -384,7 +382,7 @@ fn make_map(name: &str, map: &aya_obj::Map, sizes: Sizes) -> Result<OwnedFd, Obj
         }
         "GLOBS" | "PORTS" => shape.max_entries = sizes.objects,
         "QUEUES" if sizes.queues => shape.max_entries = count(RULE_NUMBERS),
-        "DISTRIBUTIONS" if sizes.distributions => shape.max_entries = count(MOST_DISTRIBUTIONS),
+        "DISTRIBUTIONS" if sizes.distributions => shape.max_entries = count(MAX_TABLES),
         "FLOWS" | "ORDER" => shape.max_entries = sizes.flows,
         "EVENTS" => shape.max_entries = sizes.events,
         "OBJECTS" | "SOCKETS" => {

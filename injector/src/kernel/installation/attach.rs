@@ -110,7 +110,7 @@ impl Installation {
             if misses > 0 {
                 *self.misses_before.entry(program.name).or_default() += misses;
             }
-            self.let_go(program.attached.retire());
+            self.call_delays.retire(program.attached.retire());
         }
         if !plan.delays_calls() {
             self.call_delays.release();
@@ -184,7 +184,7 @@ impl Installation {
     pub fn detach(&mut self, stays: bool) {
         self.call_delays.wake();
         for program in std::mem::take(&mut self.calls) {
-            self.let_go(program.attached.retire());
+            self.call_delays.retire(program.attached.retire());
         }
         if stays {
             self.call_delays.release();

@@ -42,6 +42,7 @@ use crate::{
             sockets::Sockets,
         },
         live::lease::LeaseKeeper,
+        sleep::Lost,
         syscall::Attached,
     },
     plan::{Plan, backend::Site, delay_line, members, names, objects::PLACES},
@@ -298,6 +299,29 @@ impl Installation {
         let begun = call_delays.begin(self.ready.maps().get("SLEEP_SLOTS")?, &self.shared, longest, mark);
         self.call_delays = call_delays;
         begun
+    }
+
+    /// Looks after the delays, every `period`: are the helpers well, and are there enough programs that sleep?
+    ///
+    /// # Errors
+    /// There will be no more delays; the rules ought to end.
+    pub fn tend_call_delays(&mut self, period: Duration) -> Result<(), Lost> {
+        if let Err(lost) = self.call_delays.check(period) {
+            // At once: taking the plan off can take a while.
+            self.call_delays.wake();
+            return Err(lost);
+        }
+        for end in self.call_delays.missed(&self.shared) {
+            for program in &mut self.calls {
+                match program.attached.grow(&self.ready, &self.shared, end) {
+                    Ok(Some(count)) => tracing::debug!(count, ?end, "more programs that sleep"),
+                    Ok(None) => {}
+                    // Other tools' programs take room as well; what cannot be delayed is counted.
+                    Err(error) => tracing::debug!(%error, "no more programs that sleep"),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Hands on what the programs have told of their decisions, if they do.

@@ -12,7 +12,7 @@ use injector_common::{shared::Shared, thread::EXEMPT};
 use crate::{
     clock,
     kernel::{
-        installation::{InstallError, Installation},
+        error::InstallError,
         sleep::{Barrier, Helpers, Lost, Supervision},
         syscall::delay::End,
     },
@@ -91,6 +91,13 @@ impl CallDelays {
         ends.filter(|((_, now), before)| now > before).map(|((end, _), _)| end).collect()
     }
 
+    /// Has programs go that were taken off a function: at once, or when nobody can sleep in front of them.
+    pub(crate) fn retire(&mut self, programs: Vec<OwnedFd>) {
+        if self.barrier.is_some() {
+            self.retired.extend(programs);
+        }
+    }
+
     /// Wakes everybody.
     pub(crate) fn wake(&mut self) {
         if let Some(helpers) = self.helpers.take() {
@@ -124,37 +131,5 @@ pub(crate) fn shortfall(shared: &Shared) -> Shortfall {
     Shortfall {
         missed: shared.missed_before.load(Relaxed) + shared.missed_behind.load(Relaxed),
         cut_short: shared.cut_short.load(Relaxed),
-    }
-}
-
-impl Installation {
-    /// Has programs go that were taken off a function: at once, or when nobody can sleep in front of them.
-    pub(crate) fn let_go(&mut self, programs: Vec<OwnedFd>) {
-        if self.call_delays.barrier.is_some() {
-            self.call_delays.retired.extend(programs);
-        }
-    }
-
-    /// Looks after the delays, every `period`: are the helpers well, and are there enough programs that sleep?
-    ///
-    /// # Errors
-    /// There will be no more delays; the rules ought to end.
-    pub fn tend_call_delays(&mut self, period: Duration) -> Result<(), Lost> {
-        if let Err(lost) = self.call_delays.check(period) {
-            // At once: taking the plan off can take a while.
-            self.call_delays.wake();
-            return Err(lost);
-        }
-        for end in self.call_delays.missed(&self.shared) {
-            for program in &mut self.calls {
-                match program.attached.grow(&self.ready, &self.shared, end) {
-                    Ok(Some(count)) => tracing::debug!(count, ?end, "more programs that sleep"),
-                    Ok(None) => {}
-                    // Other tools' programs take room as well; what cannot be delayed is counted.
-                    Err(error) => tracing::debug!(%error, "no more programs that sleep"),
-                }
-            }
-        }
-        Ok(())
     }
 }

@@ -1,7 +1,6 @@
 //! A loaded classifier at a side of a device, mostly its egress: by tcx where the kernel has it, else by clsact.
 
 use std::{
-    fmt,
     os::fd::{AsFd, OwnedFd},
     sync::Arc,
 };
@@ -12,26 +11,9 @@ use crate::kernel::net::{
     error::PacketError,
     namespace::{NetNs, in_a_fresh_one},
     rtnetlink::Rtnetlink,
+    side::{Mechanism, Side},
     tcx,
 };
-
-/// Which packets of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Side {
-    /// Those that come in by it.
-    Ingress,
-    /// Those that leave by it.
-    Egress,
-}
-
-/// How a program gets to a side of a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mechanism {
-    /// A link, which ends with us (Linux 6.6 and later).
-    Tcx,
-    /// A qdisc with a filter, which somebody has to take away.
-    Clsact,
-}
 
 /// A program and how it is attached.
 #[derive(Debug)]
@@ -94,24 +76,6 @@ impl Mechanism {
                     Ok(())
                 }
             }
-        })
-    }
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Ingress => "ingress",
-            Self::Egress => "egress",
-        })
-    }
-}
-
-impl fmt::Display for Mechanism {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Tcx => "tcx",
-            Self::Clsact => "clsact",
         })
     }
 }

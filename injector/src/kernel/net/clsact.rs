@@ -11,9 +11,9 @@ use std::{
 use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 
 use crate::kernel::net::{
-    attach::Side,
     lock::Lock,
     rtnetlink::{Message, Rtnetlink, attribute, nest, text, zero_ended},
+    side::Side,
 };
 
 /// Names of our filters start with this, then comes the plan in hexadecimal.

@@ -11,12 +11,13 @@ use std::{
 
 use crate::{
     kernel::net::{
-        attach::{Attachment, Classifier, Mechanism, Side},
+        attach::{Attachment, Classifier},
         delay_line::{Laid, Lines},
         device::{Change, Device, Devices},
-        error::PacketError,
+        error::{PacketError, Shared},
         namespace::{NetNs, namespaces_of},
-        shared::{Shared, shared},
+        shared::shared,
+        side::{Mechanism, Side},
     },
     plan::{DelayLine, delay_line::is_device},
     target::Procfs,

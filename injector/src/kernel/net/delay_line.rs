@@ -15,13 +15,13 @@ use injector_common::packet::{EGRESS, INGRESS};
 
 use crate::{
     kernel::net::{
-        attach::{Mechanism, Side},
         clsact,
         error::PacketError,
         fq,
         namespace::NetNs,
         offload,
         rtnetlink::Rtnetlink,
+        side::{Mechanism, Side},
         tcx,
         veth::{self, End},
     },

@@ -2,10 +2,50 @@
 
 use std::{io, path::Path};
 
-use crate::kernel::net::{
-    attach::{Mechanism, Side},
-    shared::Shared,
-};
+use crate::kernel::net::side::{Mechanism, Side};
+
+/// Why a network namespace is not the target's own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Shared {
+    /// Somebody else lives there.
+    #[error(
+        "network namespace {inode} is not the target's own, process {pid} ({comm}) lives in it as well; and at a device \
+         nobody knows yet whose packet it is"
+    )]
+    Outsider {
+        /// The namespace's inode number.
+        inode: u64,
+        /// One who does.
+        pid: u32,
+        /// Its name.
+        comm: String,
+    },
+    /// Others may live there that cannot be seen from here.
+    #[error(
+        "whether network namespace {inode} is the target's own cannot be known from here: only processes of the \
+         injector's own pid namespace are seen"
+    )]
+    Unseen {
+        /// The namespace's inode number.
+        inode: u64,
+    },
+}
+
+impl Shared {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Outsider { .. } => {
+                "target everything that lives there (the cgroup of the pod, not of one container), or write the rule \
+                 for `egress`, at the end that sends the packets"
+            }
+            Self::Unseen { .. } => {
+                "start injector in the machine's own pid namespace (a container: with --pid=host), or write the rule \
+                 for `egress`, at the end that sends the packets"
+            }
+        }
+    }
+}
 
 /// Why a network namespace or a device cannot be used.
 #[derive(Debug, thiserror::Error)]

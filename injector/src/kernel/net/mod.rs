@@ -18,16 +18,18 @@ mod namespace;
 mod offload;
 mod rtnetlink;
 mod shared;
+mod side;
 mod tcx;
 mod veth;
 
 pub use self::{
-    attach::{Attachment, Classifier, Mechanism, Side},
+    attach::{Attachment, Classifier},
     coverage::{Coverage, Event},
     delay_line::{DelayLinePrograms, Lines, works as delay_line_works},
     device::{Change, Device, Devices},
-    error::PacketError,
+    error::{PacketError, Shared},
     leftover::{Filters, sweep},
     namespace::{NetNs, in_a_fresh_one, namespaces_of},
-    shared::{Shared, shared},
+    shared::shared,
+    side::{Mechanism, Side},
 };

@@ -9,7 +9,7 @@ use aya_obj::generated::{bpf_attach_type, bpf_insn, bpf_prog_type};
 
 use crate::kernel::{
     bpf::sys::{self, Program},
-    net::attach::Side,
+    net::side::Side,
 };
 
 /// Puts a program of type `SCHED_CLS` before all others at a side of a device of this thread's network

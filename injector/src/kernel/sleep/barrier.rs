@@ -25,7 +25,10 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::kernel::{
     bpf::{kind::Kind, probe_programs, sys},
-    sleep::{Step, at, tasks},
+    sleep::{
+        step::{Step, at},
+        tasks,
+    },
 };
 
 /// With it came the wait of the second descriptor (kernel/events/uprobes.c, Linux 6.12).

@@ -16,6 +16,7 @@ mod self_test;
 mod server;
 mod session;
 mod slots;
+mod step;
 mod tasks;
 mod timers;
 mod watchdog;
@@ -33,11 +34,14 @@ use injector_common::{
     sleep::FILE_SIZE,
 };
 
-pub use self::self_test::{Lateness, lateness};
 pub(super) use self::{
     barrier::{Barrier, Numbers, WAITS_FOR_SLEEPERS},
     session::Session,
     tasks::check as check_waiting,
+};
+pub use self::{
+    self_test::{Lateness, lateness},
+    step::Step,
 };
 use crate::{
     clock,
@@ -48,34 +52,11 @@ use crate::{
             helper::Helper,
             server::Server,
             slots::Slots,
+            step::at,
             watchdog::Watchdog,
         },
     },
 };
-
-/// What could not be done.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {what}: {source}")]
-pub struct Step {
-    what: &'static str,
-    /// Why not.
-    pub source: io::Error,
-}
-
-/// The step at which a container that lacks the device fails.
-const OPEN_DEVICE: &str = "open the device /dev/fuse";
-
-impl Step {
-    /// Is it that there is no device, or that it may not be opened?
-    pub(super) fn is_at_device(&self) -> bool {
-        let absent = [libc::ENOENT, libc::ENXIO, libc::ENODEV, libc::EPERM, libc::EACCES];
-        self.what == OPEN_DEVICE && self.source.raw_os_error().is_some_and(|error| absent.contains(&error))
-    }
-}
-
-fn at<E: Into<io::Error>>(what: &'static str) -> impl Fn(E) -> Step {
-    move |source| Step { what, source: source.into() }
-}
 
 /// The helpers have ended, or their server does nothing, though nobody asked for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
@@ -157,8 +138,7 @@ impl Helpers {
         let file = session.open()?;
         let switch = session::abort_switch(&file)?;
 
-        let whoami =
-            probe_programs::whoami().map_err(|(source, _)| Step { what: "load a program", source })?;
+        let whoami = probe_programs::whoami().map_err(|(source, _)| at("load a program")(source))?;
         let keep = [file.as_fd(), whoami.as_fd(), injector.as_fd()];
         let pager = Helper::start(c"injector-pager", &keep, || {
             pager::run(&file, whoami.as_fd(), injector.as_fd(), &heartbeat);

@@ -23,7 +23,10 @@ use crate::{
     clock,
     kernel::{
         bpf::{mapped::SharedMemory, sys},
-        sleep::{Helpers, Step, at},
+        sleep::{
+            Helpers,
+            step::{Step, at},
+        },
     },
     plan::MAX_CALL_DELAY,
     target::rlimit,

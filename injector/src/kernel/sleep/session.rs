@@ -14,7 +14,7 @@ use rustix::{
     },
 };
 
-use crate::kernel::sleep::{OPEN_DEVICE, Step, at};
+use crate::kernel::sleep::step::{OPEN_DEVICE, Step, at};
 
 /// The file in it.
 const FILE: &str = "slots";

@@ -6,26 +6,17 @@ use crate::spec::{
     errno::Errno,
     error::{Located, Problem},
     nearest::nearest,
-    net::MATCH_WORDS,
     netem::reader::Reader,
     packet::{NetFault, Reject, Unreachable},
+    vocabulary::{MATCH_WORDS, is_fault},
     word::Word,
 };
-
-/// What they begin with.
-pub(super) const WORDS: [&str; 4] = ["partition", "connect=", "reject", "dns"];
 
 /// How `reject` answers.
 const ANSWERS: [&str; 2] = ["rst", "icmp"];
 
 /// The last error that the kernel gives to programs; the next are its own (include/linux/errno.h).
 const LAST_ERROR: u16 = 511;
-
-/// Is it one of them?
-pub(super) fn is(text: &str) -> bool {
-    let name = text.split_inclusive('=').next().unwrap_or_default();
-    WORDS.contains(&name) || name == "connect"
-}
 
 /// Reads one of them with its values; `None` if `word` is none.
 pub(super) fn read(word: Word<'_>, words: &mut Reader<'_>) -> Result<Option<NetFault>, Located> {
@@ -93,7 +84,7 @@ fn unknown_answer(word: &str, near: Option<String>) -> Problem {
 
 /// Is it a word that can stand by itself, in the wrong place though it be?
 fn known(word: &str) -> bool {
-    super::is_fault(word) || MATCH_WORDS.contains(&word)
+    is_fault(word) || MATCH_WORDS.contains(&word)
 }
 
 /// Why nothing else can stand beside it.

@@ -4,55 +4,17 @@ use crate::spec::{
     error::{Located, Problem},
     familiar,
     nearest::{Near, nearest},
-    net::MATCH_WORDS,
     netem::{
         Chance, Corrupt, Delay, Distribution, Limit, Loss, Netem, Rate, Reorder, alone,
         reader::{Reader, looks_like_a_number},
     },
     packet::NetFault,
     quantity::{bytes, size},
+    vocabulary::{ALONE, MATCH_WORDS, NETEM_WORDS, REFUSED},
     word::Word,
 };
 
-/// netem's words, and one of our own.
-const WORDS: [&str; 12] = [
-    "loss",
-    "duplicate",
-    "corrupt",
-    "delay",
-    "latency",
-    "distribution",
-    "ordered",
-    "reorder",
-    "gap",
-    "rate",
-    "burst",
-    "limit",
-];
-
-/// netem's words that make no sense here, with the reason and what to do.
-const REFUSED: [(&str, &str, &str); 3] = [
-    (
-        "slot",
-        "lets packets out in bursts, for which a queue has to be opened and shut; ours gives each packet a time",
-        "write a `delay` with jitter, or a `rate`",
-    ),
-    (
-        "ecn",
-        "marks packets that it would lose, and only where both ends agreed on it, so the loss would not be the \
-         one that was asked for",
-        "leave it out: what is to be lost is lost",
-    ),
-    ("seed", "belongs to the whole plan, whose draws it makes repeatable", "give the option --seed"),
-];
-
 const ONE: &str = "leave one of them out";
-
-/// Does a NETEM begin with this word, in this version or another?
-pub(in crate::spec) fn is_fault(word: &str) -> bool {
-    let refused = || REFUSED.iter().any(|(refused, ..)| *refused == word);
-    WORDS.contains(&word) || alone::is(word) || refused()
-}
 
 /// Reads it.
 pub(in crate::spec) fn fault(text: Word<'_>) -> Result<NetFault, Located> {
@@ -157,7 +119,7 @@ fn stranger(word: Word<'_>, text: &str) -> Located {
         "normal" | "pareto" | "paretonormal" => Some(format!("distribution {text}").into()),
         _ => {
             // `fixed` stands behind `corrupt`, but nowhere else.
-            let all = WORDS.into_iter().chain(alone::WORDS).chain(["fixed"]);
+            let all = NETEM_WORDS.into_iter().chain(ALONE).chain(["fixed"]);
             let name = text.split_inclusive('=').next().unwrap_or(text);
             nearest(name, all.filter(|word| *word != text)).map(Near::from)
         }

@@ -12,7 +12,7 @@ use std::fmt;
 
 use crate::spec::quantity::show_size;
 
-pub(super) use self::grammar::{fault, is_fault};
+pub(super) use self::grammar::fault;
 pub use self::{
     chance::Chance,
     loss::Loss,

@@ -9,7 +9,7 @@ pub use self::{model::OperationRule, problem::OperationProblem};
 use crate::{
     operations::{self, Object, Operation},
     spec::{
-        actions::{given, once},
+        actions::given,
         delay::{self, Delay},
         errno::Errno,
         error::{Located, Problem, SpecError},
@@ -21,7 +21,7 @@ use crate::{
         object::{self, Chosen},
         trigger,
         units::Probability,
-        word::Word,
+        word::{Word, once},
     },
     syscalls::{self, Machine},
 };
