@@ -46,7 +46,12 @@ impl InstallError {
     pub fn hint(&self) -> String {
         match self {
             Self::Object(error) | Self::Attach(AttachError::Load(error)) => error.hint().into(),
-            _ => "`injector doctor` says what this kernel allows".into(),
+            Self::Attach(AttachError::Attach { .. } | AttachError::NoFunction(_))
+            | Self::Btf(_)
+            | Self::System { .. }
+            | Self::NoTracepoint(_)
+            | Self::CallDelay(_)
+            | Self::Events(_) => "`injector doctor` says what this kernel allows".into(),
         }
     }
 
