@@ -70,13 +70,17 @@ impl Guard {
     /// meanwhile nobody renews the lease, and after ten seconds the kernel lets everything pass.
     ///
     /// # Errors
-    /// Whatever failed; nothing is left attached then. [`EngineError::Worker`] if there can be no thread.
+    /// Whatever failed; nothing is left attached then. [`EngineError::Worker`] if there can be no thread,
+    /// [`EngineError::Threads`] for a plan that delays calls: [`child`](crate::child) has those.
     pub fn apply(
         injector: Injector,
         plan: Plan,
         start: Start,
         record: impl FnMut(Record) + Send + 'static,
     ) -> Result<Self, EngineError> {
+        if plan.delays_calls() {
+            return Err(EngineError::Threads);
+        }
         let (jobs, todo) = unbounded_channel();
         let (end, ends) = mpsc::channel();
         let (begun, begins) = mpsc::channel();
@@ -166,7 +170,11 @@ impl Guard {
     ///
     /// # Errors
     /// As for a new plan, and what cannot be done without a pause; the old rules go on untouched then.
+    /// [`EngineError::Threads`] for rules that delay calls.
     pub fn update(&mut self, rules: Vec<Rule>) -> Result<Change, EngineError> {
+        if rules.iter().any(Rule::delays_calls) {
+            return Err(EngineError::Threads);
+        }
         self.ask(|guard| guard.update(rules))?
     }
 

@@ -48,6 +48,9 @@ fn faults_go_on_while_nobody_waits_and_follow_what_is_asked() -> Result<()> {
     assert_eq!((change.kept.len(), change.added.len(), change.removed.len()), (0, 1, 1));
     victim.board.wait_relief(SLACK)?;
     assert_eq!(guard.rules()?.len(), 2);
+    // A fork while another thread holds the allocator's lock would have it for ever.
+    let refused = guard.update(vec!["io=open:delay=1ms".parse()?]).map(drop).unwrap_err();
+    ensure!(refused.hint().contains("ChildPlan"), "{refused}");
     assert_eq!(guard.wait_for(Duration::ZERO)?, None);
 
     let report = guard.finish()?;

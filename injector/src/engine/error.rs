@@ -65,6 +65,12 @@ pub enum EngineError {
     /// A plan that has ended cannot be changed.
     #[error("the plan has ended already")]
     Ended,
+    /// Calls cannot be delayed from a program with several threads.
+    #[error(
+        "a plan that delays calls cannot be had in a program with several threads: it forks, and a child has the locks that \
+         other threads hold"
+    )]
+    Threads,
     /// The events cannot be waited for.
     #[error("cannot wait for events: {0}")]
     Events(#[source] io::Error),
@@ -113,6 +119,7 @@ impl EngineError {
             Self::Cgroup { .. } => "check that it still exists and that you may read it".into(),
             Self::ControlChannel(_) => "`injector doctor` says what this kernel allows".into(),
             Self::Ended => "`injector ps` lists what lives".into(),
+            Self::Threads => "have it in a process of its own: injector::child::ChildPlan".into(),
             Self::Random(_) | Self::Events(_) | Self::Worker(_) => {
                 "this should not happen; please report it".into()
             }
@@ -160,7 +167,7 @@ impl EngineError {
             Self::Target(_) | Self::Name(_) | Self::Inbound { .. } => Blame::Usage,
             Self::Install(_) | Self::Packet(_) | Self::ControlChannel(_) => Blame::Kernel,
             Self::Cgroup { source, .. } => by(source, Blame::Usage),
-            Self::Random(_) | Self::Events(_) | Self::Worker(_) | Self::Ended => Blame::Other,
+            Self::Random(_) | Self::Events(_) | Self::Worker(_) | Self::Ended | Self::Threads => Blame::Other,
         }
     }
 }

@@ -33,11 +33,12 @@ impl Rule {
         calls.into_iter().flatten().copied()
     }
 
-    /// Is somebody to wait?
-    pub fn sleeps(&self) -> bool {
+    /// Does it make calls or operations wait?
+    pub fn delays_calls(&self) -> bool {
         match &self.kind {
             RuleKind::Syscall(rule) => rule.effect.delays(),
-            RuleKind::Net(_) | RuleKind::Operation(_) => false,
+            RuleKind::Operation(rule) => rule.delay.is_some(),
+            RuleKind::Net(_) => false,
         }
     }
 }
