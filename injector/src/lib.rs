@@ -38,6 +38,7 @@
 //! | [`engine`] | applying a plan, changing, watching and ending it; [`engine::control`] for the plans of others |
 //! | [`blocking`] | the same for programs without an async runtime |
 //! | [`child`] | a plan in a process of its own, for programs with several threads |
+//! | [`faults`] | what user space does beside the programs in the kernel |
 //! | [`kernel`] | the programs, and what they are attached to |
 
 pub mod blocking;
@@ -45,6 +46,7 @@ pub mod child;
 pub mod clock;
 pub mod distribution;
 pub mod engine;
+pub mod faults;
 pub mod kernel;
 pub mod operations;
 pub mod plan;

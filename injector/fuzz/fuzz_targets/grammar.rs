@@ -13,12 +13,13 @@ type Grammar = fn(&str) -> Result<Rule, SpecError>;
 fuzz_target!(|bytes: &[u8]| -> Corpus {
     let Some((&first, text)) = bytes.split_first() else { return Corpus::Reject };
     let Ok(text) = std::str::from_utf8(text) else { return Corpus::Reject };
-    let grammars: [(Grammar, Grammar); 6] = [
+    let grammars: [(Grammar, Grammar); 7] = [
         (|text| spec::expression(text, Machine::X86_64), |text| spec::syscall(text, Machine::X86_64)),
         (|text| spec::syscall(text, Machine::X86_64), |text| spec::syscall(text, Machine::X86_64)),
         (|text| spec::syscall(text, Machine::Arm64), |text| spec::syscall(text, Machine::Arm64)),
         (spec::net, spec::net),
         (spec::operation, spec::operation),
+        (spec::process, spec::process),
         (duration, spec::net),
     ];
     let (read, read_back) = grammars[usize::from(first) % grammars.len()];

@@ -18,11 +18,12 @@ use crate::cli::exit::Failure;
 #[derive(Debug)]
 pub(super) struct Rules(Vec<(Grammar, String)>);
 
-const GRAMMARS: [(Grammar, &str); 4] = [
+const GRAMMARS: [(Grammar, &str); 5] = [
     (Grammar::Expression, "expression"),
     (Grammar::Syscall, "syscall"),
     (Grammar::Net, "net"),
     (Grammar::Io, "io"),
+    (Grammar::Process, "process"),
 ];
 
 /// What clap knows of the rules; the order between different options is taken from the matches.
@@ -35,7 +36,7 @@ struct RuleOptions {
     /// port=LIST; at=exit, on=success, on=failure for
     /// calls that have run; predicates such as count>4096, flags&O_CREAT, fd=3, comm=NAME. Example: -e inject=fsync,fdatasync:error=EIO:when=3
     ///
-    /// Other rules begin with `net=` and `io=` here, as in -e 'net=udp : loss 5%': what follows is as for --net and --io.
+    /// Other rules begin with `net=`, `io=` and `process=` here, as in -e 'net=udp : loss 5%': what follows is as for --net, --io and --process.
     #[arg(short = 'e', long = "expression", value_name = "EXPR", help_heading = "Rules")]
     expression: Vec<String>,
     /// The same without `inject=`: SET:ACTIONS
@@ -59,6 +60,14 @@ struct RuleOptions {
     /// this kernel. Example: --io 'read,write:error=EIO:path=/var/lib/**/*.db'
     #[arg(long, value_name = "OP:ACTIONS", help_heading = "Rules")]
     io: Vec<String>,
+    /// A rule on processes: pause[:for=T] or 'kill SIGNAL', with [:after=T][:every=T][:when=…][:prob=5%][:times=N]
+    ///
+    /// A pause is for all processes of a target, who do not notice it (the cgroup's freezer; SIGSTOP for --pid); it ends
+    /// with the rule at the latest, whatever becomes of injector. A signal goes to each process, those named comm=NAME.
+    /// when= counts rounds, which come every=T, first after=T. Examples: --process pause:for=2s:every=10s
+    /// --process 'kill SIGKILL:every=30s:prob=10%'
+    #[arg(long, value_name = "ACTION", help_heading = "Rules")]
+    process: Vec<String>,
 }
 
 impl FromArgMatches for Rules {

@@ -36,7 +36,7 @@ pub(super) struct Doctor {
     json: bool,
 }
 
-const ALL: [Mechanism; 16] = [
+const ALL: [Mechanism; 19] = [
     Mechanism::Btf,
     Mechanism::ProcessTree,
     Mechanism::CgroupV2,
@@ -53,6 +53,9 @@ const ALL: [Mechanism; 16] = [
     Mechanism::Clsact,
     Mechanism::Sockets,
     Mechanism::DelayLine,
+    Mechanism::Freezer,
+    Mechanism::CgroupKill,
+    Mechanism::Pidfd,
 ];
 
 /// How many files the smallest plan opens: its maps, its programs and what links them, and the event loop's.

@@ -57,5 +57,7 @@ fn made(plan: &Plan) -> impl Iterator<Item = &'static str> {
         "delay_line: a device inj-PLAN in each of these, its other end in a network namespace of our own";
     let helpers =
         "the processes injector-fuse, injector-pager and injector-wdog, which wake those who are delayed";
-    [plan.delay_line.map(|_| line), plan.delays_calls().then_some(helpers)].into_iter().flatten()
+    let warden = "the process injector-warden, which has those go on who are paused if injector dies";
+    let warden = (plan.pauses() && !plan.options.monitor).then_some(warden);
+    [plan.delay_line.map(|_| line), plan.delays_calls().then_some(helpers), warden].into_iter().flatten()
 }

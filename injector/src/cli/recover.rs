@@ -11,8 +11,8 @@ use crate::cli::{
 
 /// Take away what injectors that were killed have left.
 ///
-/// That is cgroups of commands that have ended and, before Linux 6.6, clsact filters. run, attach, ps and stop do so,
-/// too. Nothing that a live injector needs is touched, and a
+/// That is cgroups of commands that have ended, pauses of processes whose injector and warden were killed and, before Linux
+/// 6.6, clsact filters. run, attach, ps and stop do so, too. Nothing that a live injector needs is touched, and a
 /// second time there is nothing left to do. Exit code 6 if something could not be looked at or taken away, 4 if that is for want of a
 /// right.
 #[derive(Args, Debug)]

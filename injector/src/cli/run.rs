@@ -158,7 +158,11 @@ async fn watch(
         tokio::select! {
             code = command.wait() => return Ok(Watched::Command(code?)),
             end = guard.wait(|record| log.write(&record)) => return Ok(Watched::Plan(end?)),
-            received = signals.next() => forward(command, received)?,
+            received = signals.next() => {
+                forward(command, received)?;
+                // One that stands still could not take it.
+                guard.end_pauses();
+            }
             () = news.due() => news.tell(guard),
         }
     }

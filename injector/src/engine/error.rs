@@ -5,6 +5,7 @@ use std::{io, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    faults::FaultError,
     kernel::{
         installation::InstallError,
         net::{PacketError, Shared},
@@ -74,6 +75,9 @@ pub enum EngineError {
     /// The events cannot be waited for.
     #[error("cannot wait for events: {0}")]
     Events(#[source] io::Error),
+    /// A fault of user space cannot be had, or not be taken back.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
     /// The thread that looks after the plan cannot be started, or has ended.
     #[error("cannot have the plan looked after by a thread: {0}")]
     Worker(#[source] io::Error),
@@ -116,6 +120,7 @@ impl EngineError {
             Self::Target(error) => error.hint(),
             Self::Packet(error) => error.hint(),
             Self::Inbound { shared, .. } => shared.hint().into(),
+            Self::Fault(error) => error.hint(),
             Self::Cgroup { .. } => "check that it still exists and that you may read it".into(),
             Self::ControlChannel(_) => "`injector doctor` says what this kernel allows".into(),
             Self::Ended => "`injector ps` lists what lives".into(),
@@ -130,7 +135,7 @@ impl EngineError {
     fn refusal(&self) -> Option<Cause> {
         let by = |error: Option<&io::Error>, attempt| refusal::cause(error?, attempt);
         let known = match self {
-            Self::Unsupported(_) | Self::Plan(_) => return None,
+            Self::Unsupported(_) | Self::Plan(_) | Self::Fault(_) => return None,
             Self::Install(InstallError::Attach(AttachError::Attach { source, .. })) => {
                 refusal::crowded(source).or_else(|| refusal::cause(source, Attempt::Trace))
             }
@@ -164,6 +169,7 @@ impl EngineError {
         match self {
             Self::Unsupported(cause) => cause.fault.into(),
             Self::Plan(error) => error.fault().map_or(Blame::Usage, Blame::from),
+            Self::Fault(error) => error.fault().map_or(Blame::Usage, Blame::from),
             Self::Target(_) | Self::Name(_) | Self::Inbound { .. } => Blame::Usage,
             Self::Install(_) | Self::Packet(_) | Self::ControlChannel(_) => Blame::Kernel,
             Self::Cgroup { source, .. } => by(source, Blame::Usage),

@@ -21,6 +21,7 @@ use serde::Serialize;
 use crate::{
     clock,
     engine::object::ObjectRecord,
+    faults::deed::{Deed, What},
     spec::{errno::Errno, signal::Signal},
     syscalls::{self, Abi, Call, Machine},
 };
@@ -57,6 +58,9 @@ pub struct Record {
     /// The packet; absent for calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packet: Option<PacketRecord>,
+    /// The target, and in it the process; absent for what a program in the kernel did.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessRecord>,
 }
 
 /// What was done.
@@ -87,6 +91,18 @@ pub enum Verdict {
         #[serde(skip_serializing_if = "not")]
         delay_forever: bool,
     },
+    /// What processes met.
+    Process {
+        /// The signal that the process was sent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signal: Option<String>,
+        /// How long all of the target are paused, nanoseconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pause_ns: Option<u64>,
+        /// They are paused as long as the rule lasts.
+        #[serde(skip_serializing_if = "not")]
+        pause_forever: bool,
+    },
     /// What the packet met; only what it did.
     Packet {
         /// It was dropped.
@@ -114,6 +130,19 @@ pub enum Verdict {
         #[serde(skip_serializing_if = "Option::is_none")]
         answer: Option<&'static str>,
     },
+}
+
+/// Whom a rule on processes met.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProcessRecord {
+    /// The target, in words.
+    pub target: String,
+    /// The process, as the injector's namespace numbers it; absent where all of the target were met.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comm: Option<String>,
 }
 
 /// A thread, and the call that it was in.
@@ -209,7 +238,39 @@ impl Record {
                 None => connection.then(|| ObjectRecord::connecting(&event.packet)),
             },
             packet: (!call).then(|| packet(&event)),
+            process: None,
         })
+    }
+
+    /// What user space has done for a rule of the plan.
+    pub(super) fn of(deed: &Deed, plan: u32, rules: &[String]) -> Self {
+        let (verdict, pid, comm) = match &deed.what {
+            What::Paused { length } => {
+                let pause_ns = length.map(clock::nanoseconds);
+                (Verdict::Process { signal: None, pause_ns, pause_forever: length.is_none() }, None, None)
+            }
+            What::Signalled { signal, pid, comm } => {
+                let signal = Some(signal.to_string());
+                let verdict = Verdict::Process { signal, pause_ns: None, pause_forever: false };
+                (verdict, Some(*pid), Some(comm.clone()))
+            }
+        };
+        Self {
+            schema: SCHEMA,
+            time_ns: deed.time,
+            time: wall_clock(deed.time),
+            plan: format!("{plan:08x}"),
+            rule: deed.rule,
+            rule_text: rules.get(deed.rule as usize).cloned().unwrap_or_default(),
+            backend: deed.mechanism.name(),
+            cgroup: deed.cgroup,
+            decision: deed.round,
+            verdict,
+            task: None,
+            object: None,
+            packet: None,
+            process: Some(ProcessRecord { target: deed.target.clone(), pid, comm }),
+        }
     }
 }
 
@@ -340,6 +401,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::plan::unsupported::Mechanism;
 
     fn event() -> Event {
         Event { schema: SCHEMA, plan: 0xabc, backend: BackendCode::KPROBE, decision: 3, ..Event::zeroed() }
@@ -452,6 +514,27 @@ mod tests {
         assert!(
             ["packet", "tree_position", "syscall", "own_port"].iter().all(|field| told.get(field).is_none())
         );
+    }
+
+    #[test]
+    fn what_user_space_does_is_told_in_words() {
+        let told = |what| {
+            let (mechanism, target) = (Mechanism::Freezer, "cgroup /x".into());
+            let deed = Deed { time: 5, rule: 0, mechanism, target, cgroup: 9, round: 3, what };
+            serde_json::to_value(Record::of(&deed, 0xabc, &["pause".to_owned()])).unwrap()
+        };
+        let length = Some(Duration::from_millis(20));
+        let pause = told(What::Paused { length });
+        assert_eq!(pause["verdict"], serde_json::json!({ "pause_ns": 20_000_000 }));
+        assert_eq!((&pause["target"], &pause["backend"]), (&"cgroup /x".into(), &"freezer".into()));
+        assert_eq!((&pause["decision"], &pause["rule_text"]), (&3.into(), &"pause".into()));
+        assert!(["pid", "comm", "packet", "syscall"].iter().all(|field| pause.get(field).is_none()));
+        let forever = told(What::Paused { length: None });
+        assert_eq!(forever["verdict"], serde_json::json!({ "pause_forever": true }));
+        let signal = Signal::new(15).unwrap();
+        let kill = told(What::Signalled { signal, pid: 7, comm: "redis".into() });
+        assert_eq!(kill["verdict"], serde_json::json!({ "signal": "SIGTERM" }));
+        assert_eq!((&kill["pid"], &kill["comm"]), (&7.into(), &"redis".into()));
     }
 
     #[test]

@@ -49,7 +49,7 @@ fn asked(rule: &Rule) -> impl Iterator<Item = String> {
             names.all(of_folders)
         }
         RuleKind::Operation(rule) => rule.operations.iter().all(|operation| of_folders(operation.name)),
-        RuleKind::Net(_) => true,
+        RuleKind::Net(_) | RuleKind::UserSpace(_) => true,
     };
     let paths = chosen(&rule.kind).and_then(|objects| objects.paths.as_ref()).filter(|_| !exempt);
     paths.into_iter().flat_map(|paths| {

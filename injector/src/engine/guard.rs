@@ -15,6 +15,7 @@ use injector_common::{queue::Queue, shared::LEASE_NS};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::unix::AsyncFd,
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
     time::{Interval, MissedTickBehavior, interval},
 };
 
@@ -31,6 +32,7 @@ use crate::{
         watch::{Watch, moved},
         worker::{Turn, Worker},
     },
+    faults::deed::Deed,
     kernel::{
         bpf::mapped::SharedMemory,
         installation::{Installation, Readings},
@@ -82,6 +84,8 @@ pub struct Guard {
     ring: RingBuf<MapData>,
     /// The ring buffer's descriptor once more: readable when there are events.
     news: AsyncFd<OwnedFd>,
+    /// What was done in user space.
+    deeds: UnboundedReceiver<Deed>,
     /// Readable when a target cgroup may have come or gone.
     moves: Option<AsyncFd<OwnedFd>>,
     tick: Interval,
@@ -118,8 +122,10 @@ impl Guard {
         });
         let presence = Presence::of(&targets, &plan.options, start);
         let moves = presence.watch().map(Watch::news).transpose().map_err(EngineError::Events)?;
-        let mut live = Box::new(Live::new(plan, targets, presence, installation, coverage, listed));
+        let (deed, deeds) = unbounded_channel();
+        let mut live = Box::new(Live::new(plan, targets, presence, installation, coverage, listed, deed));
         live.cover_devices()?;
+        live.start_faults()?;
         let guard = Self {
             away_since: Instant::now(),
             worker: Worker::start().map_err(EngineError::Worker)?,
@@ -131,6 +137,7 @@ impl Guard {
             readings,
             ring,
             news,
+            deeds,
             moves,
             tick,
             look,
@@ -183,6 +190,9 @@ impl Guard {
                         // (its budget for a task), by when a lease can have run out.
                         tokio::task::yield_now().await;
                     }
+                }
+                Some(deed) = self.deeds.recv() => {
+                    record(self.texts.read(|texts| Record::of(&deed, self.plan.id, texts)));
                 }
                 moved = moved(self.moves.as_ref()), if self.live.is_some() => {
                     moved.map_err(EngineError::Events)?;
@@ -275,6 +285,14 @@ impl Guard {
         self.plan.rules.iter().any(|known| known.number == rule).then(|| self.shared.pause(rule, paused))
     }
 
+    /// Switches off the rules by which processes stand still, for whoever has something to tell them. They go on within
+    /// some milliseconds.
+    pub fn end_pauses(&self) {
+        for rule in self.plan.rules.iter().filter(|rule| rule.pauses()) {
+            self.shared.pause(rule.number, true);
+        }
+    }
+
     /// What the user ought to know, the plan's own notes first, and then as it comes.
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -290,6 +308,10 @@ impl Guard {
         let live = self.live()?;
         let skipped = live.installation.misses().into_iter().collect();
         let mut clean = true;
+        if let Err(error) = live.stop_faults() {
+            clean = false;
+            live.notes.push(format!("clean-up is incomplete: {error}"));
+        }
         match live.coverage.take().map(Coverage::remove).transpose() {
             Ok(left) => live.notes.extend(left.filter(|&left| left > 0).map(lost_at_the_end)),
             Err(error) => {
@@ -304,6 +326,9 @@ impl Guard {
         let mut notes = std::mem::take(&mut live.notes);
         while let Some(item) = self.ring.next() {
             self.texts.read(|texts| Record::read(&item, texts)).into_iter().for_each(&mut record);
+        }
+        while let Ok(deed) = self.deeds.try_recv() {
+            record(self.texts.read(|texts| Record::of(&deed, self.plan.id, texts)));
         }
         let rules = self.rules()?;
         if rules.iter().all(|rule| rule.matched == 0) {

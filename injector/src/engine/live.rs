@@ -3,8 +3,11 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tokio::sync::mpsc::UnboundedSender;
+
 use crate::{
     engine::{End, EngineError, devices::note_devices, guard::TICK, listed::Listed, presence::Presence},
+    faults::{self, deed::Deed, fault::Fault},
     kernel::{installation::Installation, net::Coverage},
     plan::Plan,
     target::Target,
@@ -12,6 +15,8 @@ use crate::{
 
 /// A live plan with its targets and all that is attached for it.
 pub(super) struct Live {
+    /// What user space does beside the installation. First, so that it ends first.
+    pub(super) faults: Vec<Box<dyn Fault>>,
     pub(super) plan: Arc<Plan>,
     pub(super) targets: Vec<Target>,
     pub(super) presence: Presence,
@@ -24,6 +29,8 @@ pub(super) struct Live {
     pub(super) installation: Installation,
     pub(super) listed: Listed,
     pub(super) aborted: Option<String>,
+    /// Where they tell the log.
+    pub(super) deeds: UnboundedSender<Deed>,
 }
 
 /// The texts of all rules that the plan has or has had, by number: whoever reads events needs them as well.
@@ -57,6 +64,7 @@ impl Live {
         installation: Installation,
         coverage: Option<Coverage>,
         listed: Listed,
+        deeds: UnboundedSender<Deed>,
     ) -> Self {
         let texts = Texts::default();
         texts.extend(plan.rules.iter().map(|rule| rule.text.clone()));
@@ -71,6 +79,8 @@ impl Live {
             installation,
             listed,
             aborted: None,
+            faults: faults::all(),
+            deeds,
         }
     }
 
@@ -88,6 +98,7 @@ impl Live {
         let events = self.look_at_devices()?;
         note_devices(&mut self.notes, events);
         self.serve();
+        self.note_faults();
         Ok(over.then_some(End::TargetsGone))
     }
 }

@@ -6,6 +6,7 @@ pub mod control;
 mod devices;
 mod error;
 mod events;
+mod faults;
 mod feasibility;
 mod folders;
 mod guard;
@@ -23,7 +24,7 @@ mod worker;
 
 pub use self::{
     error::{Blame, EngineError},
-    events::{CallRecord, PacketRecord, Record, TaskRecord, Verdict},
+    events::{CallRecord, PacketRecord, ProcessRecord, Record, TaskRecord, Verdict},
     guard::{End, Guard},
     object::ObjectRecord,
     report::{DelayReport, DelayStep, PacketsReport, Report, RuleReport},
@@ -116,6 +117,7 @@ impl Injector {
         self.check_packets(&plan, &self.targets)?;
         self.check_line(&mut plan)?;
         self.check_inbound(&plan, &self.targets)?;
+        self.check_faults(&mut plan, &self.targets)?;
         Ok(plan)
     }
 

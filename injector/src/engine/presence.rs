@@ -5,7 +5,7 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     os::fd::AsFd as _,
-    sync::atomic::Ordering::Relaxed,
+    sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use crate::{
@@ -168,6 +168,8 @@ impl Live {
             }
         }
         self.targets[number] = Target::Cgroup(cgroup);
+        let plan = Arc::clone(&self.plan);
+        self.change_faults(&plan)?;
         Ok(true)
     }
 }

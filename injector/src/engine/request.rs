@@ -32,6 +32,8 @@ pub enum Grammar {
     Net,
     /// `--io`.
     Io,
+    /// `--process`.
+    Process,
 }
 
 impl Grammar {
@@ -42,6 +44,7 @@ impl Grammar {
             Self::Syscall => spec::syscall(text, Machine::HOST),
             Self::Net => spec::net(text),
             Self::Io => spec::operation(text),
+            Self::Process => spec::process(text),
         }
     }
 }

@@ -1,9 +1,13 @@
-//! What a killed injector leaves behind: cgroups of its commands, and filters where the kernel has no tcx.
+//! What a killed injector leaves behind: cgroups of its commands, filters where the kernel has no tcx, and, if its warden
+//! was killed as well, who was paused.
+
+use std::{cell::LazyCell, collections::BTreeSet, io};
 
 use serde::Serialize;
 
 use crate::{
     engine::{Blame, EngineError},
+    faults,
     kernel::{live::registry, net},
     printable::Printable,
     target::{self, Hierarchy, Procfs},
@@ -28,12 +32,27 @@ impl Swept {
     }
 }
 
+/// Has those go on who were paused by plans that no longer live.
+fn sweep_pauses(hierarchy: &Hierarchy, swept: &mut Swept) {
+    // Looked for only where there is a mark: most often nobody is paused.
+    let living = LazyCell::new(|| {
+        let plans = registry::live_plans()?;
+        Ok(plans.iter().filter_map(|live| u32::try_from(live.header.plan).ok()).collect::<BTreeSet<_>>())
+    });
+    let lives =
+        |plan: u32| living.as_ref().map_or_else(|_: &io::Error| true, |living| living.contains(&plan));
+    let (undone, failed) = faults::sweep(hierarchy, lives);
+    swept.removed.extend(undone.iter().map(|path| format!("the pause of {}", Printable(path.display()))));
+    swept.failed.extend(failed);
+}
+
 /// Takes away what a killed injector could not: cgroups of commands that have ended, and, before 6.6,
 /// filters of plans that no longer live. What cannot be looked at is left for the next time.
 pub fn sweep() -> Swept {
     let procfs = Procfs::default();
     let mut swept = Swept::default();
     if let Ok(hierarchy) = Hierarchy::discover(&procfs) {
+        sweep_pauses(&hierarchy, &mut swept);
         match target::sweep(&hierarchy) {
             Ok(removed) => {
                 swept

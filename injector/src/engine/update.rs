@@ -107,6 +107,7 @@ impl Live {
         if self.plan.inbound().is_none() {
             injector.check_inbound(&plan, &self.targets)?;
         }
+        change.notes.extend(injector.check_faults(&mut plan, &self.targets)?);
 
         self.check_alive()?;
         // The half of the slot table that this plan goes to was the last but one's.
@@ -114,7 +115,11 @@ impl Live {
         self.installation.fill(Some(&self.plan), &plan)?;
         let new = plan.sites.difference(&live).cloned().collect();
         let programs = self.installation.attach_calls(&new, &backends)?;
-        if let Err(error) = self.check_alive().and_then(|()| self.reach(&injector, &plan)) {
+        if let Err(error) = self
+            .check_alive()
+            .and_then(|()| self.reach(&injector, &plan))
+            .and_then(|()| self.change_faults(&plan))
+        {
             self.give_up_unneeded();
             return Err(error);
         }

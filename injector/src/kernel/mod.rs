@@ -2,6 +2,7 @@
 
 pub mod bpf;
 mod error;
+pub(crate) mod helper;
 pub mod installation;
 pub mod live;
 pub mod net;

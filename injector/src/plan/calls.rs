@@ -38,7 +38,7 @@ pub(super) fn resolve(
             RuleKind::Syscall(call) => {
                 collect(&rule.text, call, number, allow_unsafe, &mut wanted, &mut notes)?;
             }
-            RuleKind::Net(_) | RuleKind::Operation(_) => {}
+            RuleKind::Net(_) | RuleKind::Operation(_) | RuleKind::UserSpace(_) => {}
         }
     }
     let places = place(&wanted, backends, live);

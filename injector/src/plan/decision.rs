@@ -11,10 +11,11 @@ use injector_common::{
 use crate::{
     plan::{Distributions, Options, delays, packets},
     spec::{
+        comm::Comm,
         effect::{CallResult, Moment},
-        filter::Comm,
         model::{Rule, RuleKind, Scope, SyscallRule, Trigger},
         operation::OperationRule,
+        user_space::UserSpaceRule,
     },
 };
 
@@ -29,6 +30,8 @@ pub(super) fn kernel_rule(
     match &rule.kind {
         RuleKind::Syscall(call) => on_calls(call, number, seed, distributions),
         RuleKind::Operation(operation) => on_operations(operation, number, seed, distributions),
+        // Never met in the kernel: who carries it out asks the same triggers.
+        RuleKind::UserSpace(UserSpaceRule::Process(process)) => triggered(&process.trigger, seed),
         RuleKind::Net(net) => {
             let mut rule = triggered(&Trigger::ALWAYS, seed);
             packets::describe(net, &mut rule, distributions, options.max_packet_delay);

@@ -29,7 +29,7 @@ pub(super) fn check(rule: &Rule, longest: Duration) -> Result<(), PlanError> {
             (call.moment, [effect.delay_enter, effect.delay_exit], &effect.distribution)
         }
         RuleKind::Operation(operation) => (Moment::Entry, [operation.delay, None], &operation.distribution),
-        RuleKind::Net(_) => return Ok(()),
+        RuleKind::Net(_) | RuleKind::UserSpace(_) => return Ok(()),
     };
     // Which table it is does not matter: all end at the same distance.
     let table = if *distribution == Distribution::Uniform { UNIFORM } else { 0 };

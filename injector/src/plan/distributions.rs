@@ -69,6 +69,7 @@ fn named(rule: &Rule) -> Option<&Distribution> {
     match &rule.kind {
         RuleKind::Syscall(call) => Some(&call.effect.distribution),
         RuleKind::Operation(operation) => Some(&operation.distribution),
+        RuleKind::UserSpace(_) => None,
         RuleKind::Net(net) => match &net.fault {
             NetFault::Netem(netem) => netem.delay.as_ref().map(|delay| &delay.distribution),
             _ => None,

@@ -58,7 +58,10 @@ use crate::{
         tables::{Cells, Layout},
     },
     resolver,
-    spec::model::{Rule, RuleKind},
+    spec::{
+        model::{Rule, RuleKind},
+        user_space::UserSpaceRule,
+    },
 };
 
 /// One rule of a plan.
@@ -77,6 +80,16 @@ pub struct PlannedRule {
     pub kernel: KernelRule,
     /// System calls that it names and that can be caught, over all ABIs; 0 for a packet rule.
     pub calls: usize,
+}
+
+impl PlannedRule {
+    /// Does it have processes stand still?
+    pub fn pauses(&self) -> bool {
+        match &self.asked {
+            RuleKind::UserSpace(UserSpaceRule::Process(rule)) => rule.pauses(),
+            _ => false,
+        }
+    }
 }
 
 /// Everything that is to be done, and nothing done yet.
@@ -245,6 +258,11 @@ impl Plan {
     /// Does a rule make calls wait, or may one that a change brings?
     pub fn delays_calls(&self) -> bool {
         self.reserve.delays || self.rules.iter().any(|rule| rule.kernel.delays())
+    }
+
+    /// Does a rule have processes stand still?
+    pub fn pauses(&self) -> bool {
+        self.rules.iter().any(PlannedRule::pauses)
     }
 
     /// Does a rule mean connections that are about to be made?

@@ -82,12 +82,12 @@ impl Placed {
     }
 }
 
-/// What a rule asks of files and sockets; `None` for rules on packets.
+/// What a rule asks of files and sockets; `None` for rules on packets and on processes.
 pub(crate) fn chosen(kind: &RuleKind) -> Option<&Chosen> {
     match kind {
         RuleKind::Syscall(rule) => Some(&rule.filter.objects),
         RuleKind::Operation(rule) => Some(&rule.objects),
-        RuleKind::Net(_) => None,
+        RuleKind::Net(_) | RuleKind::UserSpace(_) => None,
     }
 }
 

@@ -40,6 +40,12 @@ pub enum Mechanism {
     DelayLine,
     /// The unified cgroup hierarchy.
     CgroupV2,
+    /// The freezer of version 2 cgroups.
+    Freezer,
+    /// The end of all in a version 2 cgroup at once.
+    CgroupKill,
+    /// Signals by a descriptor.
+    Pidfd,
 }
 
 impl Mechanism {
@@ -62,6 +68,9 @@ impl Mechanism {
             Self::Sockets => "sockets",
             Self::DelayLine => BackendCode::DELAY_LINE.name(),
             Self::CgroupV2 => "cgroup2",
+            Self::Freezer => "freezer",
+            Self::CgroupKill => "cgroup_kill",
+            Self::Pidfd => "pidfd",
         }
     }
 
@@ -86,6 +95,9 @@ impl Mechanism {
                 "delaying packets, those that come in where the network namespace is the target's own; loss by the packets of the wire (veth, fq)"
             }
             Self::CgroupV2 => "cgroup targets, and `run` (the unified hierarchy)",
+            Self::Freezer => "pausing all in a cgroup, unnoticed (cgroup.freeze)",
+            Self::CgroupKill => "killing all in a cgroup at once (cgroup.kill)",
+            Self::Pidfd => "signals to processes, and pauses of process trees (pidfd_send_signal)",
         }
     }
 }

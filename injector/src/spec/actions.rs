@@ -3,12 +3,13 @@
 
 use crate::{
     spec::{
+        comm::Comm,
         delay::{self, Delay},
         effect::{CallResult, Effect, Moment},
         errno::Errno,
         error::{Located, Problem},
         familiar,
-        filter::{Comm, Filter, Test},
+        filter::{Filter, Test},
         model::{Scope, Trigger, When},
         nearest::nearest,
         netem::Distribution,

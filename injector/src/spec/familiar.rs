@@ -56,6 +56,30 @@ const OPERATION_WORDS: &Table = &[
     ("rate", word("prob=")),
 ];
 
+/// What happens to processes, as kill(1), systemctl(1) and docker(1) have it.
+const PROCESS_ACTIONS: &Table = &[
+    ("freeze", word("pause")),
+    ("hang", word("pause")),
+    ("sigkill", word("kill SIGKILL")),
+    ("sigstop", word("pause")),
+    ("sigterm", word("kill SIGTERM")),
+    ("signal", hint("write `kill SIGNAL`, such as `kill SIGHUP`")),
+    ("stop", hint("write `pause`, or `kill SIGTERM` for an end")),
+    ("suspend", word("pause")),
+    ("terminate", word("kill SIGTERM")),
+];
+
+/// Words of a rule on processes.
+const PROCESS_WORDS: &Table = &[
+    ("count", word("times=")),
+    ("duration", word("for=")),
+    ("interval", word("every=")),
+    ("name", word("comm=")),
+    ("period", word("every=")),
+    ("probability", word("prob=")),
+    ("signal", hint("write it behind `kill`, as in `kill SIGTERM`")),
+];
+
 const TOGETHER: Near = hint("leave it out: a packet has to meet all words of a rule anyway");
 const EITHER: Near =
     hint("write a second `--net` rule; within a list, as in `port 80,443`, one match is enough");
@@ -108,6 +132,16 @@ pub(super) fn call_word(word: &str) -> Option<Near> {
 /// A word of a rule on operations.
 pub(super) fn operation_word(word: &str) -> Option<Near> {
     of(OPERATION_WORDS, word)
+}
+
+/// What happens to processes.
+pub(super) fn process_action(word: &str) -> Option<Near> {
+    of(PROCESS_ACTIONS, word)
+}
+
+/// A word of a rule on processes.
+pub(super) fn process_word(word: &str) -> Option<Near> {
+    of(PROCESS_WORDS, word)
 }
 
 /// A word that describes packets.

@@ -37,6 +37,8 @@ fn form(kind: &RuleKind) -> RuleKind {
                 flatten(netem);
             }
         }
+        // With another number it begins anew.
+        RuleKind::UserSpace(_) => {}
     }
     kind
 }
@@ -135,6 +137,7 @@ mod tests {
             ("net=rate 1mbit limit 10", "net=rate 1mbit limit 10kb"),
             ("net=corrupt 1%", "net=corrupt 1% fixed"),
             ("net=loss 5%", "net=partition"),
+            ("process=kill TERM:prob=5%", "process=kill TERM:prob=10%"),
         ] {
             assert!(!differ_in_numbers(one, other), "{one}, {other}");
         }

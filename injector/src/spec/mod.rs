@@ -1,10 +1,11 @@
-//! Text to rules: strace's `inject=` grammar for system calls, netem's words for packets, and one of
-//! our own for operations. What comes out is pure data ([`model`], [`mod@operation`], [`packet`]); whether this
-//! kernel can do it is asked elsewhere.
+//! Text to rules: strace's `inject=` grammar for system calls, netem's words for packets, and two of our own for
+//! operations and processes. What comes out is pure data ([`model`], [`mod@operation`], [`packet`], [`mod@process`]);
+//! whether this kernel can do it is asked elsewhere.
 
 mod actions;
 pub mod address;
 mod callset;
+pub mod comm;
 mod constant;
 pub mod delay;
 pub mod dns;
@@ -24,6 +25,7 @@ pub mod operation;
 pub mod packet;
 mod ports;
 mod problem;
+pub mod process;
 mod quantity;
 mod remedy;
 pub mod signal;
@@ -33,11 +35,13 @@ mod tests;
 mod text;
 pub mod trigger;
 pub mod units;
+pub mod user_space;
 mod vocabulary;
 mod word;
 
 pub use error::SpecError;
 pub use net::net;
 pub use operation::operation;
+pub use process::process;
 pub(crate) use quantity::nanoseconds;
 pub use syscall::{expression, syscall};

@@ -1,4 +1,4 @@
-//! What was asked: the rules that the three grammars yield. Pure data, resolved against the table of
+//! What was asked: the rules that the grammars yield. Pure data, resolved against the table of
 //! system calls but not yet against a kernel. Every rule prints as text that parses back to itself.
 
 use std::{collections::BTreeSet, fmt};
@@ -10,6 +10,7 @@ use crate::{
         filter::Filter,
         operation::OperationRule,
         packet::NetRule,
+        user_space::UserSpaceRule,
     },
     syscalls::Call,
 };
@@ -28,7 +29,7 @@ impl Rule {
     pub fn calls(&self) -> impl Iterator<Item = Call> + '_ {
         let calls = match &self.kind {
             RuleKind::Syscall(rule) => Some(&rule.calls),
-            RuleKind::Net(_) | RuleKind::Operation(_) => None,
+            RuleKind::Net(_) | RuleKind::Operation(_) | RuleKind::UserSpace(_) => None,
         };
         calls.into_iter().flatten().copied()
     }
@@ -38,7 +39,7 @@ impl Rule {
         match &self.kind {
             RuleKind::Syscall(rule) => rule.effect.delays(),
             RuleKind::Operation(rule) => rule.delay.is_some(),
-            RuleKind::Net(_) => false,
+            RuleKind::Net(_) | RuleKind::UserSpace(_) => false,
         }
     }
 }
@@ -52,6 +53,8 @@ pub enum RuleKind {
     Net(NetRule),
     /// Operations: `--io`.
     Operation(OperationRule),
+    /// What no program in the kernel does, but the injector's own process.
+    UserSpace(UserSpaceRule),
 }
 
 impl fmt::Display for RuleKind {
@@ -60,6 +63,7 @@ impl fmt::Display for RuleKind {
             Self::Syscall(rule) => rule.fmt(f),
             Self::Net(rule) => rule.fmt(f),
             Self::Operation(rule) => rule.fmt(f),
+            Self::UserSpace(rule) => rule.fmt(f),
         }
     }
 }

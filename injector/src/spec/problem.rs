@@ -4,7 +4,7 @@
 use injector_common::name::FRONTS;
 use thiserror::Error;
 
-use crate::spec::{nearest::Near, operation::OperationProblem};
+use crate::spec::{nearest::Near, operation::OperationProblem, process::problem::ProcessProblem};
 
 /// Why a text is no valid rule.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -269,6 +269,10 @@ pub enum Problem {
     // Operations.
     #[error(transparent)]
     Operation(#[from] OperationProblem),
+
+    // Processes.
+    #[error(transparent)]
+    Process(#[from] ProcessProblem),
 }
 
 /// Where an address stands; what to write for its port depends on it.

@@ -160,6 +160,7 @@ impl Problem {
             Self::NothingLeft(_) => "leave it out, or write what is meant instead".into(),
             Self::Hole { example, .. } => format!("write the list without blanks and empty members, such as `{example}`"),
             Self::Operation(problem) => problem.hint(),
+            Self::Process(problem) => problem.hint(),
 
             // What happens to packets.
             Self::NoPercent { name, number } => format!("write `{name} {number}%`"),

@@ -19,12 +19,20 @@ pub struct Signal(u8);
 const RTMIN: u8 = 32;
 
 impl Signal {
+    /// Ends a process whatever it wants.
+    pub const KILL: Self = Self(9);
     /// The highest number (`_NSIG`).
     pub const MAX: u8 = 64;
 
     /// The signal with this number.
     pub const fn new(number: u8) -> Option<Self> {
         if matches!(number, 1..=Self::MAX) { Some(Self(number)) } else { None }
+    }
+
+    /// Does it leave a process stopped?
+    pub fn stops(self) -> bool {
+        let stopping = [Named::SIGSTOP, Named::SIGTSTP, Named::SIGTTIN, Named::SIGTTOU];
+        stopping.into_iter().any(|named| Self::of(named) == Some(self))
     }
 
     /// Its number.

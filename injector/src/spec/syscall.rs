@@ -15,7 +15,7 @@ use crate::{
         nearest::nearest,
         net,
         object::{Objects, Road},
-        operation,
+        operation, process,
         word::Word,
     },
     syscalls::{self, Call, Machine},
@@ -27,7 +27,7 @@ const STRACE_OUTPUT: &str = "trace t trace-fd trace-fds fd fds abbrev a verbose 
                              decode-fds decode-pid decode-pids secontext namespace";
 
 /// Reads what follows `-e`: `inject=SET:…` or `fault=SET[:…]`, for the calls of `machine`; and, since one text is to
-/// hold any rule, `net=MATCH : NETEM` and `io=OP:…`.
+/// hold any rule, `net=MATCH : NETEM`, `io=OP:…` and `process=ACTION`.
 ///
 /// # Errors
 /// The text is no rule: what is wrong with it, where, and what to write instead.
@@ -50,11 +50,12 @@ fn expressed(whole: Word<'_>, machine: Machine) -> Result<RuleKind, Located> {
         "fault" => rule(rest, machine, Verb::Fault).map(RuleKind::Syscall),
         "net" => net::rule(rest).map(RuleKind::Net),
         "io" => operation::rule(rest).map(RuleKind::Operation),
+        "process" => process::rule(rest),
         word if STRACE_OUTPUT.split(' ').any(|known| known == word) => {
             Err(qualifier.problem(Problem::StraceOutput(word.into())))
         }
         word => {
-            let near = nearest(word, ["inject", "fault", "net", "io"]);
+            let near = nearest(word, ["inject", "fault", "net", "io", "process"]);
             Err(qualifier.problem(Problem::UnknownQualifier { word: word.into(), near }))
         }
     }

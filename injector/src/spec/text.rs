@@ -1,5 +1,5 @@
 //! A rule as one text, whatever it is about: `inject=SET:…` for system calls, `net=MATCH : NETEM` for packets, `io=OP:…`
-//! for operations. It is what `-e` takes, and how a rule stands in files and messages.
+//! for operations, `process=ACTION` for processes. It is what `-e` takes, and how a rule stands in files and messages.
 
 use std::{fmt, str::FromStr};
 
@@ -25,10 +25,11 @@ impl FromStr for Rule {
 impl fmt::Display for Rule {
     /// What it means, in the text that reads back as that.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let qualifier = match self.kind {
+        let qualifier = match &self.kind {
             RuleKind::Syscall(_) => "inject",
             RuleKind::Net(_) => "net",
             RuleKind::Operation(_) => "io",
+            RuleKind::UserSpace(rule) => rule.qualifier(),
         };
         write!(f, "{qualifier}={}", self.kind)
     }
@@ -56,13 +57,15 @@ mod tests {
     use super::*;
 
     /// What was written, and how it prints.
-    const RULES: [(&str, &str); 6] = [
+    const RULES: [(&str, &str); 8] = [
         ("inject=fsync:error=5:when=3", "inject=fsync:error=EIO:when=3"),
         ("fault=read", "inject=read:error=ENOSYS"),
         ("net=loss 10%", "net=egress : loss 10%"),
         ("net=both tcp port 80,443 : partition", "net=both tcp port 80,443 : partition"),
         ("net=ingress from fd00::/8 : delay 10ms 2ms", "net=ingress from fd00::/8 : delay 10ms 2ms"),
         ("io=write:error=ENOSPC:path=/srv/**", "io=write:error=ENOSPC:path=/srv/**"),
+        ("process=pause:for=2000ms:every=10s", "process=pause:for=2s:every=10s"),
+        ("process=kill term:prob=0.5", "process=kill SIGTERM:prob=50%"),
     ];
 
     #[test]

@@ -85,6 +85,17 @@ impl Cgroup {
         Ok(Self { path, name, directory, id })
     }
 
+    /// The same cgroup once more.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        let directory = self.directory.try_clone()?;
+        Ok(Self { path: self.path.clone(), name: self.name.clone(), directory, id: self.id })
+    }
+
+    /// Whether a cgroup of this name, as `/proc/PID/cgroup` prints it, is this one or below it.
+    pub(crate) fn holds(&self, name: &Path) -> bool {
+        name.starts_with(&self.name)
+    }
+
     /// The id of the node, as `bpf_get_current_cgroup_id` returns it.
     pub fn id(&self) -> u64 {
         self.id

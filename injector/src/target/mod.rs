@@ -12,7 +12,7 @@ pub mod run_cgroup;
 pub mod session;
 pub mod signals;
 
-use std::{ffi::OsString, path::Path};
+use std::{ffi::OsString, io, path::Path};
 
 pub(crate) use self::procfs::MountLine;
 pub use self::{
@@ -96,6 +96,14 @@ impl Target {
         let command = Command::prepare(words.into_iter().map(Into::into).collect(), &hierarchy, &procfs)?;
         let cgroup = Cgroup::open(command.cgroup().path(), &hierarchy)?;
         Ok((Self::Cgroup(cgroup), command))
+    }
+
+    /// The same target once more, for another thread.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Cgroup(cgroup) => Self::Cgroup(cgroup.try_clone()?),
+            Self::Process(process) => Self::Process(process.try_clone()?),
+        })
     }
 
     /// Numbers of all processes that belong to it now.

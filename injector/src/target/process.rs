@@ -80,6 +80,22 @@ impl Process {
         self.pid
     }
 
+    /// The same process once more.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        let (stat, procfs) = (self.stat.clone(), self.procfs.clone());
+        Ok(Self { pid: self.pid, stat, pidfd: self.pidfd.try_clone()?, procfs })
+    }
+
+    /// When it started, in clock ticks since boot: with the number it names a process for good.
+    pub(crate) fn started(&self) -> u64 {
+        self.stat.start
+    }
+
+    /// Was it stopped, by a signal or a debugger, when it was opened?
+    pub(crate) fn was_stopped(&self) -> bool {
+        self.stat.stopped
+    }
+
     /// Its name, up to 15 bytes.
     pub fn comm(&self) -> &str {
         &self.stat.comm
@@ -188,7 +204,7 @@ mod tests {
     use super::*;
 
     fn stat(parent: u32) -> Stat {
-        Stat { comm: "x".into(), parent, flags: 0, start: 1 }
+        Stat { comm: "x".into(), parent, flags: 0, stopped: false, start: 1 }
     }
 
     #[test]

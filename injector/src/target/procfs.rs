@@ -34,6 +34,8 @@ pub(crate) struct Stat {
     pub(crate) parent: u32,
     /// `PF_…` (include/linux/sched.h).
     pub(crate) flags: u32,
+    /// Was it stopped, by a signal or a debugger?
+    pub(crate) stopped: bool,
     /// When it started, in clock ticks since boot; with the number it names a process for good.
     pub(crate) start: u64,
 }
@@ -111,7 +113,16 @@ impl Procfs {
     /// Path of the caller's own cgroup in the version 2 hierarchy, as the kernel prints it; `None`
     /// where that hierarchy does not exist.
     pub(crate) fn own_cgroup(&self) -> io::Result<Option<PathBuf>> {
-        let text = fs::read(self.path("self/cgroup"))?;
+        Self::cgroup_at(&self.path("self/cgroup"))
+    }
+
+    /// The same of a process.
+    pub(crate) fn cgroup_of(&self, pid: u32) -> io::Result<Option<PathBuf>> {
+        Self::cgroup_at(&self.path(format!("{pid}/cgroup")))
+    }
+
+    fn cgroup_at(path: &Path) -> io::Result<Option<PathBuf>> {
+        let text = fs::read(path)?;
         Ok(text
             .split(|&byte| byte == b'\n')
             .find_map(|line| line.strip_prefix(b"0::"))
@@ -137,6 +148,7 @@ fn parse_stat(text: &[u8]) -> Option<Stat> {
         comm,
         parent: field(4)?.parse().ok()?,
         flags: field(9)?.parse().ok()?,
+        stopped: matches!(*field(3)?, "T" | "t"),
         start: field(22)?.parse().ok()?,
     })
 }
@@ -178,7 +190,10 @@ mod tests {
     fn stat_of_a_process_with_a_hostile_name() {
         let line = b"77 (a) S 1 (b) R 42 77 77 0 -1 4194560 90 0 0 0 1 2 0 0 20 0 3 0 8123 10 20";
         let stat = parse_stat(line).unwrap();
-        assert_eq!(stat, Stat { comm: "a) S 1 (b".into(), parent: 42, flags: 4_194_560, start: 8123 });
+        assert_eq!(
+            stat,
+            Stat { comm: "a) S 1 (b".into(), parent: 42, flags: 4_194_560, stopped: false, start: 8123 }
+        );
         assert_eq!(parse_stat(b"77 (cut"), None);
         assert_eq!(parse_stat(b"77 (short) R 42"), None);
     }

@@ -23,7 +23,10 @@ use injector_common::{
 };
 use nix::libc;
 
-pub use crate::kernel::{error::InstallError, installation::readings::Readings};
+pub use crate::kernel::{
+    error::InstallError,
+    installation::readings::{Readings, Tally},
+};
 use crate::{
     kernel::{
         bpf::{
@@ -292,6 +295,11 @@ impl Installation {
         }
     }
 
+    /// Keeps all rules off a process of our own.
+    pub fn exempt(&self, pidfd: BorrowedFd<'_>) -> Result<(), InstallError> {
+        self.mark(pidfd, 0, thread::EXEMPT, 0).map(drop)
+    }
+
     /// Starts what makes calls wait, if it is not there. Nobody waits longer than `longest` at a time.
     pub fn begin_call_delays(&mut self, longest: Duration) -> Result<(), InstallError> {
         let mut call_delays = std::mem::take(&mut self.call_delays);
@@ -329,6 +337,11 @@ impl Installation {
         if let Some(messages) = &mut self.messages {
             messages.say();
         }
+    }
+
+    /// The numbers of the processes that make calls wait, in this pid namespace.
+    pub fn helpers(&self) -> Vec<u32> {
+        self.call_delays.numbers()
     }
 
     /// How often delays fell short.

@@ -1,6 +1,9 @@
 //! What an installation tells: counters, queues, events, misses.
 
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::{
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+};
 
 use aya::maps::{Map, MapData, RingBuf};
 use bytemuck::Pod;
@@ -42,6 +45,17 @@ impl Readings {
     }
 }
 
+/// The counters of a plan, to be written for rules that user space carries out.
+#[derive(Debug)]
+pub struct Tally(OwnedFd);
+
+impl Tally {
+    /// Writes what rule `number` has counted. Of each rule there is one who does.
+    pub(crate) fn write(&self, number: u32, counters: &Counters) -> io::Result<()> {
+        sys::update(self.0.as_fd(), &number.to_ne_bytes(), bytemuck::bytes_of(counters))
+    }
+}
+
 /// The element of rule `number` in an array of such elements; `what` is what an error says.
 fn read<T: Pod>(map: &OwnedFd, number: u32, what: &'static str) -> Result<T, InstallError> {
     let mut out = T::zeroed();
@@ -57,6 +71,12 @@ impl Installation {
             self.ready.maps().get(map)?.try_clone_to_owned().map_err(system("use the map of counters"))
         };
         Ok(Readings { counters: own("COUNTERS")?, traffic: own("TRAFFIC")?, queues: own("QUEUES")? })
+    }
+
+    /// The counters, to be written.
+    pub fn tally(&self) -> Result<Tally, InstallError> {
+        let counters = self.ready.maps().get("COUNTERS")?;
+        Ok(Tally(counters.try_clone_to_owned().map_err(system("use the map of counters"))?))
     }
 
     /// The ring buffer of events.

@@ -71,6 +71,11 @@ impl CallDelays {
         Ok(())
     }
 
+    /// The numbers of the helpers, in this pid namespace.
+    pub(crate) fn numbers(&self) -> Vec<u32> {
+        self.helpers.as_ref().map_or_else(Vec::new, Helpers::numbers)
+    }
+
     /// Rule `number` has ended.
     pub(crate) fn end_rule(&self, number: u32) {
         if let Some(helpers) = &self.helpers {

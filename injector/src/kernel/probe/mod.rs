@@ -5,7 +5,12 @@ pub mod kernel_config;
 pub mod privileges;
 pub mod refusal;
 
-use std::{fs, io, os::fd::AsFd, path::Path};
+use std::{
+    error::Error as _,
+    fs, io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    path::Path,
+};
 
 use aya_obj::generated::bpf_insn;
 
@@ -21,8 +26,8 @@ use crate::{
         probe::refusal::{Attempt, Cause},
         sleep,
     },
-    plan::unsupported::{Fault, Mechanism, Unsupported},
-    target::{Hierarchy, Procfs},
+    plan::unsupported::{Fault, Mechanism, Unsupported, is_permission},
+    target::{CgroupError, Hierarchy, Process, Procfs, run_cgroup},
 };
 
 /// The call on which system call mechanisms are tried: harmless, rare, with arguments.
@@ -97,6 +102,8 @@ pub fn probe(mechanism: Mechanism, btf: &KernelBtf) -> Result<(), Unsupported> {
         Mechanism::Sockets => sockets(btf),
         Mechanism::DelayLine => delay_line(),
         Mechanism::CgroupV2 => cgroup_v2(),
+        Mechanism::Freezer | Mechanism::CgroupKill => in_fresh_cgroup(mechanism),
+        Mechanism::Pidfd => pidfd(),
     }
 }
 
@@ -426,6 +433,50 @@ fn cgroup_v2() -> Result<(), Unsupported> {
     Hierarchy::discover(&Procfs::default())
         .map(drop)
         .map_err(|error| Unsupported::missing(Mechanism::CgroupV2, error.to_string(), error.hint()))
+}
+
+/// Whether all of a cgroup can be frozen, or killed at once: tried on a fresh one, in which nobody lives.
+fn in_fresh_cgroup(mechanism: Mechanism) -> Result<(), Unsupported> {
+    let procfs = Procfs::default();
+    let out_of_reach = |error: CgroupError| {
+        let system = error.source().and_then(|source| source.downcast_ref());
+        let (fault, remedy) = if system.is_some_and(is_permission) {
+            (Fault::Right, "run it as root (sudo)")
+        } else {
+            (Fault::Machine, error.hint())
+        };
+        Unsupported { fault, ..Unsupported::missing(mechanism, error.to_string(), remedy) }
+    };
+    let hierarchy = Hierarchy::discover(&procfs).map_err(out_of_reach)?;
+    let (cgroup, _) = run_cgroup::make(&hierarchy, &procfs).map_err(out_of_reach)?;
+    let (file, since) = match mechanism {
+        Mechanism::Freezer => ("cgroup.freeze", "Linux 5.2"),
+        _ => ("cgroup.kill", "Linux 5.14"),
+    };
+    let tried = fs::write(cgroup.path().join(file), "1");
+    // Nobody is in it; what cannot be removed now is removed by the next start.
+    let _ = run_cgroup::remove(&cgroup);
+    tried.map_err(|error| {
+        let why = format!("{file}: {error}");
+        Unsupported::missing(mechanism, why, format!("use {since} or later"))
+    })
+}
+
+/// Whether processes can be held open and sent signals, tried on this one, by no signal.
+fn pidfd() -> Result<(), Unsupported> {
+    let tried = Process::own(&Procfs::default())
+        .map_err(|error| error.to_string())
+        .and_then(|own| test_kill(own.pidfd()).map_err(|error| error.to_string()));
+    let remedy = "use Linux 5.3 or later; in a container, allow pidfd_open and pidfd_send_signal";
+    tried.map_err(|why| Unsupported::missing(Mechanism::Pidfd, why, remedy))
+}
+
+/// pidfd_send_signal(2) with no signal, which rustix has not got.
+fn test_kill(pidfd: BorrowedFd<'_>) -> io::Result<()> {
+    let nothing = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: no memory is read by a null pointer; a signal of 0 is only checked.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), 0, nothing, 0) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@
 mod barrier;
 mod fuse_proto;
 mod heartbeat;
-mod helper;
 mod pager;
 mod self_test;
 mod server;
@@ -47,9 +46,9 @@ use crate::{
     clock,
     kernel::{
         bpf::probe_programs,
+        helper::{self, Helper},
         sleep::{
             heartbeat::{Heartbeat, Observer, STALLED},
-            helper::Helper,
             server::Server,
             slots::Slots,
             step::at,
@@ -158,6 +157,12 @@ impl Helpers {
     /// The helpers' processes, which no rule may meet.
     pub fn processes(&self) -> [BorrowedFd<'_>; 3] {
         [self.supervision.server.pidfd(), self.supervision.watchdog.pidfd(), self.pager.pidfd()]
+    }
+
+    /// Their numbers, in this pid namespace.
+    pub fn numbers(&self) -> Vec<u32> {
+        let helpers = [&self.supervision.server, &self.supervision.watchdog, &self.pager];
+        helpers.into_iter().map(|helper| helper.number().as_raw().unsigned_abs()).collect()
     }
 
     /// The pager's number in the initial pid namespace, and where in its memory the slots begin.

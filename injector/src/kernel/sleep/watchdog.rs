@@ -3,7 +3,7 @@
 //!
 //! It has the injector's table of descriptors, so that nothing of that is closed while the injector dies: it goes
 //! with the watchdog, which nobody waits for, in the order of [`super::barrier`]. When the injector dies, the kernel
-//! kills the watchdog ([`super::helper`]), so the table goes at once even if the watchdog is stopped; it kills the
+//! kills the watchdog ([`crate::kernel::helper`]), so the table goes at once even if the watchdog is stopped; it kills the
 //! server as well, and with it everybody wakes up.
 
 use std::{
@@ -14,10 +14,12 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::kernel::sleep::{
-    heartbeat::{BEAT, Cells, Observer},
+use crate::kernel::{
     helper::kill,
-    session,
+    sleep::{
+        heartbeat::{BEAT, Cells, Observer},
+        session,
+    },
 };
 
 /// What it watches, and what it does it with.

@@ -10,11 +10,11 @@ use crate::{
     operations::{self, Object, Operation},
     spec::{
         actions::given,
+        comm::Comm,
         delay::{self, Delay},
         errno::Errno,
         error::{Located, Problem, SpecError},
         familiar,
-        filter::Comm,
         model::{Rule, RuleKind, Scope, Trigger, When},
         nearest::nearest,
         netem::Distribution,

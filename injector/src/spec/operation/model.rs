@@ -5,9 +5,9 @@ use std::fmt;
 use crate::{
     operations::Operation,
     spec::{
+        comm::Comm,
         delay::{self, Delay},
         errno::Errno,
-        filter::Comm,
         model::Trigger,
         netem::Distribution,
         object::Objects,

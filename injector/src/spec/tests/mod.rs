@@ -3,6 +3,7 @@
 
 mod accepted;
 mod impairment;
+mod processes;
 mod refused;
 mod round_trip;
 
@@ -13,7 +14,10 @@ use crate::{
         net,
         operation::{OperationRule, operation},
         packet::NetRule,
+        process,
+        process::model::ProcessRule,
         syscall,
+        user_space::UserSpaceRule,
     },
     syscalls::Machine,
 };
@@ -25,6 +29,7 @@ fn read(grammar: &str, text: &str) -> Result<Rule, SpecError> {
         "syscall" => syscall(text, Machine::X86_64),
         "net" => net(text),
         "io" => operation(text),
+        "process" => process(text),
         other => panic!("no grammar {other}"),
     }
 }
@@ -49,6 +54,14 @@ fn operations(text: &str) -> OperationRule {
 fn packets(text: &str) -> NetRule {
     match read("net", text).map(|rule| rule.kind) {
         Ok(RuleKind::Net(rule)) => rule,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+/// A rule on processes that has to be accepted.
+fn processes(text: &str) -> ProcessRule {
+    match read("process", text).map(|rule| rule.kind) {
+        Ok(RuleKind::UserSpace(UserSpaceRule::Process(rule))) => rule,
         other => panic!("{text}: {other:?}"),
     }
 }

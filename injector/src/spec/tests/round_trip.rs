@@ -417,7 +417,7 @@ proptest! {
     #[test]
     fn no_text_makes_a_parser_panic(noise in any::<String>(), near in nearly_a_rule()) {
         for text in [noise, near] {
-            for grammar in ["-e", "syscall", "net", "io"] {
+            for grammar in ["-e", "syscall", "net", "io", "process"] {
                 if let Err(error) = read(grammar, &text) {
                     let _ = (error.to_string(), error.hint(), error.caret().to_string());
                     prop_assert!(text.get(error.span()).is_some());

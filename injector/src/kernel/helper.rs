@@ -1,5 +1,5 @@
 //! A helper process: a fork of the injector, with the descriptors that it needs and nothing else, or with all
-//! of them in common with the injector.
+//! of them in common with the injector. It dies with the injector, or outlives it to put things right.
 
 use std::{
     ffi::CStr,
@@ -19,7 +19,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// One of our own making. Dropping it kills it and waits for its end.
 #[derive(Debug)]
-pub(in super::super) struct Helper {
+pub(crate) struct Helper {
     pidfd: OwnedFd,
     number: i32,
 }
@@ -27,7 +27,7 @@ pub(in super::super) struct Helper {
 impl Helper {
     /// Forks; `body` runs in the child, which ends with it and has no descriptors but those in `keep`, and
     /// nothing at 0 to 2. The parent is best a process of one thread: the child allocates.
-    pub(super) fn start(name: &CStr, keep: &[BorrowedFd<'_>], body: impl FnOnce()) -> io::Result<Self> {
+    pub(crate) fn start(name: &CStr, keep: &[BorrowedFd<'_>], body: impl FnOnce()) -> io::Result<Self> {
         let parent = getpid();
         // SAFETY: the child touches nothing that a thread of the parent could hold, but the allocator, which
         // the C library makes usable again after a fork.
@@ -37,9 +37,18 @@ impl Helper {
         }
     }
 
-    /// The same with the table of descriptors that the parent has, then and later: nothing in it is closed
+    /// The same as [`Self::start`] for one that outlives the injector, however that ends: `body` has to see to its own end.
+    pub(crate) fn outliving(name: &CStr, keep: &[BorrowedFd<'_>], body: impl FnOnce()) -> io::Result<Self> {
+        // SAFETY: as in `start`.
+        match unsafe { fork()? } {
+            ForkResult::Child => live(name, || Ok(()), || close_all_but(keep), body),
+            ForkResult::Parent { child } => Self::of(child.as_raw()),
+        }
+    }
+
+    /// The same as [`Self::start`] with the table of descriptors that the parent has, then and later: nothing in it is closed
     /// before both have ended. `body` must not close any, nor allocate: another thread may hold the allocator's lock.
-    pub(super) fn sharing_descriptors(name: &CStr, body: impl FnOnce()) -> io::Result<Self> {
+    pub(crate) fn sharing_descriptors(name: &CStr, body: impl FnOnce()) -> io::Result<Self> {
         let flags = libc::CLONE_FILES | libc::SIGCHLD;
         let parent = getpid();
         // SAFETY: a fork in all but the descriptors; as above, but without the C library's handlers, so that the
@@ -58,23 +67,23 @@ impl Helper {
     }
 
     /// Readable once it has ended.
-    pub(super) fn pidfd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
     }
 
     /// Its process number, as this process's namespace has it.
-    pub(super) fn number(&self) -> nix::unistd::Pid {
+    pub(crate) fn number(&self) -> nix::unistd::Pid {
         nix::unistd::Pid::from_raw(self.number)
     }
 
     /// Has it ended?
-    pub(super) fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         !matches!(waitid(Id::PIDFd(self.pidfd()), flags), Ok(nix::sys::wait::WaitStatus::StillAlive))
     }
 
     /// Ends it. What it has open is closed by the time this returns.
-    pub(super) fn kill(&self) {
+    pub(crate) fn kill(&self) {
         kill(self.pidfd());
         // Gone already, if this fails.
         let _ = waitid(Id::PIDFd(self.pidfd()), WaitPidFlag::WEXITED);
@@ -88,19 +97,29 @@ impl Drop for Helper {
 }
 
 /// Kills a process; one that has ended stays so.
-pub(super) fn kill(pidfd: BorrowedFd<'_>) {
+pub(crate) fn kill(pidfd: BorrowedFd<'_>) {
     let _ = pidfd_send_signal(pidfd, Signal::KILL);
 }
 
-/// All of a child's life: bound to the parent's, away from the terminal and its signals, then `body`.
+/// All of a child's life, bound to the parent's.
 fn child(
     name: &CStr,
     parent: nix::unistd::Pid,
     prepare: impl FnOnce() -> io::Result<()>,
     body: impl FnOnce(),
 ) -> ! {
+    live(name, || die_with_thread(parent), prepare, body)
+}
+
+/// All of a child's life: `bind`, away from the terminal and its signals, then `body`.
+fn live(
+    name: &CStr,
+    bind: impl FnOnce() -> io::Result<()>,
+    prepare: impl FnOnce() -> io::Result<()>,
+    body: impl FnOnce(),
+) -> ! {
     let lived = catch_unwind(AssertUnwindSafe(|| {
-        let bound = die_with_thread(parent);
+        let bound = bind();
         let _ = setsid();
         go_first();
         if bound.is_ok() && nix::sys::prctl::set_name(name).is_ok() && prepare().is_ok() {
@@ -129,7 +148,7 @@ fn die_with_thread(parent: nix::unistd::Pid) -> io::Result<()> {
 /// Has the kernel kill this process when the other end of `pipe` is closed, even if it is stopped
 /// (fs/pipe.c, `pipe_release`). A process that dies closes its files before anybody hears of its death, and may
 /// have to wait in the middle of that for those whom this process keeps asleep. One process for each pipe.
-pub(super) fn die_with(pipe: BorrowedFd<'_>) -> io::Result<()> {
+pub(crate) fn die_with(pipe: BorrowedFd<'_>) -> io::Result<()> {
     let fd = pipe.as_raw_fd();
     // SAFETY: numbers only.
     let done = unsafe {
