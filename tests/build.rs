@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Every victim: its variable, its source, and the compiler's options besides the common ones.
-const VICTIMS: [(&str, &str, &[&str]); 10] = [
+const VICTIMS: [(&str, &str, &[&str]); 11] = [
     ("CALLS", "calls.c", &["-pthread"]),
     ("STEADY", "steady.c", &[]),
     ("EXITS", "exits.c", &["-pthread"]),
@@ -19,6 +19,7 @@ const VICTIMS: [(&str, &str, &[&str]); 10] = [
     ("VISIT", "visit.c", &[]),
     ("SERVE", "serve.c", &[]),
     ("FORBID", "forbid.c", &[]),
+    ("CLOCK", "clock.c", &[]),
     ("TAKEOVER", "takeover.c", &["-pthread"]),
 ];
 

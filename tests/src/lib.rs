@@ -5,6 +5,7 @@
 
 pub mod board;
 pub mod cgroup;
+pub mod clock;
 pub mod dice;
 pub mod guest;
 pub mod injector;

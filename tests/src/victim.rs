@@ -19,6 +19,8 @@ use crate::{
 pub const CALLS: &str = env!("VICTIM_CALLS");
 /// One that makes calls until told to stop.
 pub const STEADY: &str = env!("VICTIM_STEADY");
+/// One that tells the time all the while.
+pub const CLOCK: &str = env!("VICTIM_CLOCK");
 /// One with children whose threads all end at the same time.
 pub const EXITS: &str = env!("VICTIM_EXITS");
 /// One whose second thread executes a command.

@@ -44,6 +44,9 @@ fn what_works_and_what_does_not() -> Result<()> {
         ("tcx", kernel.has_tcx()),
         ("clsact", true),
         ("sockets", true),
+        ("freezer", true),
+        ("cgroup_kill", true),
+        ("pidfd", true),
     ];
     for (mechanism, works) in expected {
         let finding = found.get(mechanism).with_context(|| format!("nothing on {mechanism}"))?;

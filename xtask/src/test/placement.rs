@@ -11,7 +11,7 @@ use crate::kernel::Name::{self, Debian61, Debian612, Debian612Arm64, FaultInject
 ///
 /// Our kernel with error injection is Debian's 6.12 with other options. Where packets, security hooks or cgroups are
 /// met, the two run the same code, so there one of them stands for both: ours where calls fail as well.
-const PLACES: [(&str, &str, &[Name]); 23] = [
+const PLACES: [(&str, &str, &[Name]); 24] = [
     ("changes", "terminal::", &[FaultInjection]),
     ("changes", "", &[FaultInjection, Debian61]),
     ("child", "", &[FaultInjection, Debian612]),
@@ -32,6 +32,7 @@ const PLACES: [(&str, &str, &[Name]); 23] = [
     ("packets", "refusals::", &[Debian61]),
     ("packets", "rejects::", &[Debian612]),
     ("packets", "", &[Debian612, Debian61]),
+    ("processes", "", &[Debian612, Debian61]),
     ("refusals", "rules::", &[Debian612]),
     ("reports", "", &[FaultInjection]),
     ("targets", "", &[FaultInjection, Debian61]),
