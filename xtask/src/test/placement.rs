@@ -9,6 +9,8 @@ use crate::kernel::Name::{self, Debian61, Debian612, Debian612Arm64, FaultInject
 /// Decisions about packets are made on the oldest, whose verifier follows a loop's body once and has been wrong about
 /// what it then took for constants; answers and what is told to user space on one of the others.
 ///
+/// The freezer and signals are the same code on all of them, so rules on processes run on one.
+///
 /// Our kernel with error injection is Debian's 6.12 with other options. Where packets, security hooks or cgroups are
 /// met, the two run the same code, so there one of them stands for both: ours where calls fail as well.
 const PLACES: [(&str, &str, &[Name]); 24] = [
@@ -32,7 +34,7 @@ const PLACES: [(&str, &str, &[Name]); 24] = [
     ("packets", "refusals::", &[Debian61]),
     ("packets", "rejects::", &[Debian612]),
     ("packets", "", &[Debian612, Debian61]),
-    ("processes", "", &[Debian612, Debian61]),
+    ("processes", "", &[Debian61]),
     ("refusals", "rules::", &[Debian612]),
     ("reports", "", &[FaultInjection]),
     ("targets", "", &[FaultInjection, Debian61]),
