@@ -64,6 +64,7 @@ fn check(words: &[String]) -> Result<(), String> {
     rules.extend(texts("syscall").map(|text| spec::syscall(text, MACHINE)));
     rules.extend(texts("net").map(|text| spec::net(text)));
     rules.extend(texts("io").map(|text| spec::operation(text)));
+    rules.extend(texts("process").map(|text| spec::process(text)));
     if rules.is_empty() && (verb != "change" || !matches.contains_id("duration")) {
         return Err(format!("`{verb}` without a rule"));
     }
