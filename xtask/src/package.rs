@@ -36,9 +36,12 @@ const LIMIT: Duration = Duration::from_mins(5);
 
 impl Package {
     pub(crate) fn run(self) -> Result<()> {
+        if !self.allow_dirty {
+            committed()?;
+        }
         setup::ready(Group::Bpf)?;
         build::programs()?;
-        self.package()?;
+        package()?;
         let [common, injector] = unpacked()?;
         let program = build_unpacked(&common, &injector)?;
         inject(&program)?;
@@ -48,18 +51,27 @@ impl Package {
         println!("built {}, which injected", checkout::shown(&program));
         Ok(())
     }
+}
 
-    /// Both at once: cargo then takes the first for the second's dependency, though no registry has it. What its own
-    /// verification would do is done by [`build_unpacked`], optimised, so that there is a program to try.
-    fn package(&self) -> Result<()> {
-        let mut cargo = cargo();
-        cargo.args(["package", "--quiet", "--no-verify"]);
-        cargo.args(CRATES.iter().flat_map(|name| ["--package", name]));
-        if self.allow_dirty {
-            cargo.arg("--allow-dirty");
-        }
-        child::run(&mut cargo).context("the crates cannot be packaged")
+/// Both at once: cargo then takes the first for the second's dependency, though no registry has it. What its own
+/// verification would do is done by [`build_unpacked`], optimised, so that there is a program to try.
+fn package() -> Result<()> {
+    let mut cargo = cargo();
+    // The object is in no commit, which is as dirty to cargo as a change would be.
+    cargo.args(["package", "--quiet", "--no-verify", "--allow-dirty"]);
+    cargo.args(CRATES.iter().flat_map(|name| ["--package", name]));
+    child::run(&mut cargo).context("the crates cannot be packaged")
+}
+
+/// Is all in git that is packaged, but for the object?
+fn committed() -> Result<()> {
+    let mut git = Command::new("git");
+    git.args(["status", "--porcelain"]).current_dir(checkout::root());
+    let changes = child::output(&mut git)?;
+    if !changes.is_empty() {
+        bail!("the checkout is not as its last commit has it; commit it, or add --allow-dirty:\n{changes}");
     }
+    Ok(())
 }
 
 fn cargo() -> Command {
