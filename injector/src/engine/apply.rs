@@ -72,14 +72,13 @@ impl Injector {
 
     /// The injector itself is never met, nor is the machine's process 1 unless the user allows it (`--unsafe`).
     fn exempt(&self, installation: &Installation, plan: &Plan) -> Result<(), EngineError> {
-        use injector_common::thread::EXEMPT;
         let own = Process::own(&self.procfs).map_err(target::TargetError::from)?;
-        installation.mark(own.pidfd(), 0, EXEMPT, 0)?;
+        installation.exempt(own.pidfd())?;
         if !plan.options.allow_unsafe
             && target::in_initial_pid_namespace(&self.procfs).unwrap_or(true)
             && let Ok(init) = Process::open(1, Init::Allowed, &self.procfs)
         {
-            installation.mark(init.pidfd(), 0, EXEMPT, 0)?;
+            installation.exempt(init.pidfd())?;
         }
         Ok(())
     }

@@ -295,7 +295,7 @@ impl Installation {
         }
     }
 
-    /// Keeps all rules off a process of our own.
+    /// Keeps all rules off a process.
     pub fn exempt(&self, pidfd: BorrowedFd<'_>) -> Result<(), InstallError> {
         self.mark(pidfd, 0, thread::EXEMPT, 0).map(drop)
     }
