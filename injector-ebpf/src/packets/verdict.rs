@@ -64,6 +64,7 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
     trace::packet(&packet_ctx.packet, number, at, &decision);
     match decision {
         Decision::Fires(fate) => {
+            packet_ctx.decide(fate.effects);
             note(packet_ctx, (number, rule), fate);
             atomic::add(&counters.fired, 1);
             for (effect, counter) in [
@@ -74,7 +75,7 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
                 (OVERTOOK, &traffic.reordered),
                 (OVERFLOWED, &traffic.overflowed),
             ] {
-                if fate.effects & effect != 0 {
+                if packet_ctx.at_hand(effect) {
                     atomic::add(counter, 1);
                 }
             }
@@ -133,23 +134,23 @@ fn effect(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule)) -> Result<Fa
 fn note(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule), fate: Fate) {
     packet_ctx.effects |= fate.effects;
     packet_ctx.late = 0;
-    if config!(delay_line) != 0 && fate.effects & DELAYED != 0 {
+    if config!(delay_line) != 0 && packet_ctx.at_hand(DELAYED) {
         queue::schedule(packet_ctx, (number, rule), fate);
     }
     let length = packet_ctx.damageable(rule);
     let unfixed = (rule.netem.road & UNFIXED) as u32;
-    if fate.effects & CORRUPTED != 0 {
+    if packet_ctx.at_hand(CORRUPTED) {
         packet_ctx.unfixed = unfixed;
         packet_ctx.bit = Netem::bit(rule.seed, packet_ctx.flow, fate.number, false, length);
     }
-    if fate.effects & COPY_CORRUPTED != 0 {
+    if packet_ctx.at_hand(COPY_CORRUPTED) {
         packet_ctx.copy_unfixed = unfixed;
         packet_ctx.copy_bit = Netem::bit(rule.seed, packet_ctx.flow, fate.number, true, length);
     }
-    if fate.effects & DUPLICATED != 0 {
+    if packet_ctx.at_hand(DUPLICATED) {
         packet_ctx.doubler = number;
     }
-    if uses(USES_ANSWERS) && fate.effects & LOST != 0 {
+    if uses(USES_ANSWERS) && packet_ctx.at_hand(LOST) {
         packet_ctx.answer = answered(packet_ctx, rule);
         packet_ctx.answerer = number;
     }
