@@ -66,6 +66,9 @@ fn built(architecture: Architecture, only: Option<&str>) -> Result<BTreeMap<Stri
     if !architecture.is_host() {
         // The library and what it needs are there as the product's build left them.
         cargo.arg("--release");
+        if only.is_some() {
+            build::hasten(&mut cargo);
+        }
     }
     build::compile_for(&mut cargo, architecture)?;
     cargo.stdin(Stdio::null()).stderr(Stdio::inherit());

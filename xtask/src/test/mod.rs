@@ -122,10 +122,10 @@ impl Test {
         let mut made = Vec::new();
         let mut groups = vec![Group::Bpf, Group::Test];
         groups.extend(architectures.iter().map(|&architecture| Group::of_vm(architecture)));
+        let foreign = (!placement::only_short(names)).then_some(placement::SMOKE);
         let ready = progress.step("setup", || groups.into_iter().try_for_each(setup::ready))
-            && progress.step("build", || build::all_for(&architectures, true))
+            && progress.step("build", || build::all_for(&architectures, foreign.is_some()))
             && progress.step("build of end-to-end tests", || {
-                let foreign = (!placement::only_short(names)).then_some(placement::SMOKE);
                 made = binaries::build(self.filter.as_deref(), &architectures, foreign)?;
                 Ok(())
             });
