@@ -45,7 +45,7 @@ fn run() -> io::Result<()> {
             Ok(guard) => guard,
             Err(error) => return send(&mut write, &Reply::from(error)).await,
         };
-        let id = format!("{:08x}", guard.plan().id);
+        let id = guard.plan().typed_id();
         send(&mut write, &Reply::Begun { id, notes: guard.notes().to_vec() }).await?;
         let mut over = false;
         loop {

@@ -1,6 +1,6 @@
 //! The options that `run` and `attach` share: the rules, and how the plan is to act.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use clap::{ArgMatches, Args, FromArgMatches, parser::ValueSource};
 use injector::{
@@ -8,11 +8,11 @@ use injector::{
         self, Injector,
         request::{Grammar, Until},
     },
-    plan::{MAX_CALL_DELAY, Options},
+    plan::{MAX_CALL_DELAY, Options, PlanName},
     spec::{SpecError, model::Rule, units},
 };
 
-use crate::cli::exit::Failure;
+use crate::cli::{exit::Failure, outcome::Outcome};
 
 /// Rules, any number, of any kind. All of them count, in the order of the command line.
 #[derive(Debug)]
@@ -123,21 +123,17 @@ pub(super) struct Behaviour {
     /// Seed of all random decisions: same seed, same program order, same faults
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
-    /// Write one JSON line per injection to this file
-    #[arg(long, value_name = "FILE")]
-    pub(super) log: Option<PathBuf>,
-    /// Print the closing report as JSON
-    #[arg(long)]
-    pub(super) json: bool,
-    /// Print what would be done, and do nothing
+    /// A name for the plan, which `injector ps` lists and `stop`, `change`, `pause` and `resume` take as well as its id
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<PlanName>,
+    #[command(flatten)]
+    pub(super) outcome: Outcome,
+    /// Print what would be done, and do nothing; as JSON with --json
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Count what would have fired, inject nothing
     #[arg(long)]
     pub(super) monitor: bool,
-    /// Fail if a rule never fired: exit code 1, under `run` 125 if the command itself ended with 0
-    #[arg(long)]
-    pub(super) expect_fired: bool,
     /// No packet waits longer than this: a rule with such a delay is refused, and the queue of a rate is no longer
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub(super) max_packet_delay: String,
@@ -164,6 +160,7 @@ impl Behaviour {
     /// The options of the plan; `default` is the time limit where none was given, `whole` whether a change
     /// may bring any rule.
     pub(super) fn options(&self, default: Option<Duration>, whole: bool) -> Result<Options, Failure> {
+        self.outcome.check()?;
         let duration = match self.duration.as_deref().map(until).transpose()? {
             None => default,
             Some(Until::Forever) => None,
@@ -182,7 +179,8 @@ impl Behaviour {
         let mut options = Options::default().seed(seed);
         options.max_packet_delay = max_packet_delay;
         options.max_call_delay = max_call_delay;
-        options.records = self.log.is_some();
+        options.records = self.outcome.log.is_some();
+        options.name.clone_from(&self.name);
         options.monitor = self.monitor;
         options.allow_unsafe = self.allow_unsafe;
         options.duration = duration;

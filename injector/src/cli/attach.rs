@@ -12,12 +12,14 @@ use injector::{
 
 use crate::cli::{
     arguments::{Behaviour, Rules, injector},
-    dry_run,
+    detach, dry_run,
     exit::{Code, Failure},
     live::View,
     log::Log,
     news::News,
-    output, report, runtime,
+    output, ready,
+    report::{Closing, Ending, Story},
+    runtime,
 };
 
 /// The time limit of a plan that names none.
@@ -34,11 +36,14 @@ pub(super) struct Attach {
     #[arg(long, value_name = "PATH", help_heading = "Targets")]
     cgroup: Vec<PathBuf>,
     /// A process with all its descendants
-    #[arg(long, short, value_name = "PID", help_heading = "Targets")]
+    #[arg(long, short, value_name = "PID", value_delimiter = ',', help_heading = "Targets")]
     pid: Vec<u32>,
     /// End with the targets; else a cgroup that is removed and made again is met again, until --for is over
     #[arg(long)]
     once: bool,
+    /// Go on in the background when the rules are in place, and print the plan's id
+    #[arg(long)]
+    detach: bool,
     #[command(flatten)]
     rules: Rules,
     #[command(flatten)]
@@ -53,6 +58,9 @@ impl Attach {
                 "attach needs a target, and none was named",
                 "add --cgroup PATH or --pid PID, or start a command with `injector run`",
             ));
+        }
+        if self.detach && !self.behaviour.dry_run {
+            return detach::detach(&self.behaviour.outcome);
         }
         runtime()?.block_on(self.supervise(rules))
     }
@@ -89,31 +97,45 @@ impl Attach {
         let mut plan = injector.plan(options)?;
         let nobody = |name| format!("the {name} has no process yet: the rules act on those that come");
         plan.notes.extend(empty.iter().map(nobody));
+        let outcome = &self.behaviour.outcome;
         if self.behaviour.dry_run {
-            Log::check(self.behaviour.log.as_deref())?;
-            dry_run::print(&plan, &names, !self.pid.is_empty())?;
-            return Ok(Code::OK);
+            return dry_run::print(&plan, names, !self.pid.is_empty(), outcome);
         }
         engine::sweep();
-        let mut log = Log::open(self.behaviour.log.as_deref())?;
+        let mut log = Log::open(outcome.log.as_deref(), false)?;
+        let mut story = Story::open(outcome, names.clone())?;
         let signals = Signals::take().context("cannot wait for signals")?;
         let mut guard = injector.apply(plan, Start::Now)?;
+        story.begins();
         output::begun(guard.plan(), &names, self.behaviour.seed.is_none());
+        let id = guard.plan().typed_id();
+        ready::tell(outcome.ready_fd.clone(), &id);
+        ready::notify(&id, &names);
         let mut news = News::of(&guard);
         let watched = watch(&mut guard, &signals, &mut news, &mut log).await;
         let mut report = guard.finish(false, |record| log.write(&record))?;
+        let ending = match &watched {
+            Ok(Some(end)) => Ending::Plan(*end),
+            Ok(None) => Ending::Signal,
+            Err(_) => Ending::Failure,
+        };
         // Only now: a terminal that was stopped (Ctrl-S) would keep what is attached.
         if let Ok(Some(end)) = &watched {
             ended(*end);
         }
         let (unwritten, failure) = log.close();
         report.lost_events += unwritten;
-        let told = report::tell(&report, &self.behaviour, news.told(), None);
-        let failures: Vec<_> = [watched.err(), failure, told.err()].into_iter().flatten().collect();
+        let failures: Vec<_> = [watched.err(), failure].into_iter().flatten().collect();
         failures.iter().for_each(output::failure);
-        let verdict = output::verdict(&report, self.behaviour.expect_fired);
-        let failed = failures.first().map_or(Code::OK, |failure| failure.code);
-        Ok(if verdict.is_ok() { failed } else { verdict })
+        Ok(story.close(&Closing {
+            report: &report,
+            outcome,
+            name: self.behaviour.name.as_ref().map(ToString::to_string),
+            told: news.told(),
+            ending,
+            command: None,
+            failed: failures.first().map(|failure| failure.code),
+        }))
     }
 }
 

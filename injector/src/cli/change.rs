@@ -24,7 +24,7 @@ use crate::cli::{
 /// stays, and so does the end unless --for is given. If the new rules cannot be had, nothing changes.
 #[derive(Args, Debug)]
 pub(super) struct Change {
-    /// The plan, as `injector ps` lists it; its first digits are enough
+    /// The plan, as `injector ps` lists it: its id, of which the first digits are enough, or its name
     #[arg(value_name = "ID")]
     id: String,
     #[command(flatten)]

@@ -4,12 +4,13 @@ use injector::{
     engine::{Blame, EngineError, control::ControlError},
     printable::Printable,
     spec::SpecError,
-    target::{CommandError, TargetError},
+    target::{CommandError, IdentityError, TargetError},
 };
+use serde::Serialize;
 use std::process::ExitCode;
 
 /// An exit code of ours, or of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Code(u8);
 
 impl Code {
@@ -108,6 +109,12 @@ impl From<ControlError> for Failure {
 impl From<TargetError> for Failure {
     fn from(error: TargetError) -> Self {
         EngineError::from(error).into()
+    }
+}
+
+impl From<IdentityError> for Failure {
+    fn from(error: IdentityError) -> Self {
+        Self::usage(error.to_string(), error.hint())
     }
 }
 

@@ -3,23 +3,20 @@
 //! that is not read: the lease, signals and other events go on. What has no room, or cannot be written, is counted.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io,
-    os::unix::ffi::OsStrExt as _,
+    os::fd::AsFd as _,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
 use bytes::BytesMut;
 use injector::{engine::Record, printable::Printable};
-use nix::{
-    errno::Errno,
-    unistd::{AccessFlags, eaccess},
-};
 
-use crate::cli::{exit::Failure, log_file::write_lines, output::note};
+use crate::cli::{exit::Failure, log_file::write_lines, outcome::STREAM, output::note, output_file};
 
 /// Bytes of lines that wait: more than the ring buffer between the kernel and us holds.
 const ROOM: usize = 8 << 20;
@@ -101,10 +98,10 @@ impl Shared {
 }
 
 impl Log {
-    /// Makes the file, or empties it.
-    pub(super) fn open(path: Option<&Path>) -> Result<Self, Failure> {
+    /// Makes the file, or empties it; `-` stands for stdout, and under `run`, where that is the command's, for stderr.
+    pub(super) fn open(path: Option<&Path>, under_run: bool) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(Self(None)) };
-        let file = File::create(path).map_err(|error| refused(path, &error))?;
+        let file = if path == STREAM { stream(under_run)? } else { output_file::create("log", path)? };
         Ok(Self(Some(Open {
             path: path.to_owned(),
             file: Some(file),
@@ -118,7 +115,7 @@ impl Log {
 
     /// Could the file be made? For a dry run, which changes nothing.
     pub(super) fn check(path: Option<&Path>) -> Result<(), Failure> {
-        path.map_or(Ok(()), |path| writable(path).map_err(|error| refused(path, &error)))
+        output_file::check("log", path.filter(|&path| path != STREAM))
     }
 
     /// Writes one line, some time soon.
@@ -150,31 +147,14 @@ impl Log {
     }
 }
 
-fn refused(path: &Path, error: &io::Error) -> Failure {
-    Failure::usage(
-        format!("cannot write the log {}: {error}", Printable(path.display())),
-        "name a file in a directory that exists and can be written",
-    )
-}
-
-/// May this be written, or made? It is not opened: that would empty a file, and do whatever a device does.
-fn writable(path: &Path) -> io::Result<()> {
-    let folder = path.as_os_str().as_bytes().ends_with(b"/") || path.is_dir();
-    if folder {
-        return Err(Errno::EISDIR.into());
-    }
-    let may = |path: &Path, what| Ok(eaccess(path, what)?);
-    match fs::metadata(path) {
-        Ok(_) => may(path, AccessFlags::W_OK),
-        // A link to nothing yet: what it names is made.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let parent = path.parent().ok_or(error)?;
-            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-            may(parent, AccessFlags::W_OK | AccessFlags::X_OK)
-        }
-        Err(error) => Err(error),
-    }
+/// Stdout or stderr once more.
+fn stream(under_run: bool) -> Result<File, Failure> {
+    let copy = if under_run {
+        io::stderr().as_fd().try_clone_to_owned()
+    } else {
+        io::stdout().as_fd().try_clone_to_owned()
+    };
+    Ok(copy.context("cannot write the log to a stream of this process")?.into())
 }
 
 impl Open {
@@ -232,34 +212,5 @@ impl Open {
             }
         }
         (self.added - state.written, state.failure.take().map(|error| (self.path, error)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_dry_run_says_what_a_real_one_would() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        fs::write(at("old"), "kept").unwrap();
-        for (path, good) in [
-            (at("new"), true),
-            (at("old"), true),
-            ("new".into(), true),
-            ("/dev/null".into(), true),
-            ("/".into(), false),
-            (folder.path().into(), false),
-            (at("new/"), false),
-            (at("no/new"), false),
-            (at("old/new"), false),
-            ("".into(), false),
-        ] {
-            assert_eq!(Log::check(Some(&path)).is_ok(), good, "{}", path.display());
-        }
-        assert!(!at("new").exists() && !Path::new("new").exists());
-        assert_eq!(fs::read_to_string(at("old")).unwrap(), "kept");
-        Log::check(None).unwrap();
     }
 }

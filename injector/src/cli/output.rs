@@ -137,7 +137,12 @@ pub(super) fn begun(plan: &Plan, targets: &[String], chosen_seed: bool) {
     let seed = if chosen_seed { format!(", seed {}", plan.options.seed) } else { String::new() };
     let monitor = if plan.options.monitor { ", only counting" } else { "" };
     let idle = if plan.rules.is_empty() { ", idle until a change brings rules" } else { "" };
-    note(format_args!("plan {:08x} on {} {limit}{seed}{monitor}{idle}", plan.id, targets.join(", ")));
+    let name = plan.options.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+    note(format_args!(
+        "plan {}{name} on {} {limit}{seed}{monitor}{idle}",
+        plan.typed_id(),
+        targets.join(", ")
+    ));
     for text in &plan.notes {
         note(format_args!("note: {}", shortened(text)));
     }
@@ -153,7 +158,8 @@ pub(super) fn shortened(note: &str) -> String {
 
 /// The closing table, with a loud word for rules that did nothing. `told`: so many notes were told before.
 pub(super) fn report(report: &Report, told: usize) -> Result<(), Failure> {
-    let mut table = table(&["rule", "matched", "fired", "suppressed", ""]);
+    let plan = format!("plan {}", report.plan);
+    let mut table = table(&["rule", "matched", "fired", "suppressed", &plan]);
     for rule in &report.rules {
         let total: u64 = rule.suppressed.values().sum();
         let why: Vec<_> = rule.suppressed.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
@@ -210,15 +216,13 @@ pub(super) fn warnings(report: &Report, told: usize) {
     }
 }
 
-/// What the report means for the exit code.
-pub(super) fn verdict(report: &Report, expect_fired: bool) -> Code {
-    if !report.clean {
-        return Code::UNCLEAN;
+/// What the report means for the exit code, whatever was expected.
+pub(super) fn verdict(report: &Report) -> Code {
+    match (report.clean, &report.aborted) {
+        (false, _) => Code::UNCLEAN,
+        (true, Some(_)) => Code::FAILED,
+        (true, None) => Code::OK,
     }
-    if report.aborted.is_some() {
-        return Code::FAILED;
-    }
-    if expect_fired && report.idle().next().is_some() { Code::FAILED } else { Code::OK }
 }
 
 /// How long ago or how long still, to the second.

@@ -28,7 +28,7 @@ pub(super) struct Resume {
 /// The rules that are meant.
 #[derive(Args, Debug)]
 struct Which {
-    /// The plan, as `injector ps` lists it; its first digits are enough
+    /// The plan, as `injector ps` lists it: its id, of which the first digits are enough, or its name
     #[arg(value_name = "ID")]
     id: String,
     /// Only the rule of this number, as `injector ps --json` and the report have it; may be given more than once

@@ -50,7 +50,11 @@ impl Ps {
                     (true, Some(left)) => output::seconds(left * 1_000_000_000),
                 };
                 table.add_row([
-                    first(row.id.clone()),
+                    first(
+                        row.name
+                            .as_ref()
+                            .map_or_else(|| row.id.clone(), |name| format!("{} ({name})", row.id)),
+                    ),
                     first(row.pid.map_or_else(|| "?".into(), |pid| pid.to_string())),
                     first(output::shown(&row.user)),
                     first(output::seconds(row.age_seconds * 1_000_000_000)),

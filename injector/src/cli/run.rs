@@ -7,7 +7,7 @@ use clap::Args;
 use injector::{
     engine::{self, End, Guard, Report, Start},
     spec::model::Rule,
-    target::{Command, Placement, Received, Removal, Signals, Target},
+    target::{Command, Identity, Placement, Received, Removal, Signals, Target},
 };
 
 use crate::cli::{
@@ -16,8 +16,8 @@ use crate::cli::{
     exit::{Code, Failure},
     log::Log,
     news::News,
-    output,
-    report::tell,
+    output, ready,
+    report::{Closing, Ending, Story},
     runtime,
 };
 
@@ -31,6 +31,9 @@ pub(super) struct Run {
     rules: Rules,
     #[command(flatten)]
     behaviour: Behaviour,
+    /// Run the command as this user, by name or number; without one as the user who called sudo ($SUDO_UID)
+    #[arg(long, value_name = "USER", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    user: Option<String>,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -44,29 +47,39 @@ impl Run {
 
     async fn supervise(mut self, rules: Vec<Rule>) -> Result<Code, Failure> {
         let options = self.behaviour.options(None, false)?;
+        let outcome = &self.behaviour.outcome;
         if self.behaviour.dry_run {
-            Log::check(self.behaviour.log.as_deref())?;
             let plan = injector(rules)?.plan(options)?;
             let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
-            dry_run::print(&plan, &[format!("command {}", words.join(" "))], false)?;
-            return Ok(Code::OK);
+            return dry_run::print(&plan, vec![format!("command {}", words.join(" "))], false, outcome);
         }
+        let identity = match self.user.as_deref() {
+            None => None,
+            Some("") => Some(Identity::of_sudo()?),
+            Some(name) => Some(Identity::of(name)?),
+        };
         let injector = injector(rules)?;
         engine::sweep();
-        let mut log = Log::open(self.behaviour.log.as_deref())?;
+        let mut log = Log::open(outcome.log.as_deref(), true)?;
         let signals = Signals::take().context("cannot wait for signals")?;
         // Planned before anything is made, so that a refusal leaves no trace.
         let plan = injector.plan(options)?;
         let (target, mut command) = Target::command(std::mem::take(&mut self.command))?;
         command.unblock(&signals);
+        if let Some(identity) = identity {
+            command.run_as(identity);
+        }
         if let Placement::BelowRoot { reason } = command.placement() {
             output::note(format_args!(
                 "note: the command's cgroup is below the root, outside of this session's limits: {reason}"
             ));
         }
-        let mut guard = injector.target(target).apply(plan, Start::AtExec)?;
         let names = [format!("command {}", command.name())];
+        let mut story = Story::open(outcome, names.to_vec())?;
+        let mut guard = injector.target(target).apply(plan, Start::AtExec)?;
+        story.begins();
         output::begun(guard.plan(), &names, self.behaviour.seed.is_none());
+        ready::tell(outcome.ready_fd.clone(), &guard.plan().typed_id());
         let mut news = News::of(&guard);
 
         command.start()?;
@@ -75,6 +88,11 @@ impl Run {
         let stays = !matches!(watched, Ok(Watched::Command(_)));
         let report = end(guard, stays, &mut log);
         let mut failed = watched.is_err();
+        let ending = match &watched {
+            Ok(Watched::Command(_)) => Ending::Command,
+            Ok(Watched::Plan(end)) => Ending::Plan(*end),
+            Err(_) => Ending::Failure,
+        };
         let code = match watched {
             Ok(Watched::Command(code)) => code,
             // The plan has ended and is gone; the command runs on, and we stay for its signals and its code.
@@ -109,20 +127,22 @@ impl Run {
         match report {
             Ok(mut report) => {
                 report.lost_events += unwritten;
-                if let Err(failure) = tell(&report, &self.behaviour, news.told(), Some(code)) {
-                    output::failure(&failure);
-                    failed = true;
-                }
-                failed |= !output::verdict(&report, self.behaviour.expect_fired).is_ok();
+                Ok(story.close(&Closing {
+                    report: &report,
+                    outcome,
+                    name: self.behaviour.name.as_ref().map(ToString::to_string),
+                    told: news.told(),
+                    ending,
+                    command: Some(code),
+                    failed: failed.then_some(Code::FAILED),
+                }))
             }
             Err(error) => {
                 output::failure(&error);
-                failed = true;
+                let code = Code::of_command(code);
+                Ok(if code.is_ok() { Code::RUN_FAILED } else { code })
             }
         }
-        // The command's own code stands, whatever becomes of our report.
-        let code = Code::of_command(code);
-        Ok(if code.is_ok() && failed { Code::RUN_FAILED } else { code })
     }
 }
 

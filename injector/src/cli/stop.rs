@@ -6,6 +6,7 @@ use injector::engine::{
     self,
     control::{self, Stopped},
 };
+use serde::Serialize;
 
 use crate::cli::{
     exit::{Code, Failure},
@@ -14,14 +15,26 @@ use crate::cli::{
 
 /// End an injection, whoever started it.
 #[derive(Args, Debug)]
-#[group(required = true, multiple = false)]
 pub(super) struct Stop {
-    /// The plan, as `injector ps` lists it; its first digits are enough
-    #[arg(value_name = "ID")]
+    /// The plan, as `injector ps` lists it: its id, of which the first digits are enough, or its name
+    #[arg(value_name = "ID", required_unless_present = "all")]
     id: Option<String>,
     /// End all of them
-    #[arg(long)]
+    #[arg(long, conflicts_with = "id")]
     all: bool,
+    /// Print what has become of each as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What has become of a plan, as `--json` has it.
+#[derive(Debug, Serialize)]
+struct Told {
+    id: String,
+    /// Is nothing left of it?
+    ended: bool,
+    /// What is left, and why; null if nothing is. It injects nothing any more in any case.
+    why: Option<String>,
 }
 
 impl Stop {
@@ -31,12 +44,12 @@ impl Stop {
             Some(id) => vec![control::only(id)?],
             None => control::all()?,
         };
-        if plans.is_empty() {
+        if plans.is_empty() && !self.json {
             output::note("nobody injects anything on this machine");
         }
         let mut refused = None;
         let mut code = Code::OK;
-        let mut halted = Vec::new();
+        let (mut halted, mut told) = (Vec::new(), Vec::new());
         // All of them first: what takes time comes when nothing is injected any more.
         for plan in &plans {
             match control::halt(plan) {
@@ -49,13 +62,22 @@ impl Stop {
             let killed = |pid| {
                 output::note(format_args!("the injector {pid} of plan {id} does not answer; killing it"));
             };
-            match control::end(plan, killed)? {
-                Stopped::Ended => output::note(format_args!("plan {id} has ended")),
-                Stopped::Remains(why) => {
-                    output::note(format_args!("plan {id} injects nothing any more, but {why}"));
-                    code = Code::UNCLEAN;
-                }
+            let why = match control::end(plan, killed)? {
+                Stopped::Ended => None,
+                Stopped::Remains(why) => Some(why.to_string()),
+            };
+            match &why {
+                _ if self.json => {}
+                None => output::note(format_args!("plan {id} has ended")),
+                Some(why) => output::note(format_args!("plan {id} injects nothing any more, but {why}")),
             }
+            if why.is_some() {
+                code = Code::UNCLEAN;
+            }
+            told.push(Told { id, ended: why.is_none(), why });
+        }
+        if self.json {
+            output::print_json(&told)?;
         }
         refused.map_or(Ok(code), |error| Err(error.into()))
     }

@@ -336,7 +336,7 @@ impl Guard {
         }
         Ok(Report {
             schema: injector_common::event::SCHEMA,
-            plan: format!("{:08x}", self.plan.id),
+            plan: self.plan.typed_id(),
             seed: self.plan.options.seed,
             monitor: self.plan.options.monitor,
             rules,

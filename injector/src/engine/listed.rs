@@ -78,6 +78,9 @@ fn text(plan: &Plan, targets: &[Target]) -> String {
     let line = |key: &str, value: &str| format!("{key}={}\n", in_one_line(value));
     let mut text =
         line("user", &std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_default());
+    if let Some(name) = &plan.options.name {
+        text += &line("name", &name.to_string());
+    }
     text += &line("monitor", if plan.options.monitor { "1" } else { "0" });
     text += &line("idle", if plan.rules.is_empty() { "1" } else { "0" });
     for rule in &plan.rules {

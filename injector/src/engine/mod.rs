@@ -6,6 +6,7 @@ pub mod control;
 mod devices;
 mod error;
 mod events;
+mod expectation;
 mod faults;
 mod feasibility;
 mod folders;
@@ -25,6 +26,7 @@ mod worker;
 pub use self::{
     error::{Blame, EngineError},
     events::{CallRecord, PacketRecord, ProcessRecord, Record, TaskRecord, Verdict},
+    expectation::{Comparison, Counter, Expectation, ExpectationError, Unmet},
     guard::{End, Guard},
     object::ObjectRecord,
     report::{DelayReport, DelayStep, PacketsReport, Report, RuleReport},

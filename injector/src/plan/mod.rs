@@ -12,6 +12,7 @@ mod error;
 mod features;
 mod instead;
 mod members;
+mod name;
 mod names;
 pub mod objects;
 mod operations;
@@ -45,6 +46,7 @@ pub use self::{
     distributions::{Distributions, read_files},
     error::PlanError,
     members::members,
+    name::{PlanName, PlanNameError},
     names::names,
     options::{MAX_CALL_DELAY, Options},
 };
@@ -132,6 +134,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Its number, as it is typed: eight hexadecimal digits.
+    pub fn typed_id(&self) -> String {
+        format!("{:08x}", self.id)
+    }
+
     /// Makes `rules` concrete with the `backends` of this kernel, the preferred one first. `files` are those that the
     /// rules, and those of the repertoire, name ([`read_files`]). A plan without rules is idle until a change brings some.
     ///

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{resolver::Table, spec::model::Rule};
+use crate::{plan::PlanName, resolver::Table, spec::model::Rule};
 
 /// No call is delayed longer than this at a time, unless somebody asks for more.
 pub const MAX_CALL_DELAY: Duration = Duration::from_secs(10);
@@ -50,6 +50,8 @@ pub struct Options {
     pub repertoire: Vec<Rule>,
     /// Names of hosts that mean these addresses, whatever the system's resolver says. Empty.
     pub hosts: Table,
+    /// What the plan is called, beside its number. Nothing.
+    pub name: Option<PlanName>,
 }
 
 impl Default for Options {
@@ -66,6 +68,7 @@ impl Default for Options {
             whole: false,
             repertoire: Vec::new(),
             hosts: Table::new(),
+            name: None,
         }
     }
 }
@@ -129,6 +132,12 @@ impl Options {
     #[must_use]
     pub fn repertoire(self, rules: impl IntoIterator<Item = Rule>) -> Self {
         Self { repertoire: rules.into_iter().collect(), ..self }
+    }
+
+    /// Called by this name.
+    #[must_use]
+    pub fn name(self, name: PlanName) -> Self {
+        Self { name: Some(name), ..self }
     }
 
     /// With a name that means these addresses in `to` and `from`.

@@ -27,6 +27,7 @@ use crate::{
         cgroup::Cgroup,
         error::CommandError,
         hierarchy::Hierarchy,
+        identity::Identity,
         procfs::Procfs,
         rlimit,
         run_cgroup::{self, Placement, Removal},
@@ -46,6 +47,7 @@ pub struct Command {
     door: File,
     placement: Placement,
     unblocked: SigSet,
+    identity: Option<Identity>,
     state: State,
 }
 
@@ -82,7 +84,7 @@ impl Command {
         match OpenOptions::new().write(true).open(&path) {
             Ok(door) => {
                 let unblocked = SigSet::empty();
-                Ok(Self { words, cgroup, door, placement, unblocked, state: State::Prepared })
+                Ok(Self { words, cgroup, door, placement, unblocked, identity: None, state: State::Prepared })
             }
             Err(source) => {
                 let _ = run_cgroup::remove(&cgroup);
@@ -111,6 +113,11 @@ impl Command {
         self.unblocked = signals.set();
     }
 
+    /// Has it run as this user instead of ours.
+    pub fn run_as(&mut self, identity: Identity) {
+        self.identity = Some(identity);
+    }
+
     /// Starts it and gives its number. It has our descriptors 0 to 2, directory, environment and process
     /// group, and our signal mask, but for what [`Self::unblock`] gives back. To be called once.
     ///
@@ -122,9 +129,11 @@ impl Command {
         command.args(arguments);
         let (door, unblocked) = (self.door.as_raw_fd(), self.unblocked);
         let files = rlimit::started_with();
-        // SAFETY: between fork and exec only async-signal-safe calls are allowed: this makes three system
-        // calls and allocates nothing. `door` is open as long as `self`, that is beyond the fork.
-        unsafe { command.pre_exec(move || enter(door, &unblocked, files)) };
+        let identity = self.identity.clone();
+        let become_user = move || identity.as_ref().map_or(Ok(()), Identity::take);
+        // SAFETY: between fork and exec only async-signal-safe calls are allowed: this makes system calls and allocates
+        // nothing. `door` is open as long as `self`, that is beyond the fork.
+        unsafe { command.pre_exec(move || enter(door, &unblocked, files).and_then(|()| become_user())) };
         let mut child = command.spawn().map_err(|error| self.refusal(error))?;
         let pid = child.id();
         match watch(&child) {

@@ -5,6 +5,7 @@ pub mod cgroup;
 pub mod command;
 mod error;
 pub mod hierarchy;
+mod identity;
 pub mod process;
 pub mod procfs;
 pub mod rlimit;
@@ -20,6 +21,7 @@ pub use self::{
     command::Command,
     error::{CgroupError, CommandError, ProcessError, TargetError},
     hierarchy::Hierarchy,
+    identity::{Identity, IdentityError},
     process::{Init, Process, in_initial_pid_namespace},
     procfs::Procfs,
     run_cgroup::{Placement, Removal, sweep},

@@ -13,7 +13,7 @@ use crate::kernel::Name::{self, Debian61, Debian612, Debian612Arm64, FaultInject
 ///
 /// Our kernel with error injection is Debian's 6.12 with other options. Where packets, security hooks or cgroups are
 /// met, the two run the same code, so there one of them stands for both: ours where calls fail as well.
-const PLACES: [(&str, &str, &[Name]); 24] = [
+const PLACES: [(&str, &str, &[Name]); 25] = [
     ("changes", "terminal::", &[FaultInjection]),
     ("changes", "", &[FaultInjection, Debian61]),
     ("child", "", &[FaultInjection, Debian612]),
@@ -37,6 +37,7 @@ const PLACES: [(&str, &str, &[Name]); 24] = [
     ("processes", "", &[Debian61]),
     ("refusals", "rules::", &[Debian612]),
     ("reports", "", &[FaultInjection]),
+    ("scripts", "", &[Debian612]),
     ("targets", "", &[FaultInjection, Debian61]),
 ];
 

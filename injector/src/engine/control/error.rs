@@ -22,8 +22,16 @@ pub enum ControlError {
         source: io::Error,
     },
     /// No plan has a number that begins like this.
-    #[error("no injection on this machine has the id {}", Printable(.0))]
+    #[error("no injection on this machine has the id or the name {}", Printable(.0))]
     Unknown(String),
+    /// Several have the same name.
+    #[error("{} injections have the name {}", .ids.len(), Printable(.name))]
+    SameName {
+        /// What was typed.
+        name: String,
+        /// Their numbers.
+        ids: Vec<String>,
+    },
     /// Several have.
     #[error("{plans} injections have an id that begins with {}", Printable(.id))]
     Ambiguous {
@@ -125,6 +133,7 @@ impl ControlError {
                 refusal::cause(source, Attempt::List).map_or_else(String::new, |cause| cause.remedy)
             }
             Self::Unknown(_) => "`injector ps` lists them".into(),
+            Self::SameName { ids, .. } => format!("type the id of one: {}", ids.join(", ")),
             Self::Ambiguous { .. } => "type more of its digits".into(),
             Self::NoRule { rules, .. } => {
                 let numbers: Vec<_> = rules.iter().map(u32::to_string).collect();
@@ -158,6 +167,7 @@ impl ControlError {
             }
             Self::Unknown(_)
             | Self::Ambiguous { .. }
+            | Self::SameName { .. }
             | Self::NoRule { .. }
             | Self::Unlisted(_)
             | Self::TooLong { .. } => Blame::Usage,

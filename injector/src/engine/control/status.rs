@@ -12,6 +12,8 @@ use crate::{clock, kernel::live::registry::LivePlan};
 pub struct Status {
     /// The plan, as `stop` takes it.
     pub id: String,
+    /// What it is called, if it was given a name.
+    pub name: Option<String>,
     /// The injector's process number; absent when it is in another pid namespace.
     pub pid: Option<u32>,
     /// Who started it.
@@ -63,6 +65,7 @@ impl Status {
         });
         Self {
             id: plan.id(),
+            name: plan.said("name").pop(),
             pid: plan.pid(),
             user: plan.said("user").pop().unwrap_or_default(),
             monitor: plan.said("monitor").first().is_some_and(|value| value == "1"),
