@@ -74,7 +74,8 @@ pub struct Traffic {
     pub answered: Cell,
 }
 
-/// The counters of one rule. Atomic on the kernel side, plain numbers where they are read.
+/// The counters of one rule. Atomic on the kernel side, plain numbers where they are read. Other injectors read them, too
+/// (`injector ps`): another layout needs another [`crate::plan::SCHEMA`].
 ///
 /// `matched == fired + suppressed.sum()` whenever no match is under way.
 #[repr(C)]

@@ -122,11 +122,11 @@ pub const fn result(rule: &Rule, at: Match) -> i64 {
     rule.choices[chosen & (MAX_CHOICES - 1)].value
 }
 
-/// Is a rule asked at all about a call that has come to this result? `None` before it has run. A rule's
-/// slots are at that end of its calls only that its moment names, so nothing else is left to ask.
+/// Does the rule mean a call with this `outcome`, which is `None` before the call has run? A rule has slots only at the
+/// end of its calls that its moment names, so the outcome is all that is left to compare (`on=success`, `on=failure`).
 #[inline(always)]
 #[must_use]
-pub const fn in_time(rule: &Rule, outcome: Option<i64>) -> bool {
+pub const fn outcome_matches(rule: &Rule, outcome: Option<i64>) -> bool {
     const LOWEST_ERROR: i64 = -4095;
     let Some(value) = outcome else { return true };
     // The caller does not see it: the call has not ended.
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn success_and_failure_are_kept_apart() {
         let at = |moment| Rule { moment, ..rule() };
-        assert!(in_time(&at(MomentCode::ENTRY), None));
+        assert!(outcome_matches(&at(MomentCode::ENTRY), None));
         for (moment, value, expected) in [
             (MomentCode::EXIT, 0, true),
             (MomentCode::EXIT, -5, true),
@@ -228,7 +228,7 @@ mod tests {
             (MomentCode::EXIT, -512, false),
             (MomentCode::FAILURE, -516, false),
         ] {
-            assert_eq!(in_time(&at(moment), Some(value)), expected, "{moment:?} {value}");
+            assert_eq!(outcome_matches(&at(moment), Some(value)), expected, "{moment:?} {value}");
         }
     }
 

@@ -9,7 +9,9 @@ pub const MAP_NAME: &str = "injector_plan";
 /// The first bytes of the map's value.
 pub const MAGIC: u64 = u64::from_be_bytes(*b"injector");
 
-/// The version of this layout.
+/// The version of this layout, and of those that it leads to: [`crate::shared::Shared`] and
+/// [`crate::counters::Counters`]. An injector reads plans of its own version only, because the kernel copies as many
+/// bytes as the writer's layout has, whatever room the reader has.
 pub const SCHEMA: u32 = 3;
 
 /// Bytes of text behind the header.

@@ -58,9 +58,9 @@ const _: () = assert!(
         && align_of::<Timing>() == 8
 );
 
-/// What comes of one packet.
+/// Which draw says when a packet leaves, and whether it waits at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moment {
+pub struct Departure {
     /// 1 if it leaves at once, ahead of those before it.
     pub overtakes: u64,
     /// The number of the packet whose draw says how late this one is.
@@ -84,7 +84,7 @@ impl Timing {
     /// a packet that is lost, which is asked nothing.
     #[inline(always)]
     #[must_use]
-    pub const fn next(&self, draws: Draws, state: u64, arrives: u64) -> (u64, Moment) {
+    pub const fn next(&self, draws: Draws, state: u64, arrives: u64) -> (u64, Departure) {
         let order = Order { said: state & 3, delayed: state >> ORDER_SHIFT & OLDEST };
         let (overtakes, after) = self.reorder.overtakes(order, draws.of(OVERTAKE));
         let said = choose(arrives, after.said, order.said);
@@ -98,7 +98,7 @@ impl Timing {
         let age = choose(waits & (repeats ^ 1), 0, choose(young, back, OLDEST));
         let last = draws.number.wrapping_sub(choose(repeats, back, 0));
         let state = age << AGE_SHIFT | (delayed & OLDEST) << ORDER_SHIFT | said & 3;
-        (state, Moment { overtakes, drawn: last })
+        (state, Departure { overtakes, drawn: last })
     }
 
     /// How late it is by the draw of packet `draws` is for; `copy` tells of its copy.

@@ -11,7 +11,7 @@ use injector_common::{
         USES_ARGUMENTS, USES_CHOICES, USES_DELAYS, USES_NAMES, USES_OBJECTS, USES_OUTCOMES, USES_SIGNALS,
     },
     counters::Reason,
-    decide::{Decision, decide, in_time, named, result},
+    decide::{Decision, decide, named, outcome_matches, result},
     rule::Rule,
 };
 
@@ -106,7 +106,7 @@ unsafe extern "C" fn consider(index: u64, ctx: *mut CallCtx) -> i64 {
     let ctx = unsafe { &mut *ctx };
     let Some(slot) = ctx.next(index as u32) else { return 1 };
     let (Some(rule), Some(counters)) = (RULES.get(slot.entry), COUNTERS.get(slot.rule)) else { return 1 };
-    if uses(USES_OUTCOMES) && !in_time(rule, ctx.outcome) || !meant(ctx, rule, slot) {
+    if uses(USES_OUTCOMES) && !outcome_matches(rule, ctx.outcome) || !meant(ctx, rule, slot) {
         return 0;
     }
     let object = if uses(USES_OBJECTS) { ctx.object_meant(slot) } else { Some(true) };

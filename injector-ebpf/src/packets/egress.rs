@@ -1,6 +1,5 @@
-//! Faults on packets: what comes in is dropped at the target cgroup's own hook, what goes out is dropped,
-//! doubled or damaged at the egress of the device. A drop there is silent, one at the cgroup's egress hook is
-//! told to the sender.
+//! Packets that leave by a device: a classifier at its egress drops, doubles or damages them, answers them, or sends
+//! them into the delay line. A drop here is silent; one at the cgroup's own egress hook is told to the sender.
 
 use aya_ebpf::{
     bindings::__sk_buff,
@@ -11,7 +10,7 @@ use injector_common::{
     config::{USES_ANSWERS, USES_DNS},
     dns as questions,
     netem::{CARRIED, CORRUPTED, DUPLICATED, LOST},
-    packet::{EGRESS, INGRESS},
+    packet::EGRESS,
     reject::SILENCE,
     shared::cgroup_entry,
 };
@@ -25,28 +24,10 @@ use crate::{
         emit::{damage, double},
         packet_ctx::gather,
         reject,
-        tc::{self, NOWHERE, TC_NEXT, met_before},
+        tc::{NOWHERE, TC_NEXT, met_before},
         verdict::ask,
     },
 };
-
-/// Packets that come to the cgroup this program is attached to: 1 to pass, 0 to drop.
-#[unsafe(no_mangle)]
-#[unsafe(link_section = "cgroup_skb/ingress")]
-pub extern "C" fn ingress(skb: *mut __sk_buff) -> i64 {
-    come_in(skb)
-}
-
-/// What becomes of a packet that comes to a target: 1 to pass, 0 to drop.
-#[inline(always)]
-pub fn come_in(skb: *mut __sk_buff) -> i64 {
-    // The cgroup is known by construction; its number would be that of the socket's own cgroup.
-    if tc::decided(skb) || !gather(skb, INGRESS, BackendCode::CGROUP_SKB, 0) {
-        return 1;
-    }
-    // Two constants, so that the verifier sees a 0 or a 1.
-    i64::from(ask().is_none_or(|ctx| ctx.effects & LOST == 0))
-}
 
 /// Packets that leave by the device this program is attached to.
 #[unsafe(no_mangle)]

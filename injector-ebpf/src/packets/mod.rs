@@ -10,6 +10,7 @@ pub mod emit;
 pub mod flow;
 pub mod header;
 pub mod inbound;
+pub mod ingress;
 pub mod layout;
 pub mod ownership;
 pub mod packet_ctx;

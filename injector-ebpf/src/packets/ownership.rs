@@ -14,7 +14,7 @@ use crate::{
     atomic,
     config::{config, offset},
     maps::{CGROUPS, SHARED, THREADS},
-    packets::{egress, tc::TC_NEXT},
+    packets::{egress, ingress, tc::TC_NEXT},
     target,
     task::{self, Task, current},
 };
@@ -159,7 +159,7 @@ fn in_a_tree(task: Task) -> bool {
     !state.is_null() && unsafe { (*state).flags } & TARGET != 0
 }
 
-/// Packets that come to any cgroup: 1 to pass, 0 to drop.
+/// As [`ingress::ingress`], where a target is a process tree: attached to the root of all cgroups.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "cgroup_skb/ingress")]
 pub extern "C" fn tree_ingress(skb: *mut __sk_buff) -> i64 {
@@ -167,7 +167,7 @@ pub extern "C" fn tree_ingress(skb: *mut __sk_buff) -> i64 {
     if !of_a_tree(skb) || of_a_cgroup(skb).is_some() {
         return 1;
     }
-    egress::come_in(skb)
+    ingress::come_in(skb)
 }
 
 /// As [`egress::egress`], where a target is a process tree.

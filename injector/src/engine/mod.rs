@@ -155,6 +155,9 @@ fn is_free(id: u32, live: &BTreeSet<u32>) -> bool {
 }
 
 /// Eight bytes of the kernel's randomness.
+///
+/// # Errors
+/// [`EngineError::Random`] if `/dev/urandom` cannot be read.
 pub fn random_u64() -> Result<u64, EngineError> {
     use std::io::Read as _;
     let mut bytes = [0; 8];

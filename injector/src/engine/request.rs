@@ -38,6 +38,10 @@ pub enum Grammar {
 
 impl Grammar {
     /// Parses a rule.
+    ///
+    /// # Errors
+    /// The grammar's: an unknown word, a value out of range, words that exclude each other. The error marks
+    /// the place.
     pub fn parse(self, text: &str) -> Result<Rule, SpecError> {
         match self {
             Self::Expression => spec::expression(text, Machine::HOST),

@@ -163,6 +163,9 @@ pub trait Backend {
     }
 
     /// Does it work on this kernel? Found out by loading and attaching.
+    ///
+    /// # Errors
+    /// [`Unsupported`] with the reason and the remedy.
     fn can_run(&self) -> Result<(), Unsupported>;
 
     /// It works: it is in use already. Trying takes long on a busy machine, since what is attached for a trial
@@ -170,9 +173,16 @@ pub trait Backend {
     fn assume(&self) {}
 
     /// Where it would catch `call` to return `verdicts`, or why it cannot.
+    ///
+    /// # Errors
+    /// [`Unsupported`]: the call passes nowhere where it could catch it, or must not return one of these
+    /// values there.
     fn sites(&self, call: &Entry, verdicts: Verdicts) -> Result<Sites, Unsupported>;
 
     /// Where it would catch `operation`, or why it cannot: operations pass security hooks only.
+    ///
+    /// # Errors
+    /// [`Unsupported`]: it catches no operations, or not this one.
     fn operation_sites(&self, operation: &Operation) -> Result<Vec<Site>, Unsupported> {
         let why = format!("{operation} is caught at security hooks only");
         Err(Unsupported::missing(Mechanism::Hook, why, ""))

@@ -25,6 +25,9 @@ use crate::spec::{
 };
 
 /// Reads `MATCH : NETEM`, what follows `--net`.
+///
+/// # Errors
+/// [`SpecError`] with the mistake, its place in the text and a hint.
 pub fn net(text: &str) -> Result<Rule, SpecError> {
     let rule = rule(Word::whole(text)).map_err(|located| SpecError::new("rule", text, located))?;
     Ok(Rule { text: text.to_owned(), kind: RuleKind::Net(rule) })

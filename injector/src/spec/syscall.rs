@@ -62,6 +62,9 @@ fn expressed(whole: Word<'_>, machine: Machine) -> Result<RuleKind, Located> {
 }
 
 /// Reads `SET:ACTIONS`, what follows `--syscall` and `inject=`, for the calls of `machine`.
+///
+/// # Errors
+/// [`SpecError`] with the mistake, its place in the text and a hint.
 pub fn syscall(text: &str, machine: Machine) -> Result<Rule, SpecError> {
     let rule = rule(Word::whole(text), machine, Verb::Inject);
     let kind = RuleKind::Syscall(rule.map_err(|located| SpecError::new("rule", text, located))?);

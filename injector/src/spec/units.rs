@@ -85,6 +85,9 @@ impl fmt::Display for Probability {
 }
 
 /// Reads a duration above zero with its unit, such as `30s`, `250ms` or `1h30m`.
+///
+/// # Errors
+/// [`SpecError`]: no number, no unit, or zero.
 pub fn duration(text: &str) -> Result<Duration, SpecError> {
     let word = Word::whole(text);
     let problem = || {

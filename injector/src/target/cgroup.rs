@@ -46,6 +46,10 @@ pub struct Descendant {
 impl Cgroup {
     /// Opens a cgroup by its absolute path, by its name as `/proc/PID/cgroup` prints it
     /// (`/system.slice/x`), or by a directory relative to the working directory or to the mount.
+    ///
+    /// # Errors
+    /// [`CgroupError`]: there is no such cgroup, it belongs to a version 1 hierarchy, or it may not be
+    /// opened.
     pub fn open(path: &Path, hierarchy: &Hierarchy) -> Result<Self, CgroupError> {
         let mount = hierarchy.mount_point().to_path_buf();
         let named = hierarchy.locate(&Path::new("/").join(path));
@@ -132,6 +136,9 @@ impl Cgroup {
     }
 
     /// The cgroup that has the path now, once this one was removed; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`CgroupError`]: there is one, and it may not be opened.
     pub fn successor(&self, hierarchy: &Hierarchy) -> Result<Option<Self>, CgroupError> {
         match Self::at(&self.path, hierarchy) {
             Ok(found) => Ok((found.id != self.id).then_some(found)),
@@ -151,6 +158,9 @@ impl Cgroup {
     }
 
     /// All cgroups below, at any depth, without this one. Those that are removed meanwhile are left out.
+    ///
+    /// # Errors
+    /// [`CgroupError`]: a directory cannot be listed.
     pub fn descendants(&self) -> Result<Vec<Descendant>, CgroupError> {
         if self.is_gone() {
             // Whatever has its path now is another one.
@@ -170,6 +180,9 @@ impl Cgroup {
     }
 
     /// Numbers of all processes in it and below. Members of a threaded cgroup are given as threads.
+    ///
+    /// # Errors
+    /// [`CgroupError`]: a `cgroup.procs` cannot be read.
     pub fn pids(&self) -> Result<Vec<u32>, CgroupError> {
         if self.is_gone() {
             return Ok(Vec::new());

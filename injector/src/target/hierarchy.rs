@@ -30,6 +30,9 @@ pub(crate) enum Kind {
 
 impl Hierarchy {
     /// Finds the mount that is in sight: one that is hidden under a later mount does not count.
+    ///
+    /// # Errors
+    /// [`CgroupError`]: no version 2 hierarchy is mounted in sight, or `/proc/self/mountinfo` cannot be read.
     pub fn discover(procfs: &Procfs) -> Result<Self, CgroupError> {
         let lines = procfs
             .mounts()

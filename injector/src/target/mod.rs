@@ -109,6 +109,9 @@ impl Target {
     }
 
     /// Numbers of all processes that belong to it now.
+    ///
+    /// # Errors
+    /// [`TargetError`]: the cgroup's or the process's files cannot be read.
     pub fn pids(&self) -> Result<Vec<u32>, TargetError> {
         match self {
             Self::Cgroup(cgroup) => Ok(cgroup.pids()?),

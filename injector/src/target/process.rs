@@ -41,6 +41,10 @@ pub enum Init {
 
 impl Process {
     /// Opens the process of that number in the caller's pid namespace.
+    ///
+    /// # Errors
+    /// [`ProcessError`]: there is no such process, it is this one, a thread, process 1 or a kernel thread, or
+    /// it may not be opened.
     pub fn open(pid: u32, init: Init, procfs: &Procfs) -> Result<Self, ProcessError> {
         if pid == std::process::id() {
             return Err(ProcessError::Ourselves(pid));
@@ -112,6 +116,9 @@ impl Process {
     }
 
     /// The process that asks: never a target, but to be told from all others.
+    ///
+    /// # Errors
+    /// [`ProcessError`]: this process cannot open itself, for want of descriptors or of `/proc`.
     pub fn own(procfs: &Procfs) -> Result<Self, ProcessError> {
         Self::hold(std::process::id(), procfs)
     }
@@ -122,6 +129,10 @@ impl Process {
     /// A process that is born during the snapshot is caught only if its parent is: whoever needs
     /// every one watches forks before taking it. One whose parent ended before the snapshot is
     /// init's child (or a subreaper's) and no longer a descendant that anybody could tell.
+    ///
+    /// # Errors
+    /// [`ProcessError`]: `/proc` cannot be listed, or no descriptor is left. Processes that end meanwhile are
+    /// no error.
     pub fn descendants(&self) -> Result<Vec<Self>, ProcessError> {
         let failed = |source| ProcessError::System { verb: "list the descendants of", pid: self.pid, source };
         let mut found: HashMap<u32, Self> = HashMap::new();
@@ -193,6 +204,9 @@ fn has_ended(pidfd: BorrowedFd<'_>) -> bool {
 }
 
 /// Whether the caller is in the machine's first pid namespace, where numbers are those of BPF.
+///
+/// # Errors
+/// `/proc/self/ns/pid` cannot be read.
 pub fn in_initial_pid_namespace(procfs: &Procfs) -> io::Result<bool> {
     Ok(procfs.pid_namespace()? == INITIAL_PID_NAMESPACE)
 }

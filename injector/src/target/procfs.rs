@@ -106,6 +106,9 @@ impl Procfs {
     }
 
     /// Inode number of the caller's pid namespace.
+    ///
+    /// # Errors
+    /// `/proc/self/ns/pid` cannot be read.
     pub fn pid_namespace(&self) -> io::Result<u64> {
         Ok(fs::metadata(self.path("self/ns/pid"))?.ino())
     }

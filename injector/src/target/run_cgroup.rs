@@ -156,6 +156,9 @@ fn remove_tree(path: &Path) -> io::Result<()> {
 
 /// Removes what earlier injectors were killed too early to remove: cgroups of ours, anywhere below the
 /// mount, that are empty and that no living injector holds. Gives their paths.
+///
+/// # Errors
+/// [`CgroupError`]: the hierarchy cannot be walked, or an empty cgroup cannot be removed.
 pub fn sweep(hierarchy: &Hierarchy) -> Result<Vec<PathBuf>, CgroupError> {
     let top = hierarchy.mount_point();
     let directories =

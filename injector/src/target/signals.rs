@@ -36,6 +36,9 @@ pub struct Received {
 impl Signals {
     /// Takes the signals. To be called in a tokio runtime, before any other thread is started: one
     /// that has them unblocked would be chosen to die of them.
+    ///
+    /// # Errors
+    /// sigprocmask(2) or signalfd(2) fails, or the descriptor cannot be watched.
     pub fn take() -> io::Result<Self> {
         let mut taken = SigSet::empty();
         for signal in TAKEN {
@@ -51,6 +54,9 @@ impl Signals {
     }
 
     /// The next one; it is not lost if the future is dropped.
+    ///
+    /// # Errors
+    /// read(2) of the signal descriptor fails.
     pub async fn next(&self) -> io::Result<Received> {
         loop {
             let mut ready = self.descriptor.readable().await?;

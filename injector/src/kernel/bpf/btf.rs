@@ -77,11 +77,17 @@ struct Index {
 
 impl KernelBtf {
     /// Reads the running kernel's.
+    ///
+    /// # Errors
+    /// The kernel has no BTF (`/sys/kernel/btf/vmlinux`), or it cannot be read.
     pub fn running() -> Result<Self, BtfError> {
         Self::read(Path::new(VMLINUX))
     }
 
     /// Reads a file in the raw format (no ELF).
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no BTF of a version that is known here.
     pub fn read(path: &Path) -> Result<Self, BtfError> {
         let bytes =
             fs::read(path).map_err(|source| BtfError::Read { path: path.display().to_string(), source })?;
@@ -89,6 +95,9 @@ impl KernelBtf {
     }
 
     /// Indexes raw type information, little endian.
+    ///
+    /// # Errors
+    /// The bytes are no BTF, or its header and its types contradict each other.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, BtfError> {
         let header = word(&bytes, 4)? as usize;
         let types = header + word(&bytes, 8)? as usize;
@@ -124,6 +133,9 @@ impl KernelBtf {
     }
 
     /// The size of a structure, bytes.
+    ///
+    /// # Errors
+    /// This kernel has no such structure.
     pub fn size(&self, structure: &str) -> Result<u32, BtfError> {
         let missing = || BtfError::NoField { structure: structure.into(), field: "(any)".into() };
         let id = self.structures.find(structure, &self.records).ok_or_else(missing)?;
@@ -131,6 +143,9 @@ impl KernelBtf {
     }
 
     /// The offset of a field, bytes, also of one in an unnamed structure or union inside.
+    ///
+    /// # Errors
+    /// This kernel has no such structure, or it has no such field.
     pub fn offset(&self, structure: &str, field: &str) -> Result<u32, BtfError> {
         let missing = || BtfError::NoField { structure: structure.into(), field: field.into() };
         let id = self.structures.find(structure, &self.records).ok_or_else(missing)?;
@@ -138,6 +153,9 @@ impl KernelBtf {
     }
 
     /// The first of several spellings of a field, for one that was renamed between versions.
+    ///
+    /// # Errors
+    /// This kernel has no such structure, or none of these fields is in it.
     pub fn offset_of_any(&self, structure: &str, fields: &[&str]) -> Result<u32, BtfError> {
         let mut last = None;
         for field in fields {

@@ -145,6 +145,9 @@ pub struct Maps(HashMap<String, OwnedFd>);
 
 impl Maps {
     /// A map that is known to be in the object.
+    ///
+    /// # Errors
+    /// [`ObjectError`] if the object has no such map.
     pub fn get(&self, name: &str) -> Result<BorrowedFd<'_>, ObjectError> {
         self.0
             .get(name)
@@ -289,6 +292,9 @@ impl Ready {
     }
 
     /// Puts `program` into a place of the program array `map`, to be jumped to.
+    ///
+    /// # Errors
+    /// The object has no such map, or the kernel refuses the program there.
     pub fn put_behind(&self, map: &str, place: u32, program: &OwnedFd) -> Result<(), ObjectError> {
         let value = program.as_raw_fd().to_ne_bytes();
         sys::update(self.maps.get(map)?, &place.to_ne_bytes(), &value).map_err(|source| ObjectError::Map {

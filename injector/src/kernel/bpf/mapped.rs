@@ -42,6 +42,9 @@ const READ_WRITE: ProtFlags = ProtFlags::PROT_READ.union(ProtFlags::PROT_WRITE);
 
 impl<T: Shareable> Mapped<T> {
     /// Maps what is in an array map of one element. It has to have been made with `BPF_F_MMAPABLE`.
+    ///
+    /// # Errors
+    /// mmap(2)'s: the map was made without the flag, or there is no memory.
     pub fn map(map: BorrowedFd<'_>) -> io::Result<Self> {
         array::<T>(map, 1).map(Self)
     }

@@ -19,6 +19,9 @@ mod registers {
 }
 
 /// Reads all offsets.
+///
+/// # Errors
+/// This kernel's types lack a structure or a field that every plan needs.
 #[cfg(target_arch = "x86_64")]
 pub fn read(btf: &KernelBtf) -> Result<Offsets, BtfError> {
     let mut regs = ([0; 6], [0; 6]);
@@ -96,6 +99,9 @@ fn sock_cgroup(btf: &KernelBtf) -> Result<u32, BtfError> {
 
 /// Reads where files, folders, mounts and sockets keep what calls and operations are about, and signals what
 /// happens by them.
+///
+/// # Errors
+/// This kernel's types lack a structure or a field that rules on files and sockets need.
 pub fn objects(btf: &KernelBtf) -> Result<ObjectOffsets, BtfError> {
     let name = btf.offset("dentry", "d_name")?;
     let common = btf.offset("sock", "__sk_common")?;

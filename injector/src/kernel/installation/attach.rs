@@ -27,6 +27,9 @@ const OF_CALLS: [&str; 2] = ["task_newtask", "signal_deliver"];
 
 impl Installation {
     /// Attaches the programs that note who is born, and which calls start again.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the kernel has no such tracepoint, or refuses a program.
     pub fn follow_calls(&mut self, btf: &KernelBtf) -> Result<(), InstallError> {
         OF_CALLS.into_iter().try_for_each(|name| self.follow(name, btf))
     }
@@ -44,6 +47,9 @@ impl Installation {
     }
 
     /// The programs of the delay line.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the kernel refuses a program.
     pub fn delay_line_programs(&self) -> Result<DelayLinePrograms, InstallError> {
         let load = |name| self.ready.load(name, name, Kind::Classifier);
         Ok(DelayLinePrograms {
@@ -54,6 +60,9 @@ impl Installation {
     }
 
     /// Attaches programs that decide about calls, at `sites`. They act as far as the call table names them.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the kernel refuses a program, or has no function of that name.
     pub fn attach_calls(
         &self,
         sites: &BTreeSet<Site>,
@@ -132,18 +141,27 @@ impl Installation {
     }
 
     /// Has the incoming packets of a cgroup, and of all below it, pass the packet rules.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the kernel refuses the program, or the link to the cgroup.
     pub fn attach_ingress(&mut self, whose: Whose, cgroup: BorrowedFd<'_>) -> Result<(), InstallError> {
         let hooks = self.ingress.get_or_insert_with(AtCgroups::ingress);
         hooks.attach(&self.ready, whose, cgroup)
     }
 
     /// Has sockets of a cgroup, and of all below it, pass the rules on connections before they connect.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the kernel refuses the program, or the link to the cgroup.
     pub fn attach_connect(&mut self, whose: Whose, cgroup: BorrowedFd<'_>) -> Result<(), InstallError> {
         let hooks = self.connect.get_or_insert_with(AtCgroups::connect);
         hooks.attach(&self.ready, whose, cgroup)
     }
 
     /// From here on sockets that a process tree makes are marked as its own.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the kernel refuses the program, or has no such hook.
     pub fn follow_sockets(&mut self, btf: &KernelBtf) -> Result<(), InstallError> {
         if self.processes && self.sockets.is_none() {
             self.sockets = Some(Sockets::follow(&self.ready, btf)?);
@@ -152,11 +170,17 @@ impl Installation {
     }
 
     /// Marks the sockets that the process trees, which have to be marked themselves, have open.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the iterator cannot be loaded, or cannot be read to its end.
     pub fn mark_sockets(&self, btf: &KernelBtf) -> Result<(), InstallError> {
         if self.processes { sockets::mark(&self.ready, btf) } else { Ok(()) }
     }
 
     /// How many descriptors those in the target cgroups, which have to be known, have of sockets of other cgroups.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the iterator cannot be loaded, or cannot be read to its end.
     pub fn sockets_elsewhere(&self, btf: &KernelBtf) -> Result<u64, InstallError> {
         sockets::count_elsewhere(&self.ready, btf)?;
         Ok(self.shared().elsewhere.load(Relaxed))
@@ -164,6 +188,9 @@ impl Installation {
 
     /// The program for a side of devices. Where it stays behind after a SIGKILL, it is a gate that
     /// then passes everything; see the kernel side, `egress_gate`.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the kernel refuses the program.
     pub fn classifier(&self, side: Side, stays_behind: bool) -> Result<OwnedFd, InstallError> {
         let (name, gate, place) = match side {
             Side::Egress if self.processes => ("tree_egress", "egress_gate", 0),

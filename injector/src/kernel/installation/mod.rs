@@ -131,6 +131,10 @@ fn located(plan: &Plan, offsets: &Offsets) -> Vec<Slot> {
 impl Installation {
     /// Makes the maps and fills them, and attaches what follows processes and cgroups. Nothing matches
     /// yet: no target is known and the plan is not armed.
+    ///
+    /// # Errors
+    /// [`InstallError`]: a map cannot be made, a program is refused, or the kernel's types lack something.
+    /// Nothing is left attached.
     pub fn prepare(plan: &Plan, subjects: Subjects, btf: &KernelBtf) -> Result<Self, InstallError> {
         rlimit::raise();
         let config = Config {
@@ -198,6 +202,9 @@ impl Installation {
 
     /// Writes the plan where no call looks yet: rules under their numbers, slots from its base on. The rules of
     /// `acting` are met meanwhile.
+    ///
+    /// # Errors
+    /// [`InstallError`]: a map has no room, or cannot be written.
     pub fn fill(&mut self, acting: Option<&Plan>, plan: &Plan) -> Result<(), InstallError> {
         self.members
             .fill(self.ready.maps().get("MEMBERS")?, acting, plan, |rule| {
@@ -243,6 +250,9 @@ impl Installation {
     }
 
     /// Waits until no call looks at what was switched before, so that it can be written again.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the maps cannot be made by which the kernel is made to wait.
     pub fn settle() -> Result<(), InstallError> {
         sys::wait_for_programs().map_err(system("wait for running programs"))
     }
@@ -261,6 +271,9 @@ impl Installation {
 
     /// Adds a cgroup to those whose tasks and packets are ours. Its parent's target index goes with it.
     /// Says whether it is new.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the table of cgroups is full (65,536), or there is no memory.
     pub fn add_cgroup(&self, id: u64, target: u32) -> Result<bool, InstallError> {
         use std::sync::atomic::Ordering::Relaxed;
         let map = self.ready.maps().get("CGROUPS")?;
@@ -277,6 +290,9 @@ impl Installation {
 
     /// Marks a process by its pidfd with `flags` of [`thread`], unless it is marked already or has ended;
     /// says whether it did.
+    ///
+    /// # Errors
+    /// [`InstallError`]: there is no memory for the thread's state, or the descriptor is no pidfd.
     pub fn mark(
         &self,
         pidfd: BorrowedFd<'_>,
@@ -296,11 +312,17 @@ impl Installation {
     }
 
     /// Keeps all rules off a process.
+    ///
+    /// # Errors
+    /// As [`Self::mark`].
     pub fn exempt(&self, pidfd: BorrowedFd<'_>) -> Result<(), InstallError> {
         self.mark(pidfd, 0, thread::EXEMPT, 0).map(drop)
     }
 
     /// Starts what makes calls wait, if it is not there. Nobody waits longer than `longest` at a time.
+    ///
+    /// # Errors
+    /// [`InstallError`]: one of the three helpers cannot be started, or FUSE is missing.
     pub fn begin_call_delays(&mut self, longest: Duration) -> Result<(), InstallError> {
         let mut call_delays = std::mem::take(&mut self.call_delays);
         let mark = |process: BorrowedFd<'_>, flags| self.mark(process, 0, flags, 0);
@@ -350,11 +372,17 @@ impl Installation {
     }
 
     /// Has the lease renewed by a thread while this one is busy with the plan itself.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the memory cannot be mapped, or the thread cannot be started.
     pub fn keep_lease(&self) -> Result<LeaseKeeper, InstallError> {
         LeaseKeeper::start(self.map_shared()?).map_err(system("start a thread"))
     }
 
     /// The same memory as [`Installation::shared`], for another thread.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the memory cannot be mapped.
     pub fn map_shared(&self) -> Result<SharedMemory, InstallError> {
         let map = self.ready.maps().get(".bss.shared")?;
         SharedMemory::map(map).map_err(system("map the shared memory"))

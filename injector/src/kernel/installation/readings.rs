@@ -30,16 +30,25 @@ pub struct Readings {
 
 impl Readings {
     /// The counters of rule `number` as they are now.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the map cannot be read, or has no rule of that number.
     pub fn counters(&self, number: u32) -> Result<Counters, InstallError> {
         read(&self.counters, number, "read the counters")
     }
 
     /// What rule `number` has counted of packets.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the map cannot be read, or has no rule of that number.
     pub fn traffic(&self, number: u32) -> Result<Traffic, InstallError> {
         read(&self.traffic, number, "read the counters")
     }
 
     /// What of rule number `number` waits, in a plan that may have rules on packets.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the map cannot be read, or has no rule of that number.
     pub fn queue(&self, number: u32) -> Result<Queue, InstallError> {
         read(&self.queues, number, "read a queue")
     }
@@ -66,6 +75,9 @@ fn read<T: Pod>(map: &OwnedFd, number: u32, what: &'static str) -> Result<T, Ins
 
 impl Installation {
     /// What the plan counts.
+    ///
+    /// # Errors
+    /// [`InstallError`]: no descriptor is left.
     pub fn readings(&self) -> Result<Readings, InstallError> {
         let own = |map| -> Result<OwnedFd, InstallError> {
             self.ready.maps().get(map)?.try_clone_to_owned().map_err(system("use the map of counters"))
@@ -74,12 +86,18 @@ impl Installation {
     }
 
     /// The counters, to be written.
+    ///
+    /// # Errors
+    /// [`InstallError`]: no descriptor is left.
     pub fn tally(&self) -> Result<Tally, InstallError> {
         let counters = self.ready.maps().get("COUNTERS")?;
         Ok(Tally(counters.try_clone_to_owned().map_err(system("use the map of counters"))?))
     }
 
     /// The ring buffer of events.
+    ///
+    /// # Errors
+    /// [`InstallError`]: no descriptor is left, or the ring buffer cannot be mapped.
     pub fn events(&self) -> Result<RingBuf<MapData>, InstallError> {
         let fd = self.ready.maps().get("EVENTS")?;
         let fd = fd.try_clone_to_owned().map_err(system("use the map of events"))?;
@@ -99,6 +117,9 @@ impl Installation {
     }
 
     /// Makes the plan known to everybody who looks, see [`crate::kernel::live::registry`]; again after a change.
+    ///
+    /// # Errors
+    /// [`InstallError`]: the map cannot be written.
     pub fn list(&self, header: PlanHeader, text: &str, listing: &Listing) -> Result<(), InstallError> {
         let maps = self.ready.maps();
         let id = |name| -> Result<u32, InstallError> {

@@ -53,6 +53,9 @@ pub struct ControlChannel {
 
 impl ControlChannel {
     /// Makes one.
+    ///
+    /// # Errors
+    /// bpf(2)'s: a right is missing, or there is no memory or descriptor.
     pub fn make() -> io::Result<Self> {
         let shape = sys::MapShape {
             value_size: u32::try_from(VALUE).unwrap_or(u32::MAX),
@@ -73,22 +76,34 @@ impl ControlChannel {
     }
 
     /// The numbers of the maps: requests, answers.
+    ///
+    /// # Errors
+    /// bpf(2)'s, if the kernel cannot tell them.
     pub fn numbers(&self) -> io::Result<(u32, u32)> {
         Ok((sys::map_id(self.requests.as_fd())?, sys::map_id(self.answers.as_fd())?))
     }
 
     /// Asks; false if somebody else is just about to.
+    ///
+    /// # Errors
+    /// The message is longer than [`MESSAGE`], or bpf(2) fails.
     pub fn ask(&self, message: &Message) -> io::Result<bool> {
         sys::push(self.requests.as_fd(), &message.bytes()?)
     }
 
     /// Takes a request out: the owner to do it, or who has asked to withdraw it.
+    ///
+    /// # Errors
+    /// bpf(2)'s, but not that the queue is empty.
     pub fn take(&self) -> io::Result<Option<Message>> {
         let mut value = vec![0; VALUE];
         Ok(sys::pop(self.requests.as_fd(), &mut value)?.then(|| Message::read(&value)))
     }
 
     /// Answers a request.
+    ///
+    /// # Errors
+    /// The message is longer than [`MESSAGE`], or bpf(2) fails.
     pub fn answer(&mut self, message: &Message) -> io::Result<()> {
         let place = self.next % ANSWERS;
         self.next = self.next.wrapping_add(1);
@@ -96,6 +111,9 @@ impl ControlChannel {
     }
 
     /// The answer to the request with that ticket, once it is there.
+    ///
+    /// # Errors
+    /// bpf(2)'s.
     pub fn answer_to(&self, ticket: u64) -> io::Result<Option<String>> {
         let mut value = vec![0; VALUE];
         for place in 0..ANSWERS {

@@ -20,6 +20,9 @@ pub struct Enclosure(OwnedFd);
 
 impl Enclosure {
     /// Puts them into a map; there is at least one.
+    ///
+    /// # Errors
+    /// bpf(2)'s: a right is missing, or there is no memory or descriptor.
     pub fn make<'a>(tables: impl ExactSizeIterator<Item = &'a Table>) -> io::Result<Self> {
         let shape = sys::MapShape {
             name: NAME,
@@ -37,11 +40,18 @@ impl Enclosure {
     }
 
     /// Its number.
+    ///
+    /// # Errors
+    /// bpf(2)'s, if the kernel cannot tell it.
     pub fn number(&self) -> io::Result<u32> {
         sys::map_id(self.0.as_fd())
     }
 
     /// The first `count` tables of the one with this number.
+    ///
+    /// # Errors
+    /// bpf(2)'s: `NotFound` if the map has gone or has fewer tables; `InvalidData` if it is a map of
+    /// something else.
     pub fn read(number: u32, count: usize) -> io::Result<Vec<Box<Table>>> {
         let map = sys::open_map(number)?;
         let (name, size) = sys::map_name(map.as_fd())?;

@@ -30,6 +30,9 @@ pub struct Listing(OwnedFd);
 
 impl Listing {
     /// Makes the map; it says nothing yet.
+    ///
+    /// # Errors
+    /// bpf(2)'s: a right is missing, or there is no memory or descriptor.
     pub fn make() -> io::Result<Self> {
         let map = sys::create_map(&sys::MapShape {
             name: MAP_NAME,
@@ -79,6 +82,9 @@ impl LivePlan {
     }
 
     /// The counters of the rules that it has or has had, by number.
+    ///
+    /// # Errors
+    /// bpf(2)'s: `NotFound` if the plan has ended meanwhile.
     pub fn counters(&self) -> io::Result<Vec<Counters>> {
         let map = sys::open_map(self.header.counters_map)?;
         (0..self.header.rules)
@@ -107,11 +113,17 @@ impl LivePlan {
     }
 
     /// Its shared memory.
+    ///
+    /// # Errors
+    /// bpf(2)'s or mmap(2)'s: `NotFound` if the plan has ended meanwhile.
     pub fn shared(&self) -> io::Result<SharedMemory> {
         SharedMemory::map(sys::open_map(self.header.shared_map)?.as_fd())
     }
 
     /// Where it takes requests.
+    ///
+    /// # Errors
+    /// bpf(2)'s: `NotFound` if the plan has ended meanwhile.
     pub fn channel(&self) -> io::Result<ControlChannel> {
         ControlChannel::open(self.header.requests_map, self.header.answers_map)
     }
@@ -119,6 +131,9 @@ impl LivePlan {
     /// Is it still there? Looks at its own map and at no other: a program array that is opened and closed in the
     /// moment in which its last owner goes stays for ever (kernel/bpf/arraymap.c, `prog_array_map_clear` takes a
     /// reference for work that is on its way already).
+    ///
+    /// # Errors
+    /// bpf(2)'s, but not that the map has gone.
     pub fn is_listed(&self) -> io::Result<bool> {
         match sys::open_map(self.map) {
             Ok(_) => Ok(true),
@@ -128,6 +143,9 @@ impl LivePlan {
     }
 
     /// Ends its faults at once, in the kernel, whatever its injector does.
+    ///
+    /// # Errors
+    /// bpf(2)'s or mmap(2)'s: `NotFound` if the plan has ended meanwhile.
     pub fn halt(&self) -> io::Result<()> {
         self.shared()?.deadline.store(0, Relaxed);
         Ok(())
@@ -157,6 +175,9 @@ fn as_it_was(line: &str) -> String {
 }
 
 /// All plans that live, by number.
+///
+/// # Errors
+/// bpf(2)'s; without CAP_SYS_ADMIN `PermissionDenied`, since no map can be opened by its number.
 pub fn live_plans() -> io::Result<Vec<LivePlan>> {
     let mut plans = Vec::new();
     let mut id = 0;

@@ -53,6 +53,9 @@ const LOOPBACK: u32 = 1;
 impl Mechanism {
     /// Finds out by doing: attaches a program that passes everything to the loopback device of a new
     /// network namespace, which is gone when this returns.
+    ///
+    /// # Errors
+    /// [`PacketError`]: no network namespace can be made, or neither tcx nor clsact works.
     pub fn probe() -> Result<Self, PacketError> {
         if Self::Tcx.works()?.is_ok() {
             return Ok(Self::Tcx);
@@ -65,6 +68,9 @@ impl Mechanism {
 
     /// Whether this one can be used, and what the kernel says if not. The outer error is that nothing could
     /// be tried.
+    ///
+    /// # Errors
+    /// [`PacketError`]: no network namespace can be made.
     pub fn works(self) -> Result<std::io::Result<()>, PacketError> {
         in_a_fresh_one(|| {
             let program = tcx::passing_program()?;
@@ -82,6 +88,9 @@ impl Mechanism {
 
 impl Classifier {
     /// Puts the program before all others at its side of a device. `None` if the device has gone.
+    ///
+    /// # Errors
+    /// [`PacketError`]: the kernel refuses the program there, or another qdisc is in the way.
     pub fn attach(&self, namespace: &Arc<NetNs>, device: &Device) -> Result<Option<Attachment>, PacketError> {
         let (program, side) = (self.program.as_fd(), self.side);
         let attached = namespace.run(|| match self.mechanism {
@@ -112,6 +121,9 @@ impl Classifier {
 
 impl Attachment {
     /// Takes the program away and says if that failed.
+    ///
+    /// # Errors
+    /// [`PacketError`]: the filter or the qdisc cannot be taken away.
     pub fn remove(mut self) -> Result<(), PacketError> {
         self.take_away()
     }

@@ -95,6 +95,10 @@ impl Coverage {
     /// missed. `again` lists them once more. To be called in a tokio runtime, and
     /// again and again: nothing tells when a process changes its namespace, and one that is
     /// covered lives on without processes until this lets go of it.
+    ///
+    /// # Errors
+    /// [`PacketError`]: the network namespace of a process cannot be opened, or the processes of the machine
+    /// cannot be listed. What fails in one namespace or at one device is an [`Event`].
     pub fn follow(
         &mut self,
         pids: impl IntoIterator<Item = u32>,
@@ -146,6 +150,10 @@ impl Coverage {
     }
 
     /// Puts one more classifier on all devices. `pids` lists the processes.
+    ///
+    /// # Errors
+    /// [`PacketError`]: the processes of the machine cannot be listed, or a delay line cannot be laid. What
+    /// fails at one device is an [`Event`].
     pub fn extend(
         &mut self,
         classifier: Classifier,
@@ -165,6 +173,9 @@ impl Coverage {
     }
 
     /// Takes the classifier of one side off all devices; the first failure is told, after all was tried.
+    ///
+    /// # Errors
+    /// The first [`PacketError`] of taking a program off a device.
     pub fn withdraw(&mut self, side: Side) -> Result<(), PacketError> {
         self.classifiers.remove(&side);
         let mut result = Ok(());
@@ -235,6 +246,9 @@ impl Coverage {
     }
 
     /// Has packets that need it make their detour, by `new` lines if there are none yet.
+    ///
+    /// # Errors
+    /// What `new` fails with, or [`PacketError`] if a line cannot be laid.
     pub fn carry<E>(&mut self, needs: DelayLine, new: impl FnOnce() -> Result<Lines, E>) -> Result<(), E>
     where
         E: From<PacketError>,
@@ -255,6 +269,9 @@ impl Coverage {
 
     /// Takes the classifiers off all devices; the first failure is told, after all was tried. Then waits until
     /// every packet that is still in a delay line has left it, and says how many had not when it was too late.
+    ///
+    /// # Errors
+    /// The first [`PacketError`] of taking a program off a device.
     pub fn remove(mut self) -> Result<u32, PacketError> {
         let mut result = Ok(());
         for place in self.places.values_mut() {

@@ -72,6 +72,9 @@ pub struct Laid {
 
 impl Lines {
     /// None is laid yet.
+    ///
+    /// # Errors
+    /// [`PacketError`]: no network namespace can be made.
     pub fn new(
         plan: u32,
         needs: DelayLine,
@@ -92,6 +95,9 @@ impl Lines {
     }
 
     /// Lays one in a namespace.
+    ///
+    /// # Errors
+    /// [`PacketError`]: the devices cannot be made in that namespace, or their queue is missing (veth, fq).
     pub fn lay(&self, namespace: &Arc<NetNs>) -> Result<Laid, PacketError> {
         let near = device(self.plan);
         let far = self.next.fetch_add(1, Relaxed);
@@ -151,6 +157,9 @@ fn name(plan: u32) -> String {
 
 /// Can one be made? Tries its devices and its queue in a network namespace that is gone when this returns. The
 /// outer error is that nothing could be tried.
+///
+/// # Errors
+/// [`PacketError`]: no network namespace can be made.
 pub fn works() -> Result<io::Result<()>, PacketError> {
     let own = NetNs::fresh()?;
     own.run(|| {

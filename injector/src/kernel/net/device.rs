@@ -58,6 +58,9 @@ pub struct Devices {
 impl Devices {
     /// Starts to watch, and lists what is there: nothing can come in between unseen. `filters`: hears of
     /// [`Change::Unfiltered`], too. To be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// [`PacketError`]: no rtnetlink socket can be opened in that namespace, or the devices cannot be listed.
     pub fn watch(namespace: &NetNs, filters: bool) -> Result<Self, PacketError> {
         let inode = namespace.inode();
         let failed = |source| PacketError::List { what: "devices", inode, source };

@@ -29,6 +29,10 @@ pub struct Filters {
 ///
 /// First the filters are listed, then `living` says which plans live: one that begins meanwhile may have a filter that
 /// was not listed, never one that was listed and no plan.
+///
+/// # Errors
+/// [`PacketError`]: the processes or the mounts of this machine cannot be listed, or `living` fails. What
+/// fails in one network namespace is part of [`Filters`].
 pub fn sweep(
     procfs: &Procfs,
     living: impl FnOnce() -> io::Result<BTreeSet<u64>>,

@@ -28,6 +28,9 @@ pub struct NetNs {
 
 impl NetNs {
     /// The one that a process lives in; `NotFound` in the error when the process has ended.
+    ///
+    /// # Errors
+    /// [`PacketError`]: the process has ended, or may not be looked at.
     pub fn of(pid: u32, procfs: &Procfs) -> Result<Self, PacketError> {
         let failed = |source| PacketError::Open { pid, source };
         let file = File::open(procfs.path(format!("{pid}/ns/net"))).map_err(failed)?;
@@ -42,6 +45,9 @@ impl NetNs {
     }
 
     /// A new one, with nothing but a loopback device that is down. It ends with this.
+    ///
+    /// # Errors
+    /// [`PacketError`]: unshare(2) fails: a right is missing, or the limit of namespaces is reached.
     pub fn fresh() -> Result<Self, PacketError> {
         let failed = |source| PacketError::Enter { inode: 0, source };
         let file = in_a_fresh_one(|| File::open("/proc/thread-self/ns/net"))?.map_err(failed)?;
@@ -55,6 +61,9 @@ impl NetNs {
     }
 
     /// Does something inside and gives its result.
+    ///
+    /// # Errors
+    /// [`PacketError`]: no thread can be started, or it cannot enter the namespace (setns(2)).
     pub fn run<T: Send>(&self, inside: impl FnOnce() -> T + Send) -> Result<T, PacketError> {
         on_a_thread(self.inode, || setns(&self.file, CloneFlags::CLONE_NEWNET), inside)
     }
@@ -68,6 +77,9 @@ impl AsFd for NetNs {
 
 /// Does something inside a new network namespace, which has only a loopback device and is gone when
 /// this returns.
+///
+/// # Errors
+/// [`PacketError`]: as [`NetNs::fresh`] and [`NetNs::run`].
 pub fn in_a_fresh_one<T: Send>(inside: impl FnOnce() -> T + Send) -> Result<T, PacketError> {
     on_a_thread(0, || unshare(CloneFlags::CLONE_NEWNET), inside)
 }
@@ -92,6 +104,9 @@ fn on_a_thread<T: Send>(
 
 /// The network namespaces of some processes, each once, by inode number. Processes that ended are
 /// passed over.
+///
+/// # Errors
+/// [`PacketError`]: one that exists cannot be opened.
 pub fn namespaces_of(
     pids: impl IntoIterator<Item = u32>,
     procfs: &Procfs,

@@ -14,6 +14,9 @@ use crate::{
 
 /// Of these network namespaces, by inode number, those that are not the target's own. `targets` lists its processes;
 /// the injector's own is nobody.
+///
+/// # Errors
+/// [`PacketError`]: the processes of this machine cannot be listed.
 pub fn shared(
     namespaces: &BTreeSet<u64>,
     procfs: &Procfs,

@@ -43,6 +43,9 @@ const PREFIX: &str = "__x64_";
 const PREFIX: &str = "__arm64_";
 
 /// The kernel's types, or why there are none.
+///
+/// # Errors
+/// [`Unsupported`] with the reason: no BTF, or none that can be read.
 pub fn btf() -> Result<KernelBtf, Unsupported> {
     KernelBtf::running().map_err(|error| {
         if let Some(hidden) = kernel_config::hidden(Path::new(VMLINUX)) {
@@ -69,6 +72,9 @@ pub fn btf() -> Result<KernelBtf, Unsupported> {
 }
 
 /// Tries `mechanism`.
+///
+/// # Errors
+/// [`Unsupported`] with the reason and what to do about it.
 pub fn probe(mechanism: Mechanism, btf: &KernelBtf) -> Result<(), Unsupported> {
     if reads_the_kernel(mechanism) && reading_is_forbidden() {
         return Err(Unsupported::missing(

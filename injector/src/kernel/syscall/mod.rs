@@ -28,6 +28,9 @@ use crate::{
 /// What attaches the programs of a backend.
 pub trait Attach: Backend {
     /// Attaches at all `sites`, which are its own; as many programs as it takes, in the order of the sites.
+    ///
+    /// # Errors
+    /// [`AttachError`]: the kernel refuses a program or a link, or has no function of that name.
     fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError>;
 }
 
@@ -88,6 +91,9 @@ impl Attached {
 
     /// More programs that sleep at one end, if there are any: how many there are then, `None` if there can be
     /// no more.
+    ///
+    /// # Errors
+    /// [`AttachError`]: the kernel refuses one more.
     pub fn grow(
         &mut self,
         ready: &Ready,

@@ -27,6 +27,9 @@ use crate::{
 };
 
 /// Reads `OP[,OP…]:ACTIONS`, what follows `--io`.
+///
+/// # Errors
+/// [`SpecError`] with the mistake, its place in the text and a hint.
 pub fn operation(text: &str) -> Result<Rule, SpecError> {
     let rule = rule(Word::whole(text)).map_err(|located| SpecError::new("rule", text, located))?;
     Ok(Rule { text: text.to_owned(), kind: RuleKind::Operation(rule) })
