@@ -28,14 +28,18 @@ pub struct NameError {
 impl NameError {
     /// What to do about it.
     pub fn hint(&self) -> String {
-        format!("see what `getent ahosts {}` says on this machine, or write the addresses", self.name)
+        let name = &self.name;
+        format!(
+            "see what `getent ahosts {name}` says on this machine; or write the addresses in the rule, or \
+             `--host {name}=ADDRESS` where the plan begins"
+        )
     }
 }
 
-/// What was found for each name, or why nothing was.
+/// What was found for each name, in small letters, or why nothing was.
 pub type Hosts = BTreeMap<String, Result<BTreeSet<IpAddr>, String>>;
 
-/// Names that mean these addresses, whatever the system says.
+/// Names that mean these addresses, whatever the system says. Capitals do not matter (RFC 4343).
 pub type Table = BTreeMap<String, Vec<IpAddr>>;
 
 /// Asks the system for the names in `rules` that are not in the `table`. That one is unknown is no error yet: a live plan
@@ -45,9 +49,8 @@ pub fn look_up<'a>(rules: impl IntoIterator<Item = &'a Rule>, table: &Table) -> 
     for rule in rules {
         let RuleKind::Net(net) = &rule.kind else { continue };
         for host in net.hosts() {
-            if !found.contains_key(&host.name) {
-                found.insert(host.name.clone(), ask(&host.name).map_err(|error| error.to_string()));
-            }
+            let ask = || ask(&host.name).map_err(|error| error.to_string());
+            found.entry(key(&host.name)).or_insert_with(ask);
         }
     }
     found
@@ -55,7 +58,7 @@ pub fn look_up<'a>(rules: impl IntoIterator<Item = &'a Rule>, table: &Table) -> 
 
 /// What was found with the `table` in front of it.
 pub fn in_front(table: &Table, found: &Hosts) -> Hosts {
-    let table = table.iter().map(|(name, addresses)| (name.clone(), Ok(addresses.iter().copied().collect())));
+    let table = table.iter().map(|(name, addresses)| (key(name), Ok(addresses.iter().copied().collect())));
     found.clone().into_iter().chain(table).collect()
 }
 
@@ -68,16 +71,16 @@ pub fn resolve<'a>(
     found: &Hosts,
     live: impl IntoIterator<Item = &'a RuleKind>,
 ) -> Result<(), NameError> {
-    let mut known: BTreeMap<&str, &BTreeSet<IpAddr>> = BTreeMap::new();
+    let mut known: BTreeMap<String, &BTreeSet<IpAddr>> = BTreeMap::new();
     for rule in live {
         if let RuleKind::Net(net) = rule {
-            known.extend(net.hosts().map(|host| (host.name.as_str(), &host.addresses)));
+            known.extend(net.hosts().map(|host| (key(&host.name), &host.addresses)));
         }
     }
     for Rule { text, kind } in rules {
         let RuleKind::Net(net) = kind else { continue };
         for host in net.hosts_mut() {
-            let addresses = match (known.get(host.name.as_str()), found.get(&host.name)) {
+            let addresses = match (known.get(&key(&host.name)), found.get(&key(&host.name))) {
                 (Some(known), _) => Ok(*known),
                 (None, Some(Ok(found))) => Ok(found),
                 (None, Some(Err(why))) => Err(why.as_str()),
@@ -91,6 +94,10 @@ pub fn resolve<'a>(
         }
     }
     Ok(())
+}
+
+fn key(name: &str) -> String {
+    name.to_ascii_lowercase()
 }
 
 fn ask(name: &str) -> io::Result<BTreeSet<IpAddr>> {
@@ -139,7 +146,7 @@ mod tests {
     #[test]
     fn a_table_stands_in_front_of_the_resolver() {
         let mut rules = vec![net("to localhost,db.invalid : loss 1%").unwrap()];
-        let table = [("localhost", "10.0.0.1"), ("db.invalid", "10.0.0.2")];
+        let table = [("localhost", "10.0.0.1"), ("DB.invalid", "10.0.0.2")];
         let table: Table =
             table.iter().map(|&(name, address)| (name.to_owned(), vec![address.parse().unwrap()])).collect();
         resolve(&mut rules, &look_up(&[], &table), []).unwrap();

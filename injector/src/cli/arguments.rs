@@ -148,7 +148,8 @@ pub(super) struct Behaviour {
     /// files and sockets. May be given more than once; without any other rule the plan is idle until then
     #[arg(long, value_name = "RULE")]
     pub(super) prepare: Vec<String>,
-    /// What a host in rules on packets means, where this machine's resolver does not know it or says something else
+    /// The addresses of a host that rules on packets name, in place of what this machine's resolver says. May be given more
+    /// than once: all addresses of a name count
     #[arg(long = "host", value_name = "NAME=ADDRESS[,ADDRESS]", value_parser = host)]
     pub(super) hosts: Vec<(String, Vec<IpAddr>)>,
     /// Children are always included; accepted because strace has it
@@ -189,7 +190,9 @@ impl Behaviour {
         options.whole = whole;
         let prepared = self.prepare.iter().map(|text| Grammar::Expression.parse(text));
         options.repertoire = prepared.collect::<Result<_, _>>()?;
-        options.hosts = self.hosts.iter().cloned().collect();
+        for (name, addresses) in &self.hosts {
+            options.hosts.entry(name.clone()).or_default().extend(addresses);
+        }
         Ok(options)
     }
 }
@@ -200,7 +203,10 @@ fn host(text: &str) -> Result<(String, Vec<IpAddr>), String> {
         .split_once('=')
         .filter(|(name, _)| !name.is_empty())
         .ok_or_else(|| "it must be a name, `=` and addresses, such as `db=10.0.0.5`".to_owned())?;
-    let address = |text: &str| text.parse().map_err(|_| format!("`{text}` is not an IP address"));
+    let address = |text: &str| match text {
+        "" => Err("an address is missing".to_owned()),
+        _ => text.parse().map_err(|_| format!("`{text}` is not an IP address")),
+    };
     Ok((name.to_owned(), addresses.split(',').map(address).collect::<Result<_, _>>()?))
 }
 

@@ -22,6 +22,8 @@ struct DryRun {
     /// How long the plan would act, nanoseconds; null for as long as the injector lives.
     for_ns: Option<u128>,
     rules: Vec<PlannedRule>,
+    /// Rules that the plan would be prepared for.
+    prepare: Vec<String>,
     /// Programs at functions of the kernel.
     attach: Vec<PlannedProgram>,
     /// Programs that packets and connections meet, in words.
@@ -79,6 +81,7 @@ impl DryRun {
             seed: plan.options.seed,
             for_ns: plan.options.duration.map(|time| time.as_nanos()),
             rules: rules.collect(),
+            prepare: plan.options.repertoire.iter().map(|rule| rule.text.clone()).collect(),
             attach: attach.collect(),
             packets: on_packets(plan, trees).collect(),
             make: made(plan).collect(),
@@ -97,6 +100,7 @@ impl DryRun {
             let calls = if *calls > 0 { format!("  ({calls} calls)") } else { String::new() };
             lines.push(format!("rule {rule}  {text}{calls}"));
         }
+        lines.extend(self.prepare.iter().map(|rule| format!("prepare {rule}")));
         lines.extend(self.attach.iter().map(|site| format!("attach  {} at {}", site.backend, site.function)));
         lines.extend(self.packets.iter().map(|line| format!("attach  {line}")));
         lines.extend(self.make.iter().map(|line| format!("make    {line}")));
@@ -136,7 +140,7 @@ fn made(plan: &Plan) -> impl Iterator<Item = &'static str> {
         "delay_line: a device inj-PLAN in each of these, its other end in a network namespace of our own";
     let helpers =
         "the processes injector-fuse, injector-pager and injector-wdog, which wake those who are delayed";
-    let warden = "the process injector-warden, which has those go on who are paused if injector dies";
+    let warden = "the process injector-warden, which lets paused processes go on if injector dies";
     let warden = (plan.pauses() && !plan.options.monitor).then_some(warden);
     [plan.delay_line.map(|_| line), plan.delays_calls().then_some(helpers), warden].into_iter().flatten()
 }

@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// What was typed (`-o`, `list`), and what to type.
-const WORDS: [(&str, &str); 17] = [
+const WORDS: [(&str, &str); 23] = [
     ("-e", "write `injector run -e … -- COMMAND`, or `injector attach --pid PID -e …` for what runs already"),
     (
         "--io",
@@ -27,6 +27,15 @@ const WORDS: [(&str, &str); 17] = [
         "--container",
         "name the cgroup of the container: `--cgroup PATH`, as /proc/PID/cgroup has it for a process in it",
     ),
+    (
+        "--host",
+        "say what a host means where the plan begins: `injector attach --host …`; it holds for changes as well",
+    ),
+    ("--prepare", "prepare rules where the plan begins: `injector attach --prepare …`"),
+    ("--rule", "name all rules that the plan is to have from then on: those that you repeat go on"),
+    ("--all", "name one plan; `injector ps` lists them, and `injector stop --all` ends them all"),
+    ("unpause", "write `injector resume ID`"),
+    ("continue", "write `injector resume ID`"),
     ("list", "write `injector ps` for a list of live plans"),
     ("ls", "write `injector ps` for a list of live plans"),
     ("start", "write `injector run -- COMMAND` to start a command, `injector attach` for what runs already"),
@@ -107,6 +116,10 @@ mod tests {
             ("attach|--duration|1s", "--for TIME"),
             ("run|--max-delay=1s|--|true", "--max-call-delay"),
             ("attach|107", "--pid 107"),
+            ("change|1a|--host|db=10.0.0.5", "attach --host"),
+            ("change|1a|--prepare|io=read:error=EIO", "attach --prepare"),
+            ("pause|--all", "name one plan"),
+            ("unpause|1a", "injector resume"),
             ("list", "injector ps"),
         ] {
             let said = hint_for(line).unwrap_or_default();

@@ -31,7 +31,7 @@ struct Which {
     /// The plan, as `injector ps` lists it: its id, of which the first digits are enough, or its name
     #[arg(value_name = "ID")]
     id: String,
-    /// Only the rule of this number, as `injector ps --json` and the report have it; may be given more than once
+    /// Only the rule of this number, as `injector ps` and the report have it; may be given more than once
     #[arg(long, value_name = "NUMBER")]
     rule: Vec<u32>,
     /// Print what was switched, and when, as JSON

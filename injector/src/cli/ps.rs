@@ -32,7 +32,7 @@ impl Ps {
             return Ok(Code::OK);
         }
         let mut table =
-            output::table(&["id", "pid", "user", "age", "ends in", "target", "matched", "fired", "rule"]);
+            output::table(&["id", "pid", "user", "age", "ends in", "target", "rule", "matched", "fired", ""]);
         for row in &rows {
             let none = RuleStatus {
                 rule: 0,
@@ -60,6 +60,7 @@ impl Ps {
                     first(output::seconds(row.age_seconds * 1_000_000_000)),
                     first(state),
                     first(output::shown(row.targets.join(", "))),
+                    if row.rules.is_empty() { String::new() } else { rule.rule.to_string() },
                     rule.matched.to_string(),
                     if rule.paused { format!("{} (paused)", rule.fired) } else { rule.fired.to_string() },
                     output::shown(&rule.text),

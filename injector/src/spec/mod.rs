@@ -26,6 +26,7 @@ pub mod packet;
 mod ports;
 mod problem;
 pub mod process;
+mod qualifier;
 mod quantity;
 mod remedy;
 pub mod signal;

@@ -20,6 +20,7 @@ use crate::spec::{
     packet::{Chosen, Direction, NetFault, NetRule, PortList, Ports, Protocol},
     ports,
     problem::AddressPlace,
+    qualifier::unqualified,
     vocabulary::{MATCH_WORDS, is_fault},
     word::Word,
 };
@@ -29,7 +30,7 @@ use crate::spec::{
 /// # Errors
 /// [`SpecError`] with the mistake, its place in the text and a hint.
 pub fn net(text: &str) -> Result<Rule, SpecError> {
-    let rule = rule(Word::whole(text)).map_err(|located| SpecError::new("rule", text, located))?;
+    let rule = unqualified(text).and_then(rule).map_err(|located| SpecError::new("rule", text, located))?;
     Ok(Rule { text: text.to_owned(), kind: RuleKind::Net(rule) })
 }
 

@@ -14,10 +14,12 @@ pub enum Problem {
     // The option -e as a whole.
     #[error("`{0}=` chooses what strace prints, and injector prints no calls")]
     StraceOutput(String),
-    #[error("it names no qualifier")]
+    #[error("it does not say what kind of rule it is")]
     NoQualifier,
     #[error("`{word}` is not a qualifier")]
     UnknownQualifier { word: String, near: Option<String> },
+    #[error("`{0}=` begins a rule that is given to `-e`")]
+    Qualified(String),
 
     // The set of system calls.
     #[error("no system call is named")]
@@ -123,7 +125,7 @@ pub enum Problem {
     ReturnValue(String),
     #[error("`{0}` is not of the form first[..last][+[step]]")]
     When(String),
-    #[error("calls are counted from 1, so number 0 never comes")]
+    #[error("matches are counted from 1, so number 0 never comes")]
     WhenZero,
     #[error("a step of 0 never gets to the next call")]
     StepZero,

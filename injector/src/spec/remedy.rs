@@ -9,8 +9,9 @@ impl Problem {
     /// What to do about it.
     #[expect(clippy::too_many_lines, reason = "a line for each cause; in one match the compiler misses none")]
     pub fn hint(&self) -> String {
-        const INJECT: &str = "write `inject=SET:error=ERRNO`, such as `inject=fsync:error=EIO`";
-        const WHEN: &str = "write `when=3` for the third call, `when=3+` from the third on, \
+        const INJECT: &str = "write `inject=SET:error=ERRNO` for system calls, such as `inject=fsync:error=EIO`; other \
+                              rules begin with `io=`, `net=` or `process=`";
+        const WHEN: &str = "write `when=3` for the third match, `when=3+` from the third on, \
                             `when=3..9+2` for every second from the third to the ninth";
         const PREDICATE: &str =
             "write `count>4096`, `flags&O_CREAT` or `arg0=3`; the comparisons are = != < <= > >= and &";
@@ -21,6 +22,7 @@ impl Problem {
             Self::StraceOutput(_) => "use `--log FILE` for a line per injection".into(),
             Self::NoQualifier => INJECT.into(),
             Self::UnknownQualifier { near, .. } => or(near.as_ref(), INJECT),
+            Self::Qualified(word) => format!("leave `{word}=` out, or give the whole rule to `-e`"),
 
             Self::NoSet => "write `SET:error=ERRNO`, such as `fsync:error=EIO`".into(),
             Self::UnknownCall { near, .. } => {
@@ -171,7 +173,7 @@ impl Problem {
             }
             Self::MoreThanAll(_) => "lower one of them".into(),
             Self::TimeWithoutUnit(number) => {
-                format!("write `{number}ms` for milliseconds, `{number}us` for microseconds")
+                format!("write `{number}s` for seconds, `{number}ms` for milliseconds, `{number}us` for microseconds")
             }
             Self::Time(_) => "write a number with `s`, `ms`, `us` or `ns`, such as `100ms`".into(),
             Self::TooLong(_) => "write a shorter time, or `partition` where nothing is to pass".into(),

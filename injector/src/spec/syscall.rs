@@ -16,6 +16,7 @@ use crate::{
         net,
         object::{Objects, Road},
         operation, process,
+        qualifier::{QUALIFIERS, unqualified},
         word::Word,
     },
     syscalls::{self, Call, Machine},
@@ -55,7 +56,7 @@ fn expressed(whole: Word<'_>, machine: Machine) -> Result<RuleKind, Located> {
             Err(qualifier.problem(Problem::StraceOutput(word.into())))
         }
         word => {
-            let near = nearest(word, ["inject", "fault", "net", "io", "process"]);
+            let near = nearest(word, QUALIFIERS);
             Err(qualifier.problem(Problem::UnknownQualifier { word: word.into(), near }))
         }
     }
@@ -66,7 +67,7 @@ fn expressed(whole: Word<'_>, machine: Machine) -> Result<RuleKind, Located> {
 /// # Errors
 /// [`SpecError`] with the mistake, its place in the text and a hint.
 pub fn syscall(text: &str, machine: Machine) -> Result<Rule, SpecError> {
-    let rule = rule(Word::whole(text), machine, Verb::Inject);
+    let rule = unqualified(text).and_then(|text| rule(text, machine, Verb::Inject));
     let kind = RuleKind::Syscall(rule.map_err(|located| SpecError::new("rule", text, located))?);
     Ok(Rule { text: text.to_owned(), kind })
 }

@@ -100,7 +100,7 @@ fn a_when_that_is_none() -> Result<()> {
         refused(
             &["-e", "inject=read:error=EIO:when=0"],
             2,
-            &parts("inject=read:error=EIO:when=0", "counted from 1", "`when=3` for the third call"),
+            &parts("inject=read:error=EIO:when=0", "counted from 1", "`when=3` for the third match"),
         )?;
         refused(
             &["-e", "inject=read:error=EIO:when=3+0"],

@@ -50,6 +50,9 @@ pub enum ControlError {
         /// What it has.
         rules: Vec<u32>,
     },
+    /// It has had no rule yet.
+    #[error("plan {0} is idle: it has no rule that could be paused")]
+    Idle(String),
     /// Its rules are too long to be listed.
     #[error("the rules of plan {0} are too long to be listed")]
     Unlisted(String),
@@ -137,8 +140,13 @@ impl ControlError {
             Self::Ambiguous { .. } => "type more of its digits".into(),
             Self::NoRule { rules, .. } => {
                 let numbers: Vec<_> = rules.iter().map(u32::to_string).collect();
-                format!("its rules are {}; `injector ps` lists them", numbers.join(", "))
+                match &numbers[..] {
+                    [] => "its rules are too long to be listed: their numbers count from 0".into(),
+                    [number] => format!("its only rule is {number}; `injector ps` lists it"),
+                    _ => format!("its rules are {}; `injector ps` lists them", numbers.join(", ")),
+                }
             }
+            Self::Idle(plan) => format!("give it rules first: `injector change {plan} …`"),
             Self::Unlisted(_) => "name each by its number, as in `--rule 0`".into(),
             Self::Kernel { source, .. } if is_permission(source) => "run it as root (sudo)".into(),
             Self::Kernel { source, .. } => refusal::limit(source)
@@ -169,6 +177,7 @@ impl ControlError {
             | Self::Ambiguous { .. }
             | Self::SameName { .. }
             | Self::NoRule { .. }
+            | Self::Idle(_)
             | Self::Unlisted(_)
             | Self::TooLong { .. } => Blame::Usage,
             Self::Kernel { source, .. } if is_permission(source) => Blame::Permission,

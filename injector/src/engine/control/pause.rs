@@ -1,7 +1,6 @@
 //! Rules of a live plan switched off and on again: one store into the memory that the programs read, so it needs nobody's
 //! answer and holds from that moment on.
 
-use injector_common::RULE_NUMBERS;
 use serde::{Deserialize, Serialize};
 
 use crate::{engine::control::error::ControlError, kernel::live::registry::LivePlan};
@@ -23,11 +22,15 @@ pub struct Switched {
 /// matches, and does nothing. Calls and packets that wait already go on waiting.
 ///
 /// # Errors
-/// The plan has no such rule, or has ended.
+/// The plan has no such rule, or none at all, or has ended.
 pub fn pause(plan: &LivePlan, rules: &[u32], paused: bool) -> Result<Switched, ControlError> {
     let listed: Vec<u32> = plan.rules().into_iter().map(|(number, _)| number).collect();
-    // Rules that are too long to be listed have numbers all the same.
-    let known = |rule: &u32| listed.contains(rule) || listed.is_empty() && (*rule as usize) < RULE_NUMBERS;
+    if plan.header.rules == 0 {
+        return Err(ControlError::Idle(plan.id()));
+    }
+    // Rules that are too long to be listed have numbers all the same. Any other number may be given to a rule later, which
+    // would then begin switched off.
+    let known = |rule: &u32| listed.contains(rule) || listed.is_empty() && *rule < plan.header.rules;
     if let Some(&rule) = rules.iter().find(|rule| !known(rule)) {
         return Err(ControlError::NoRule { plan: plan.id(), rule, rules: listed });
     }

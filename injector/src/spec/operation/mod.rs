@@ -19,6 +19,7 @@ use crate::{
         nearest::nearest,
         netem::Distribution,
         object::{self, Chosen},
+        qualifier::unqualified,
         trigger,
         units::Probability,
         word::{Word, once},
@@ -31,7 +32,7 @@ use crate::{
 /// # Errors
 /// [`SpecError`] with the mistake, its place in the text and a hint.
 pub fn operation(text: &str) -> Result<Rule, SpecError> {
-    let rule = rule(Word::whole(text)).map_err(|located| SpecError::new("rule", text, located))?;
+    let rule = unqualified(text).and_then(rule).map_err(|located| SpecError::new("rule", text, located))?;
     Ok(Rule { text: text.to_owned(), kind: RuleKind::Operation(rule) })
 }
 

@@ -17,6 +17,7 @@ use crate::spec::{
         model::{ProcessAction, ProcessRule},
         problem::ProcessProblem,
     },
+    qualifier::unqualified,
     quantity::{self, show_time},
     signal::Signal,
     trigger::{self, Scope, Trigger, When},
@@ -36,7 +37,7 @@ const LONGEST: Duration = Duration::from_hours(7 * 24);
 /// # Errors
 /// The text is no rule on processes: what is wrong with it, where, and what to write instead.
 pub fn process(text: &str) -> Result<Rule, SpecError> {
-    let kind = rule(Word::whole(text)).map_err(|located| SpecError::new("rule", text, located))?;
+    let kind = unqualified(text).and_then(rule).map_err(|located| SpecError::new("rule", text, located))?;
     Ok(Rule { text: text.to_owned(), kind })
 }
 
