@@ -32,11 +32,12 @@ struct RuleOptions {
     /// A rule on system calls, in strace's words: inject=SET:error=ERRNO|retval=N|signal=SIG|delay_enter=T[:when=FIRST[..LAST][+STEP]]
     ///
     /// SET is names, %classes, /regexes, !negations, as in strace. Further words: prob=5%, times=N, scope=process;
-    /// delay_exit=T, either also forever, or with jitter as T~J and distribution=normal|pareto|…; path=GLOB, peer=CIDR,
-    /// port=LIST; at=exit, on=success, on=failure for
-    /// calls that have run; predicates such as count>4096, flags&O_CREAT, fd=3, comm=NAME. Example: -e inject=fsync,fdatasync:error=EIO:when=3
+    /// delay_exit=T; path=GLOB, peer=CIDR, port=LIST; at=exit, on=success, on=failure for calls that have run;
+    /// predicates such as count>4096, flags&O_CREAT, fd=3, comm=NAME. A delay may be `forever`, or vary as T~J with
+    /// distribution=normal|pareto|…. Example: -e inject=fsync,fdatasync:error=EIO:when=3
     ///
-    /// Other rules begin with `net=`, `io=` and `process=` here, as in -e 'net=udp : loss 5%': what follows is as for --net, --io and --process.
+    /// Other kinds of rules begin with `net=`, `io=` or `process=` here, as in -e 'net=udp : loss 5%', and go on as for
+    /// --net, --io and --process.
     #[arg(short = 'e', long = "expression", value_name = "EXPR", help_heading = "Rules")]
     expression: Vec<String>,
     /// The same without `inject=`: SET:ACTIONS
@@ -55,16 +56,16 @@ struct RuleOptions {
     /// A rule on operations, whichever way they come (system call, io_uring, sendfile, splice, mmap):
     /// OP[,OP…]:error=ERRNO|delay=T[:path=GLOB][:peer=CIDR][:port=LIST][:when=…][:prob=5%][:times=N]
     ///
-    /// A delay can be forever, or have jitter as T~J and distribution=normal|pareto|…; comm=NAME and scope=process as
+    /// A delay may be `forever`, or vary as T~J with distribution=normal|pareto|…; comm=NAME and scope=process are as
     /// for system calls. OP is any of open, read, write, mmap, rename, unlink, mkdir, connect, send, …; `injector doctor` lists those of
     /// this kernel. Example: --io 'read,write:error=EIO:path=/var/lib/**/*.db'
     #[arg(long, value_name = "OP:ACTIONS", help_heading = "Rules")]
     io: Vec<String>,
     /// A rule on processes: pause[:for=T] or 'kill SIGNAL', with [:after=T][:every=T][:when=…][:prob=5%][:times=N]
     ///
-    /// A pause is for all processes of a target, who do not notice it (the cgroup's freezer; SIGSTOP for --pid); it ends
-    /// with the rule at the latest, whatever becomes of injector. A signal goes to each process, those named comm=NAME.
-    /// when= counts rounds, which come every=T, first after=T. Examples: --process pause:for=2s:every=10s
+    /// A pause stops all processes of a target without telling them (by the cgroup's freezer; for --pid by SIGSTOP). It
+    /// ends with the rule at the latest, even if injector is killed. A signal goes to each process, or with comm=NAME to
+    /// those with that name. Rounds come every=T, the first one after=T, and when= counts them. Examples: --process pause:for=2s:every=10s
     /// --process 'kill SIGKILL:every=30s:prob=10%'
     #[arg(long, value_name = "ACTION", help_heading = "Rules")]
     process: Vec<String>,
@@ -134,18 +135,20 @@ pub(super) struct Behaviour {
     /// Count what would have fired, inject nothing
     #[arg(long)]
     pub(super) monitor: bool,
-    /// No packet waits longer than this: a rule with such a delay is refused, and the queue of a rate is no longer
+    /// How long a packet may wait: a rule with a longer delay is refused, and a packet that would wait longer for a rate
+    /// is lost
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub(super) max_packet_delay: String,
-    /// Allow dangerous calls (close, futex, …), wide targets (the root cgroup, process 1), delays under locks; and
-    /// mean your own SSH connection, too
+    /// Allow dangerous calls (close, futex, …), wide targets (the root cgroup, process 1) and delays under locks, and apply
+    /// rules on packets to your own SSH connection, too
     #[arg(long = "unsafe")]
     pub(super) allow_unsafe: bool,
-    /// No call is delayed longer than this at a time, such as 30s; 10s if nothing is said
+    /// How long a call may be delayed at a time, such as 30s; 10s if not given
     #[arg(long, value_name = "TIME")]
     pub(super) max_call_delay: Option<String>,
-    /// Prepare for a rule that `injector change` may bring, of any kind, as for -e: the change is quicker, and may ask for
-    /// files and sockets. May be given more than once; without any other rule the plan is idle until then
+    /// Prepare the plan for a rule, of any kind and written as for -e, that `injector change` may bring: the change is
+    /// quicker, and its rules may choose files and sockets. May be given more than once. Without another rule the plan is
+    /// idle until the first change
     #[arg(long, value_name = "RULE")]
     pub(super) prepare: Vec<String>,
     /// The addresses of a host that rules on packets name, in place of what this machine's resolver says. May be given more

@@ -27,9 +27,9 @@ const DEFAULT_TIME: Duration = Duration::from_mins(5);
 
 /// Put rules on something that is already running.
 ///
-/// Lasts five minutes if --for says nothing else, or until Ctrl-C. A cgroup is meant by its path: one that is removed
-/// and made again, as by a service that restarts, is met again. With --once, and for processes, the end comes when
-/// nothing is left of the targets.
+/// Lasts five minutes unless --for says otherwise, or until Ctrl-C. A cgroup target is a path: if the cgroup is removed
+/// and made again, as by a service that restarts, the rules act on the new one. With --once, and for processes, the plan
+/// ends when its targets are gone.
 #[derive(Args, Debug)]
 pub(super) struct Attach {
     /// A cgroup (v2) with all below it: a path, or a name as in /proc/PID/cgroup
@@ -38,7 +38,7 @@ pub(super) struct Attach {
     /// A process with all its descendants
     #[arg(long, short, value_name = "PID", value_delimiter = ',', help_heading = "Targets")]
     pid: Vec<u32>,
-    /// End with the targets; else a cgroup that is removed and made again is met again, until --for is over
+    /// End when the targets are gone; without it the rules act again on a cgroup that is removed and made again
     #[arg(long)]
     once: bool,
     /// Go on in the background when the rules are in place, and print the plan's id

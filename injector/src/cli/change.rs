@@ -19,9 +19,10 @@ use crate::cli::{
 
 /// Change a live plan without a pause, as `tc qdisc change` does.
 ///
-/// The rules given are all that the plan has from then on. Those that mean the same as before go on with their
-/// counters and never pause; new ones start at zero; the others stop, and stay in the closing report. The seed
-/// stays, and so does the end unless --for is given. If the new rules cannot be had, nothing changes.
+/// The rules given are all that the plan has from then on. A rule that means the same as before, or differs only in a
+/// probability, a delay, a rate or a limit, goes on without a gap, with its counters. New rules start at zero; the others
+/// stop, and remain in the closing report. The seed stays, and so does the end unless --for is given. If the new rules
+/// are refused, nothing changes.
 #[derive(Args, Debug)]
 pub(super) struct Change {
     /// The plan, as `injector ps` lists it: its id, of which the first digits are enough, or its name
