@@ -1,7 +1,7 @@
-//! Packets that come in to a network namespace that is the target's own, where all that comes in is the target's. A
-//! classifier at the ingress of each device asks the rules. What has to wait, be doubled or be damaged, goes into the
-//! delay line (see [`crate::packets::delay_line`]), which hands it back to the same ingress; all else is dropped here, or comes in.
-//! Elsewhere the cgroup's hook asks, which sees only what a socket of the target gets, and can only drop it.
+//! Packets that come in by a device, in a network namespace whose processes all belong to the target. A classifier at the
+//! ingress of each device asks the rules. A packet that has to wait, or is to be doubled or damaged, goes into the delay line
+//! ([`crate::packets::delay_line`]), which hands it back to the same ingress; all others are dropped here, or pass. In other
+//! namespaces the cgroup's hook asks ([`crate::packets::ingress`]).
 
 use aya_ebpf::{
     bindings::__sk_buff,

@@ -1,12 +1,12 @@
-//! Verdicts of classifiers, and what `tc_index` says of a packet that has met some of them.
+//! Verdicts of classifiers, and the marks by which they know a packet that one of them has seen before. The mark is the
+//! packet's `tc_index`, 16 bits, which nothing else writes on that way (net/core/skbuff.c, `skb_scrub_packet`, leaves it
+//! alone):
 //!
-//! What has been in a delay line is known by its `tc_index`, which nothing else writes on that way (net/core/skbuff.c,
-//! `skb_scrub_packet`, leaves it alone): 0xa in front, then bits of the plan, and even, since what is written there on the
-//! way out is odd. No classifier of any plan takes such a packet again, so two injectors never send it to and fro between
-//! them; the rules of its own plan have been asked.
-//!
-//! One that a rule meant on its way in and that did not go into a line has 0xb in front, and a bit for each plan that was
-//! asked.
+//! | `tc_index` | means |
+//! |---|---|
+//! | odd | it leaves by a device, and the plan with these bits has asked its rules |
+//! | 0xa…, even | it has been in the delay line of the plan with these bits. No classifier of any plan takes it again, so two injectors never send it to and fro |
+//! | 0xb…, even | it has come in, a rule meant it, and it did not go into a delay line; each plan that has asked its rules has a bit |
 
 use aya_ebpf::bindings::__sk_buff;
 use injector_common::packet::packet_mark;

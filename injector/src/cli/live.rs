@@ -1,5 +1,5 @@
-//! The rules as they move: a line each with its counters and its rate, on a terminal, in place; gone when
-//! the closing table comes. Whatever else is written meanwhile stands above it, see [`super::screen`].
+//! The counters of a live plan on a terminal: a line for each rule, updated in place, and removed when the closing table
+//! comes. Whatever else is written meanwhile appears above it, see [`super::screen`].
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -1,4 +1,5 @@
-//! What is told at the end: every rule with its counters, and what went by unseen.
+//! The report at the end of a plan: the counters of every rule, and what they do not cover, such as skipped runs and lost
+//! events. Printed by the command line, as JSON or as a table.
 
 use std::borrow::Cow;
 
