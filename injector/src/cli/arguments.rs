@@ -194,7 +194,7 @@ impl Behaviour {
         let prepared = self.prepare.iter().map(|text| Grammar::Expression.parse(text));
         options.repertoire = prepared.collect::<Result<_, _>>()?;
         for (name, addresses) in &self.hosts {
-            options.hosts.entry(name.clone()).or_default().extend(addresses);
+            options.hosts.entry(name.to_lowercase()).or_default().extend(addresses);
         }
         Ok(options)
     }

@@ -19,6 +19,11 @@ fn an_idle_plan_waits_for_its_rules() -> Result<()> {
     ensure!(plan["idle"] == true && plan["rules"].as_array().is_some_and(Vec::is_empty), "{plan:#}");
     let table = Injector::new(["ps"])?.expect(0)?.stdout;
     ensure!(table.contains("(idle)"), "{table}");
+    // A number that was paused before its rule came would begin paused.
+    for rule in [&[][..], &["--rule", "0"]] {
+        let refused = Injector::new(["pause", &id])?.words(rule).expect(2)?.stderr;
+        ensure!(refused.contains("is idle"), "{refused}");
+    }
     victim.board.next(20)?;
     assert_eq!(victim.board.tally()?.failed, 0);
     let object = "io=mkdir:error=EIO:path=/srv/nobody/*";
@@ -47,7 +52,7 @@ fn hosts_can_be_given() -> Result<()> {
         let refused = with(&[host])?.words(["-e", &steady]).expect(2)?.stderr;
         ensure!(refused.contains(why), "{refused}");
     }
-    let given = with(&["db.invalid=192.0.2.1,192.0.2.2", "other.invalid=192.0.2.3"])?;
+    let given = with(&["db.invalid=192.0.2.1", "db.invalid=192.0.2.2", "Other.invalid=192.0.2.3"])?;
     let begin = given.words(["-e", &steady, "--net", "to db.invalid : loss 1%"]);
     let (injector, id) = begun(begin)?;
     let told = "net=to other.invalid : loss 1%";
