@@ -24,13 +24,13 @@ pub struct Event {
     pub time: u64,
     /// The plan.
     pub plan: u64,
-    /// Process and thread as the initial namespace numbers them; 0 for packets.
+    /// The process, as the initial pid namespace numbers it; 0 for packets.
     pub pid: u32,
-    /// See `pid`.
+    /// The thread, as the initial pid namespace numbers it; 0 for packets.
     pub tid: u32,
-    /// Process and thread as their own namespace numbers them; 0 for packets.
+    /// The process, as its own pid namespace numbers it; 0 for packets.
     pub ns_pid: u32,
-    /// See `ns_pid`.
+    /// The thread, as its own pid namespace numbers it; 0 for packets.
     pub ns_tid: u32,
     /// The thread's name, padded with zeroes; empty for packets.
     pub comm: [u8; 16],

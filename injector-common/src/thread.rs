@@ -70,7 +70,7 @@ pub struct Pending {
     pub behind: u64,
     /// What the call is to return without running, if `decided` is 1.
     pub value: i64,
-    /// See `value`.
+    /// 1 if the call is to return [`Self::value`] without running.
     pub decided: u64,
     /// What the delays of the rule at hand come to, before the call and behind it.
     pub drawn: [u64; 2],

@@ -39,9 +39,9 @@ pub struct Object {
     pub mnt: u64,
     /// Where the walk is: the directory entry.
     pub dentry: u64,
-    /// Where it ends: the root of the thread.
+    /// Where the walk ends: the mount of the thread's root.
     pub root_mnt: u64,
-    /// See `root_mnt`.
+    /// The directory entry of the thread's root.
     pub root_dentry: u64,
     /// How far a pattern has been met.
     pub states: States,

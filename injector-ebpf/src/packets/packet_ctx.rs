@@ -36,13 +36,13 @@ pub struct PacketCtx {
     pub key: FlowKey,
     /// The flow's class, while a flow is new.
     pub class: FlowClass,
-    /// What of it can be damaged so that its receiver does not see it, and so that it does.
+    /// The part that can be damaged so that the receiver does not notice (`corrupt … fixed`).
     pub content: Content,
-    /// See `content`.
+    /// The part that can be damaged so that the receiver does notice (`corrupt`).
     pub wire: Content,
-    /// The first slot of the rules on packets, and how many there are.
+    /// The first slot of the rules on packets.
     pub base: u32,
-    /// See `base`.
+    /// How many rules on packets there are.
     pub count: u32,
     /// Which mechanism asks.
     pub backend: BackendCode,
@@ -74,11 +74,11 @@ pub struct PacketCtx {
     pub cgroup: u64,
     /// The flow, as the last rule that fired found it.
     pub flow: u64,
-    /// When the packet and its copy are due; 0 for at once.
+    /// When the packet is due, nanoseconds of `CLOCK_MONOTONIC`; 0 for at once.
     pub due: u64,
-    /// See `due`.
+    /// When its copy is due; 0 for at once.
     pub copy_due: u64,
-    /// How long that is from now.
+    /// How long that is from now, nanoseconds.
     pub late: u64,
     /// The number of the rule that it waits for, from 1; 0 for none.
     pub queue: u32,

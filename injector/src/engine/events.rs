@@ -37,9 +37,9 @@ pub struct Record {
     pub time: String,
     /// The plan.
     pub plan: String,
-    /// The rule's number, from 0, and its text.
+    /// The rule's number, from 0.
     pub rule: u32,
-    /// See `rule`.
+    /// The rule's text, as it was given.
     pub rule_text: String,
     /// Which mechanism acted.
     pub backend: &'static str,
@@ -148,13 +148,13 @@ pub struct ProcessRecord {
 /// A thread, and the call that it was in.
 #[derive(Clone, Debug, Serialize)]
 pub struct TaskRecord {
-    /// Process and thread as the initial pid namespace numbers them.
+    /// The process, as the initial pid namespace numbers it.
     pub pid: u32,
-    /// See `pid`.
+    /// The thread, as the initial pid namespace numbers it.
     pub tid: u32,
-    /// Process and thread as their own namespace numbers them.
+    /// The process, as its own pid namespace numbers it.
     pub ns_pid: u32,
-    /// See `ns_pid`.
+    /// The thread, as its own pid namespace numbers it.
     pub ns_tid: u32,
     /// The thread's name.
     pub comm: String,

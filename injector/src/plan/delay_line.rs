@@ -21,16 +21,16 @@ pub struct DelayLine {
     pub splits: bool,
     /// Checksums are made before the rules are asked, so that damage can leave them wrong.
     pub checksums: bool,
-    /// Which packets it serves, by their direction.
+    /// Which packets it serves: bits of [`EGRESS`] and [`INGRESS`].
     pub directions: u32,
 }
 
 /// What waits in a delay line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Queue {
-    /// Packets of all rules together.
+    /// How many packets of all rules may wait together.
     pub packets: u64,
-    /// No packet for longer.
+    /// How long each may wait.
     pub longest: Duration,
 }
 

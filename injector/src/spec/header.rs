@@ -16,9 +16,9 @@ const LONGEST: u32 = 65_535 + 40;
 /// The bytes of a packet from its IP header on, as the header tells them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lengths {
-    /// At least.
+    /// The least length, bytes.
     pub first: u32,
-    /// At most.
+    /// The greatest length, bytes.
     pub last: u32,
 }
 

@@ -20,9 +20,9 @@ use crate::spec::{
 /// A delay. Times in nanoseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delay {
-    /// The middle.
+    /// The middle, nanoseconds.
     pub time: u64,
-    /// The width; 0 for none.
+    /// How far delays spread about the middle, nanoseconds; 0 for a fixed delay.
     pub jitter: u64,
     /// Of two delays in succession.
     pub correlation: Probability,
@@ -119,7 +119,7 @@ impl fmt::Display for Delay {
 pub struct Reorder {
     /// Which.
     pub chance: Chance,
-    /// The least distance of two that overtake, from 1.
+    /// Of so many packets at most one overtakes, from 1.
     pub gap: u32,
 }
 
