@@ -41,6 +41,8 @@
 //! | [`faults`] | what user space does beside the programs in the kernel |
 //! | [`kernel`] | the programs, and what they are attached to |
 
+#![warn(clippy::missing_errors_doc)]
+
 pub mod blocking;
 pub mod child;
 pub mod clock;
