@@ -25,7 +25,7 @@ pub(super) fn check(scene: Scene<'_>) -> Result<Vec<String>, FaultError> {
             match target {
                 Target::Cgroup(cgroup) => can_pause(&rule.text, target, cgroup, &spared)?,
                 Target::Process(_) => notes.push(format!(
-                    "the rule `{}` stops the {} by SIGSTOP, which its parent is told of; a cgroup is paused unnoticed",
+                    "the rule `{}` stops the {} by SIGSTOP, and its parent is told; only a pause of a cgroup goes unnoticed",
                     rule.text,
                     target.describe()
                 )),
