@@ -45,6 +45,9 @@ pub struct Record {
     pub backend: &'static str,
     /// The cgroup's number.
     pub cgroup: u64,
+    /// The target that the cgroup belongs to, in words; absent where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// The number of the decision, as `when=` counts it.
     pub decision: u64,
     /// What was done.
@@ -230,6 +233,7 @@ impl Record {
             rule_text: rules.get(event.rule as usize).cloned().unwrap_or_default(),
             backend: event.backend.name(),
             cgroup: event.cgroup,
+            target: None,
             decision: event.decision,
             verdict: if call { met(&event) } else { done(&event) },
             task: call.then(|| task(&event)),
@@ -264,6 +268,8 @@ impl Record {
             rule_text: rules.get(deed.rule as usize).cloned().unwrap_or_default(),
             backend: deed.mechanism.name(),
             cgroup: deed.cgroup,
+            // It stands with the process.
+            target: None,
             decision: deed.round,
             verdict,
             task: None,

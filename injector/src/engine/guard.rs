@@ -23,6 +23,7 @@ use crate::{
     clock,
     engine::{
         EngineError, Start,
+        called::Called,
         devices::{device_changes, note_devices},
         events::Record,
         listed::Listed,
@@ -81,6 +82,7 @@ pub struct Guard {
     texts: Texts,
     shared: SharedMemory,
     readings: Readings,
+    called: Called,
     ring: RingBuf<MapData>,
     /// The ring buffer's descriptor once more: readable when there are events.
     news: AsyncFd<OwnedFd>,
@@ -120,6 +122,7 @@ impl Guard {
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
             interval
         });
+        let called = Called::of(&targets);
         let presence = Presence::of(&targets, &plan.options, start);
         let moves = presence.watch().map(Watch::news).transpose().map_err(EngineError::Events)?;
         let (deed, deeds) = unbounded_channel();
@@ -135,6 +138,7 @@ impl Guard {
             live: Some(live),
             shared,
             readings,
+            called,
             ring,
             news,
             deeds,
@@ -179,7 +183,8 @@ impl Guard {
                     // A target can be faster than we write; the lease and signals have their turn all the same.
                     let mut left = BATCH;
                     while left > 0 && let Some(item) = self.ring.next() {
-                        self.texts.read(|texts| Record::read(&item, texts)).into_iter().for_each(&mut record);
+                        let read = self.texts.read(|texts| Record::read(&item, texts));
+                        read.map(|read| self.called.name(read, &self.readings)).into_iter().for_each(&mut record);
                         left -= 1;
                     }
                     if left > 0 {
@@ -325,7 +330,8 @@ impl Guard {
         let empty = live.presence.never_inhabited(&live.targets);
         let mut notes = std::mem::take(&mut live.notes);
         while let Some(item) = self.ring.next() {
-            self.texts.read(|texts| Record::read(&item, texts)).into_iter().for_each(&mut record);
+            let read = self.texts.read(|texts| Record::read(&item, texts));
+            read.map(|read| self.called.name(read, &self.readings)).into_iter().for_each(&mut record);
         }
         while let Ok(deed) = self.deeds.try_recv() {
             record(self.texts.read(|texts| Record::of(&deed, self.plan.id, texts)));

@@ -2,6 +2,7 @@
 //! that comes back is the fault: as long as it lives the rules act, and dropping it, or dying, ends them.
 
 mod apply;
+mod called;
 pub mod control;
 mod devices;
 mod error;

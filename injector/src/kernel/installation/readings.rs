@@ -26,6 +26,7 @@ pub struct Readings {
     counters: OwnedFd,
     traffic: OwnedFd,
     queues: OwnedFd,
+    cgroups: OwnedFd,
 }
 
 impl Readings {
@@ -51,6 +52,13 @@ impl Readings {
     /// [`InstallError`]: the map cannot be read, or has no rule of that number.
     pub fn queue(&self, number: u32) -> Result<Queue, InstallError> {
         read(&self.queues, number, "read a queue")
+    }
+
+    /// The number of the target that the cgroup with this id belongs to; `None` if it is none, or no longer there.
+    pub fn target_of(&self, cgroup: u64) -> Option<u32> {
+        let mut number = [0; size_of::<u32>()];
+        sys::lookup(self.cgroups.as_fd(), &cgroup.to_ne_bytes(), &mut number).ok()?;
+        Some(u32::from_ne_bytes(number))
     }
 }
 
@@ -82,7 +90,8 @@ impl Installation {
         let own = |map| -> Result<OwnedFd, InstallError> {
             self.ready.maps().get(map)?.try_clone_to_owned().map_err(system("use the map of counters"))
         };
-        Ok(Readings { counters: own("COUNTERS")?, traffic: own("TRAFFIC")?, queues: own("QUEUES")? })
+        let (counters, traffic, queues) = (own("COUNTERS")?, own("TRAFFIC")?, own("QUEUES")?);
+        Ok(Readings { counters, traffic, queues, cgroups: own("CGROUPS")? })
     }
 
     /// The counters, to be written.
