@@ -8,7 +8,7 @@ use crate::{
     engine::{Blame, End, EngineError, Report, RuleReport},
     plan::{Change, Options},
     spec::model::Rule,
-    target::{Target, TargetError},
+    target::{Name, Target, TargetError},
 };
 
 /// What the plan is to be.
@@ -23,13 +23,17 @@ pub(super) struct Begin {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Whom {
     Cgroup(PathBuf),
+    Named(Name),
     Process(u32),
 }
 
 impl From<&Target> for Whom {
     fn from(target: &Target) -> Self {
         match target {
-            Target::Cgroup(cgroup) => Self::Cgroup(cgroup.path().to_owned()),
+            Target::Cgroup(cgroup) => match cgroup.called() {
+                Some(name) => Self::Named(name.clone()),
+                None => Self::Cgroup(cgroup.path().to_owned()),
+            },
             Target::Process(process) => Self::Process(process.pid()),
         }
     }
@@ -39,6 +43,7 @@ impl Whom {
     pub(super) fn open(&self) -> Result<Target, TargetError> {
         match self {
             Self::Cgroup(path) => Target::cgroup(path),
+            Self::Named(name) => Target::named(name),
             Self::Process(pid) => Target::pid(*pid),
         }
     }

@@ -1,13 +1,13 @@
 //! `injector attach`: rules on something that is already running.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use injector::{
     engine::{self, End, Guard, Start},
     spec::model::Rule,
-    target::{Cgroup, CgroupError, Hierarchy, Init, Process, Procfs, Signals, Target, TargetError, rlimit},
+    target::{Signals, Target},
 };
 
 use crate::cli::{
@@ -20,6 +20,7 @@ use crate::cli::{
     output, ready,
     report::{Closing, Ending, Story},
     runtime,
+    targets::Targets,
 };
 
 /// The time limit of a plan that names none.
@@ -27,18 +28,14 @@ const DEFAULT_TIME: Duration = Duration::from_mins(5);
 
 /// Put rules on something that is already running.
 ///
-/// Lasts five minutes unless --for says otherwise, or until Ctrl-C. A cgroup target is a path: if the cgroup is removed
-/// and made again, as by a service that restarts, the rules act on the new one. With --once, and for processes, the plan
-/// ends when its targets are gone.
+/// Lasts five minutes unless --for says otherwise, or until Ctrl-C. A container, a pod or a unit is meant by its name, a
+/// cgroup by its path: the rules act again on one that restarts. With --once, and for processes, the plan ends when its
+/// targets are gone.
 #[derive(Args, Debug)]
 pub(super) struct Attach {
-    /// A cgroup (v2) with all below it: a path, or a name as in /proc/PID/cgroup
-    #[arg(long, value_name = "PATH", help_heading = "Targets")]
-    cgroup: Vec<PathBuf>,
-    /// A process with all its descendants
-    #[arg(long, short, value_name = "PID", value_delimiter = ',', help_heading = "Targets")]
-    pid: Vec<u32>,
-    /// End when the targets are gone; without it the rules act again on a cgroup that is removed and made again
+    #[command(flatten)]
+    targets: Targets,
+    /// End when the targets are gone; without it the rules act again on one that restarts
     #[arg(long)]
     once: bool,
     /// Go on in the background when the rules are in place, and print the plan's id
@@ -53,44 +50,17 @@ pub(super) struct Attach {
 impl Attach {
     pub(super) fn run(self) -> Result<Code, Failure> {
         let rules = self.rules.parse()?;
-        if self.cgroup.is_empty() && self.pid.is_empty() {
-            return Err(Failure::usage(
-                "attach needs a target, and none was named",
-                "add --cgroup PATH or --pid PID, or start a command with `injector run`",
-            ));
-        }
+        self.targets.check()?;
         if self.detach && !self.behaviour.dry_run {
             return detach::detach(&self.behaviour.outcome);
         }
         runtime()?.block_on(self.supervise(rules))
     }
 
-    fn targets(&self) -> Result<Vec<Target>, Failure> {
-        let procfs = Procfs::default();
-        let mut targets = Vec::new();
-        // Every target holds one.
-        rlimit::raise();
-        if !self.cgroup.is_empty() {
-            let hierarchy = Hierarchy::discover(&procfs).map_err(TargetError::from)?;
-            for path in &self.cgroup {
-                let cgroup = Cgroup::open(path, &hierarchy).map_err(TargetError::from)?;
-                if cgroup.is_root() && !self.behaviour.allow_unsafe {
-                    return Err(TargetError::from(CgroupError::Root(path.clone())).into());
-                }
-                targets.push(Target::Cgroup(cgroup));
-            }
-        }
-        let init = if self.behaviour.allow_unsafe { Init::Allowed } else { Init::Refused };
-        for &pid in &self.pid {
-            targets.push(Target::Process(Process::open(pid, init, &procfs).map_err(TargetError::from)?));
-        }
-        Ok(targets)
-    }
-
     async fn supervise(self, rules: Vec<Rule>) -> Result<Code, Failure> {
         let mut options = self.behaviour.options(Some(DEFAULT_TIME), true)?;
         options.once = self.once;
-        let targets = self.targets()?;
+        let targets = self.targets.find(&options)?;
         let names: Vec<_> = targets.iter().map(Target::describe).collect();
         let empty: Vec<_> = targets.iter().filter(|target| is_empty(target)).map(Target::describe).collect();
         let injector = targets.into_iter().fold(injector(rules)?, engine::Injector::target);
@@ -99,7 +69,7 @@ impl Attach {
         plan.notes.extend(empty.iter().map(nobody));
         let outcome = &self.behaviour.outcome;
         if self.behaviour.dry_run {
-            return dry_run::print(&plan, names, !self.pid.is_empty(), outcome);
+            return dry_run::print(&plan, names, self.targets.has_tree(), outcome);
         }
         engine::sweep();
         let mut log = Log::open(outcome.log.as_deref(), false)?;

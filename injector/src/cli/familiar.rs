@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// What was typed (`-o`, `list`), and what to type.
-const WORDS: [(&str, &str); 23] = [
+const WORDS: [(&str, &str); 30] = [
     ("-e", "write `injector run -e … -- COMMAND`, or `injector attach --pid PID -e …` for what runs already"),
     (
         "--io",
@@ -22,10 +22,10 @@ const WORDS: [(&str, &str); 23] = [
     ("--duration", "write `--for TIME`, such as `--for 30s`"),
     ("--timeout", "write `--for TIME`, such as `--for 30s`"),
     ("--max-delay", "write `--max-call-delay TIME` for calls, `--max-packet-delay TIME` for packets"),
-    ("--unit", "name the cgroup of the unit: `--cgroup \"$(systemctl show -p ControlGroup --value UNIT)\"`"),
+    ("--cgroup", "`run` starts a command: write `injector attach --cgroup PATH` for what runs already"),
     (
         "--container",
-        "name the cgroup of the container: `--cgroup PATH`, as /proc/PID/cgroup has it for a process in it",
+        "`run` starts a command: write `injector attach --container NAME` for one that runs already",
     ),
     (
         "--host",
@@ -36,6 +36,19 @@ const WORDS: [(&str, &str); 23] = [
     ("--all", "name one plan; `injector ps` lists them, and `injector stop --all` ends them all"),
     ("unpause", "write `injector resume ID`"),
     ("continue", "write `injector resume ID`"),
+    ("--unit", "`run` starts a command: write `injector attach --unit NAME` for one that runs already"),
+    (
+        "--pod",
+        "`run` starts a command: write `injector attach --pod NAMESPACE/NAME` for one that runs already",
+    ),
+    (
+        "--label",
+        "`run` starts a command: write `injector attach --label KEY=VALUE` for containers that run already",
+    ),
+    ("--namespace", "write `attach --pod NAMESPACE/NAME`"),
+    ("-n", "write `attach --pod NAMESPACE/NAME`"),
+    ("-l", "write `attach --label KEY=VALUE`"),
+    ("--selector", "write `attach --label KEY=VALUE`"),
     ("list", "write `injector ps` for a list of live plans"),
     ("ls", "write `injector ps` for a list of live plans"),
     ("start", "write `injector run -- COMMAND` to start a command, `injector attach` for what runs already"),
@@ -111,8 +124,9 @@ mod tests {
             ("run|--inject=read:error=EIO|--|true", "-e inject="),
             ("attach|-p|12 13|-e|inject=read:error=EIO", "--pid 12 --pid 13"),
             ("attach|-p|redis-server|-e|inject=read:error=EIO", "pidof redis-server"),
-            ("attach|--unit|redis", "ControlGroup"),
-            ("attach|--container|web", "/proc/PID/cgroup"),
+            ("run|--unit|redis|--|true", "attach --unit"),
+            ("run|--container|web|--|true", "attach --container"),
+            ("attach|-n|prod", "--pod NAMESPACE/NAME"),
             ("attach|--duration|1s", "--for TIME"),
             ("run|--max-delay=1s|--|true", "--max-call-delay"),
             ("attach|107", "--pid 107"),
@@ -129,9 +143,9 @@ mod tests {
     }
     #[test]
     fn what_is_spelt_alike_is_not_suggested_beside_it() {
-        let mut error = Cli::try_parse_from(["injector", "attach", "--unit", "redis"]).unwrap_err();
-        assert!(error.to_string().contains("--monitor"), "clap suggests it no more: {error}");
+        let mut error = Cli::try_parse_from(["injector", "run", "--max-delay=1s", "--", "true"]).unwrap_err();
+        assert!(error.to_string().contains("--max-packet-delay"), "clap suggests it no more: {error}");
         drop_suggestions(&mut error);
-        assert!(!error.to_string().contains("--monitor"), "{error}");
+        assert!(!error.to_string().contains("--max-packet-delay"), "{error}");
     }
 }

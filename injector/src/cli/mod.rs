@@ -24,6 +24,7 @@ mod report;
 mod run;
 mod screen;
 mod stop;
+mod targets;
 
 use std::{
     io::{self, IsTerminal as _, Write as _},

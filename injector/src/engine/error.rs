@@ -170,6 +170,7 @@ impl EngineError {
             Self::Unsupported(cause) => cause.fault.into(),
             Self::Plan(error) => error.fault().map_or(Blame::Usage, Blame::from),
             Self::Fault(error) => error.fault().map_or(Blame::Usage, Blame::from),
+            Self::Target(TargetError::Name(error)) if error.is_permission() => Blame::Permission,
             Self::Target(_) | Self::Name(_) | Self::Inbound { .. } => Blame::Usage,
             Self::Install(_) | Self::Packet(_) | Self::ControlChannel(_) => Blame::Kernel,
             Self::Cgroup { source, .. } => by(source, Blame::Usage),

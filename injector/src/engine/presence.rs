@@ -1,5 +1,5 @@
-//! Which targets are there. A cgroup is meant by its path for as long as the plan lives: one that was removed and is
-//! made again is met again, unless it was meant for once. A process is meant itself.
+//! Which targets are there. A cgroup is meant by its path, or by the name of whoever lives in it, for as long as the plan
+//! lives: one that was removed and is made again is met again, unless it was meant for once. A process is meant itself.
 
 use std::{
     cmp::Reverse,
@@ -151,9 +151,12 @@ impl Live {
         // First, so that one that comes after the look wakes us.
         if let Some(watch) = self.presence.watch() {
             watch.watch(old.path());
+            if old.called().is_some() {
+                watch.watch_beside(old.path());
+            }
         }
         let hierarchy = Hierarchy::discover(&Procfs::default()).map_err(TargetError::from)?;
-        let Some(cgroup) = old.successor(&hierarchy).map_err(TargetError::from)? else { return Ok(false) };
+        let Some(cgroup) = self.targets[number].successor(&hierarchy)? else { return Ok(false) };
         add_tree(&self.installation, &cgroup, u32::try_from(number).unwrap_or_default())?;
         let above = |(other, target): (usize, &Target)| {
             let live = target.as_cgroup().filter(|above| other != number && !above.is_gone());

@@ -2,6 +2,7 @@
 //! tells inotify (fs/namei.c, `vfs_mkdir` and `vfs_rmdir`); others on the machine pay nothing for it.
 
 use std::{
+    fs,
     future::pending,
     io,
     os::fd::{AsFd as _, OwnedFd},
@@ -46,6 +47,21 @@ impl Watch {
                     tracing::warn!(%error, path = %parent.display(), "cannot watch cgroups come and go");
                     return;
                 }
+            }
+        }
+    }
+}
+
+impl Watch {
+    /// Watches the directories beside the one that `path` is in as well, where that is gone: a pod that comes again has
+    /// another one, and its containers come below that.
+    pub(super) fn watch_beside(&self, path: &Path) {
+        let flags = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_DELETE | AddWatchFlags::IN_ONLYDIR;
+        let Some(parent) = path.parent().filter(|parent| !parent.exists()) else { return };
+        let Some(above) = parent.ancestors().find(|above| above.exists()) else { return };
+        for entry in fs::read_dir(above).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let _ = self.0.add_watch(&entry.path(), flags);
             }
         }
     }

@@ -17,7 +17,7 @@ pub mod filter;
 mod form;
 pub mod header;
 pub mod model;
-mod nearest;
+pub(crate) mod nearest;
 mod net;
 pub mod netem;
 pub mod object;

@@ -31,7 +31,7 @@ impl From<String> for Near {
 ///
 /// Close enough is one edit (a letter more, less, other, or two swapped) for every three letters, so
 /// that `EIOO` is asked back as `EIO`, and `foo` is not asked back as `fork`.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     // Nobody's slip, and the distance costs the product of both lengths.
     const LONGEST: usize = 64;
     if word.len() > LONGEST {

@@ -17,6 +17,7 @@ use nix::errno::Errno;
 use crate::target::{
     error::CgroupError,
     hierarchy::{Hierarchy, Kind, kind_of},
+    name::Name,
 };
 
 /// `FILEID_KERNFS` (include/linux/exportfs.h): the file handle is the 64-bit id of the node.
@@ -32,6 +33,7 @@ pub struct Cgroup {
     name: PathBuf,
     directory: File,
     id: u64,
+    called: Option<Name>,
 }
 
 /// A cgroup below a target.
@@ -67,7 +69,7 @@ impl Cgroup {
         Err(refusal.unwrap_or(CgroupError::Missing { path: path.to_path_buf(), mount }))
     }
 
-    fn at(path: &Path, hierarchy: &Hierarchy) -> Result<Self, CgroupError> {
+    pub(super) fn at(path: &Path, hierarchy: &Hierarchy) -> Result<Self, CgroupError> {
         let mount = hierarchy.mount_point().to_path_buf();
         let failed = |source| {
             let path = path.to_path_buf();
@@ -86,13 +88,24 @@ impl Cgroup {
             return Err(CgroupError::NotACgroup(path));
         }
         let id = node_id(directory.as_fd(), Path::new("")).map_err(failed)?;
-        Ok(Self { path, name, directory, id })
+        Ok(Self { path, name, directory, id, called: None })
     }
 
     /// The same cgroup once more.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
         let directory = self.directory.try_clone()?;
-        Ok(Self { path: self.path.clone(), name: self.name.clone(), directory, id: self.id })
+        let (path, name, called) = (self.path.clone(), self.name.clone(), self.called.clone());
+        Ok(Self { path, name, directory, id: self.id, called })
+    }
+
+    /// The same, called by that name.
+    pub(super) fn named(self, name: Name) -> Self {
+        Self { called: Some(name), ..self }
+    }
+
+    /// What the user calls it, if not by its path.
+    pub fn called(&self) -> Option<&Name> {
+        self.called.as_ref()
     }
 
     /// Whether a cgroup of this name, as `/proc/PID/cgroup` prints it, is this one or below it.
@@ -141,7 +154,7 @@ impl Cgroup {
     /// [`CgroupError`]: there is one, and it may not be opened.
     pub fn successor(&self, hierarchy: &Hierarchy) -> Result<Option<Self>, CgroupError> {
         match Self::at(&self.path, hierarchy) {
-            Ok(found) => Ok((found.id != self.id).then_some(found)),
+            Ok(found) => Ok((found.id != self.id).then_some(Self { called: self.called.clone(), ..found })),
             Err(CgroupError::Missing { .. }) => Ok(None),
             Err(error) => Err(error),
         }

@@ -1,11 +1,12 @@
-//! Whose calls and packets are affected: a cgroup with all below it, a process with all its
-//! descendants, or a command that we start.
+//! Whose calls and packets are affected: a cgroup with all below it, by its path or by the name of whoever lives in it;
+//! a process with all its descendants; or a command that we start.
 
 pub mod cgroup;
 pub mod command;
 mod error;
 pub mod hierarchy;
 mod identity;
+pub mod name;
 pub mod process;
 pub mod procfs;
 pub mod rlimit;
@@ -22,6 +23,7 @@ pub use self::{
     error::{CgroupError, CommandError, ProcessError, TargetError},
     hierarchy::Hierarchy,
     identity::{Identity, IdentityError},
+    name::{Host, Kind, Name, NameError},
     process::{Init, Process, in_initial_pid_namespace},
     procfs::Procfs,
     run_cgroup::{Placement, Removal, sweep},
@@ -51,6 +53,37 @@ impl Target {
             return Err(CgroupError::Root(path.as_ref().to_owned()).into());
         }
         Ok(Self::Cgroup(cgroup))
+    }
+
+    /// The container of that name or id, whichever runtime has it: Docker, Podman, containerd, nerdctl or CRI-O. Whatever
+    /// has the name later is met again.
+    ///
+    /// # Errors
+    /// No container that runs has the name, or several have.
+    pub fn container(name: impl Into<String>) -> Result<Self, TargetError> {
+        Self::named(&Name::new(Kind::Container, name))
+    }
+
+    /// The systemd unit of that name, `redis` or `redis.service`.
+    ///
+    /// # Errors
+    /// There is no such unit, or it does not run.
+    pub fn unit(name: impl Into<String>) -> Result<Self, TargetError> {
+        Self::named(&Name::new(Kind::Unit, name))
+    }
+
+    /// The first that the name means.
+    pub(crate) fn named(name: &Name) -> Result<Self, TargetError> {
+        let first = Self::all_named(name, &Host::here()?)?.into_iter().next();
+        first.ok_or_else(|| NameError::TooFew { asked: 1, found: 0 }.into())
+    }
+
+    /// All that the name means, which is more than one only for a pattern or a label.
+    ///
+    /// # Errors
+    /// Nothing that runs has the name, or several have it and one is meant.
+    pub fn all_named(name: &Name, host: &Host) -> Result<Vec<Self>, TargetError> {
+        Ok(name::find(name, host)?.into_iter().map(Self::Cgroup).collect())
     }
 
     /// The process of that number in the caller's pid namespace, with all that descend from it.
@@ -134,8 +167,25 @@ impl Target {
     /// A few words for messages and tables.
     pub fn describe(&self) -> String {
         match self {
-            Self::Cgroup(cgroup) => format!("cgroup {}", cgroup.name().display()),
+            Self::Cgroup(cgroup) => match cgroup.called() {
+                Some(name) => name.to_string(),
+                None => format!("cgroup {}", cgroup.name().display()),
+            },
             Self::Process(process) => format!("process {} ({})", process.pid(), process.comm()),
+        }
+    }
+
+    /// What is meant by the same path or name now, once the cgroup was removed; `None` as long as nothing is, and for a
+    /// process, whose number may be another's.
+    pub(crate) fn successor(&self, hierarchy: &Hierarchy) -> Result<Option<Cgroup>, TargetError> {
+        let Self::Cgroup(old) = self else { return Ok(None) };
+        let same = old.successor(hierarchy)?;
+        match old.called() {
+            // A name's path has the unit's name or the container's id in it, so what has the path has the name.
+            Some(name) if same.is_none() => {
+                Ok(name::find_again(name, hierarchy)?.map(|found| found.named(name.clone())))
+            }
+            _ => Ok(same),
         }
     }
 
