@@ -13,11 +13,12 @@ use crate::kernel::Name::{self, Debian61, Debian612, Debian612Arm64, FaultInject
 ///
 /// Our kernel with error injection is Debian's 6.12 with other options. Where packets, security hooks or cgroups are
 /// met, the two run the same code, so there one of them stands for both: ours where calls fail as well.
-const PLACES: [(&str, &str, &[Name]); 25] = [
+const PLACES: [(&str, &str, &[Name]); 26] = [
     ("changes", "terminal::", &[FaultInjection]),
     ("changes", "", &[FaultInjection, Debian61]),
     ("child", "", &[FaultInjection, Debian612]),
     ("commands", "", &[Debian612]),
+    ("containers", "", &[Debian612]),
     ("decisions", "", &[FaultInjection, Debian61]),
     ("endings", "", &[FaultInjection, Debian61]),
     ("library", "", &[Debian612]),
