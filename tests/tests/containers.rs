@@ -28,7 +28,7 @@ const STORAGE: &str = "CONTAINERS_STORAGE_CONF";
 const SERVER: &str = "httpd -p 8080 -h /etc
 now() { cut -d ' ' -f 1 /proc/uptime; }
 begun=$(now)
-while cat /etc/note > /dev/null 2>&1; do :; done
+while cat /etc/note > /dev/null 2>&1; do sleep 0.05; done
 echo $begun $(now) >> /tmp/lives
 exec sleep 1000
 ";
@@ -150,6 +150,8 @@ fn containers_by_name() -> Result<()> {
 fn a_server_through_three_restarts(pool: &Pool) -> Result<()> {
     let rules = ["--io", "open:error=EIO:path=/etc/note", "--io", "open:delay=3s:path=/etc/slow"];
     let mut injector = attach(&["--container", "server"])?.words(rules).json().logged().start()?;
+    // Programs on operations that may also wait are the longest to load.
+    until("the beginning of the plan", 3 * LONG, || Ok(injector.stderr().contains("injector: plan ")))?;
     let id = injector.begun()?;
     ensure!(injector.stderr().contains("on container server for"), "{}", injector.stderr());
     let listed = Injector::new(["ps", "--json"])?.expect(0)?.stdout;
