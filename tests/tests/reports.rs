@@ -212,7 +212,7 @@ fn expecting_that_every_rule_fires() -> Result<()> {
     let report = &both[both.find("{\n").context("no report")?..];
     let report = serde_json::Deserializer::from_str(report).into_iter::<Value>().next();
     let report = report.context("no report")??;
-    assert_eq!(report["expected"], serde_json::json!({ "met": false, "idle": [0] }));
+    assert_eq!(report["expected"], serde_json::json!({ "met": false, "idle": [0], "unmet": [] }));
     assert_eq!(report["command_code"], 3);
 
     let target = Scratch::new()?;
