@@ -26,7 +26,7 @@ const RULES: [&str; 4] = ["--net", "both udp : loss 10%", "--net", "delay 400ms 
 
 #[test]
 fn death_under_load_leaves_nothing() -> Result<()> {
-    let rounds = if guest::full() { 100 } else { 6 };
+    let rounds = if guest::full() { 100 } else { 4 };
     let (mut dice, seed) = Dice::new()?;
     let (target, echo, census) = (Scratch::new()?, Echo::start(LOCAL)?, Census::take()?);
     let mut sender =

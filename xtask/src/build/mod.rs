@@ -118,7 +118,9 @@ fn bpf(verb: &str, rustc: &Rustc, linker: Option<&Path>, log: bool) -> Command {
         .env("RUSTFLAGS", flags)
         .env_remove("RUSTC_WRAPPER")
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
-        .env_remove("RUSTUP_TOOLCHAIN");
+        .env_remove("RUSTUP_TOOLCHAIN")
+        // What is not optimized does not load.
+        .env_remove("CARGO_PROFILE_RELEASE_OPT_LEVEL");
     if log {
         cargo.args(["--features", "log"]);
     }

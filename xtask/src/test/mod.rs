@@ -51,7 +51,7 @@ pub(crate) struct Test {
 }
 
 /// How long the grammars are fuzzed; by hand it may be longer.
-const FUZZ_SECONDS: u32 = 60;
+const FUZZ_SECONDS: u32 = 30;
 
 /// One more than there are processors, since tests wait for deadlines and leases; on a large machine as many as there
 /// is memory for.

@@ -13,7 +13,7 @@ use crate::kernel::Name::{self, Debian61, Debian612, Debian612Arm64, FaultInject
 ///
 /// Our kernel with error injection is Debian's 6.12 with other options. Where packets, security hooks or cgroups are
 /// met, the two run the same code, so there one of them stands for both: ours where calls fail as well.
-const PLACES: [(&str, &str, &[Name]); 26] = [
+const PLACES: [(&str, &str, &[Name]); 30] = [
     ("changes", "terminal::", &[FaultInjection]),
     ("changes", "", &[FaultInjection, Debian61]),
     ("child", "", &[FaultInjection, Debian612]),
@@ -28,12 +28,16 @@ const PLACES: [(&str, &str, &[Name]); 26] = [
     ("packets", "bridge::", &[Debian61]),
     ("packets", "choices::", &[Debian61]),
     ("packets", "delays::", &[Debian612]),
+    ("packets", "elsewhere::", &[Debian612]),
     ("packets", "losses::", &[Debian612]),
     ("packets", "models::", &[Debian61]),
     ("packets", "names::", &[Debian61]),
     ("packets", "netem::", &[Debian61]),
+    ("packets", "padding::", &[Debian612]),
+    ("packets", "pauses::", &[Debian612]),
     ("packets", "refusals::", &[Debian61]),
     ("packets", "rejects::", &[Debian612]),
+    ("packets", "session::", &[Debian612]),
     ("packets", "", &[Debian612, Debian61]),
     ("processes", "", &[Debian61]),
     ("refusals", "rules::", &[Debian612]),
@@ -85,7 +89,9 @@ mod tests {
         assert_eq!(left_out("refusals", Debian61, &all), Some(vec!["rules::"]));
         assert_eq!(left_out("packets", FaultInjection, &all), None);
         assert_eq!(left_out("packets", FaultInjection, &[FaultInjection]), Some(vec![]));
-        assert_eq!(left_out("packets", Debian61, &all), Some(vec!["delays::", "losses::", "rejects::"]));
+        let elsewhere = ["delays", "elsewhere", "losses", "padding", "pauses", "rejects", "session"];
+        let left_out_on_6_1 = left_out("packets", Debian61, &all).unwrap_or_default();
+        assert!(left_out_on_6_1.iter().map(|module| module.trim_end_matches("::")).eq(elsewhere));
         assert_eq!(left_out("calls", Debian61, &all), Some(vec![]));
         assert_eq!(left_out("commands", Debian61, &[Debian61]), Some(vec![]));
     }
