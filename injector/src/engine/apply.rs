@@ -7,13 +7,13 @@ use std::{
 };
 
 use crate::{
-    engine::{EngineError, Guard, Injector, Start, process_tree},
+    engine::{EngineError, Guard, Injector, Start, cgroup_tree::add_tree, process_tree},
     kernel::{
         installation::{InstallError, Installation, Subjects, cgroups::Whose},
         net::{self, Classifier, Coverage, Lines, Side},
     },
     plan::{DelayLine, Plan},
-    target::{self, Cgroup, Hierarchy, Init, Process, Procfs, Target},
+    target::{self, Hierarchy, Init, Process, Procfs, Target},
 };
 
 impl Injector {
@@ -173,19 +173,4 @@ pub(super) fn at_cgroups(
         attach(Whose::Cgroup, cgroup.as_fd())?;
     }
     Ok(())
-}
-
-/// Adds a cgroup and all that are below it. One that is made below a known one is followed by the kernel
-/// side; one that is made below a listed one before that is known is found by another look.
-pub(super) fn add_tree(installation: &Installation, cgroup: &Cgroup, number: u32) -> Result<(), EngineError> {
-    installation.add_cgroup(cgroup.id(), number)?;
-    loop {
-        let mut new = false;
-        for below in cgroup.descendants().map_err(target::TargetError::from)? {
-            new |= installation.add_cgroup(below.id, number)?;
-        }
-        if !new {
-            return Ok(());
-        }
-    }
 }

@@ -1,38 +1,6 @@
-//! The devices of the targets, and what is said of those that cannot be covered.
+//! What is said of devices that cannot be covered.
 
-use crate::{
-    engine::{error::EngineError, guard::listed, live::Live},
-    kernel::net::{Coverage, Event as DeviceEvent, PacketError},
-};
-
-impl Live {
-    /// Covers the devices of the targets before a rule on packets acts.
-    ///
-    /// # Errors
-    /// There is one that cannot be covered.
-    pub(super) fn cover_devices(&mut self) -> Result<(), EngineError> {
-        let events = self.look_at_devices()?;
-        Ok(note_covered(&mut self.notes, events)?)
-    }
-
-    /// Looks for network namespaces and devices that have come or gone.
-    pub(super) fn look_at_devices(&mut self) -> Result<Vec<DeviceEvent>, EngineError> {
-        let Some(coverage) = &mut self.coverage else { return Ok(Vec::new()) };
-        let mut pids = Vec::new();
-        for target in &self.targets {
-            match target.pids() {
-                Ok(more) => pids.extend(more),
-                // Taken for empty, its namespaces would be given up; the next look may know better.
-                Err(error) if !target.is_gone() => {
-                    tracing::warn!(%error, "cannot list a target's processes");
-                    return Ok(Vec::new());
-                }
-                Err(_) => {}
-            }
-        }
-        Ok(coverage.follow(pids, || listed(&self.targets))?)
-    }
-}
+use crate::kernel::net::{Coverage, Event as DeviceEvent, PacketError};
 
 /// What happens to devices; nothing where none is covered.
 pub(super) async fn device_changes(coverage: Option<&mut Coverage>) -> Vec<DeviceEvent> {

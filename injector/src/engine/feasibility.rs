@@ -8,7 +8,7 @@ use std::{
 use injector_common::packet::mapped;
 
 use crate::{
-    engine::{EngineError, Injector, apply::has_tree, guard::listed},
+    engine::{EngineError, Injector, apply::has_tree},
     kernel::{
         net::{self, Side},
         probe::{self, kernel_config},
@@ -19,7 +19,7 @@ use crate::{
         unsupported::{Mechanism, Unsupported},
     },
     spec::model::Rule,
-    target::{Session, Target},
+    target::{self, Session, Target},
 };
 
 /// More calls than this, of all ABIs (one or two names have at most six), are many, see [`backends`]: `fmod_ret` loads
@@ -78,7 +78,7 @@ impl Injector {
     /// Can packets wait that come in? All who live where the targets do have to be targets.
     pub(super) fn check_inbound(&self, plan: &Plan, targets: &[Target]) -> Result<(), EngineError> {
         let Some(rule) = plan.inbound() else { return Ok(()) };
-        let pids = || listed(targets);
+        let pids = || target::processes(targets);
         let mut namespaces = net::namespaces_of(pids(), &self.procfs)?;
         if namespaces.is_empty() {
             // As in [`Coverage::follow`].
@@ -109,7 +109,7 @@ impl Injector {
         if self.device_mechanism().is_err() {
             return Ok(false);
         }
-        let pids = || listed(targets);
+        let pids = || target::processes(targets);
         let namespaces: BTreeSet<_> = net::namespaces_of(pids(), &self.procfs)?.into_keys().collect();
         Ok(!namespaces.is_empty() && net::shared(&namespaces, &self.procfs, pids)?.len() < namespaces.len())
     }

@@ -12,7 +12,6 @@ use std::{
 
 use aya::maps::{MapData, RingBuf};
 use injector_common::{queue::Queue, shared::LEASE_NS};
-use serde::{Deserialize, Serialize};
 use tokio::{
     io::unix::AsyncFd,
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
@@ -22,12 +21,12 @@ use tokio::{
 use crate::{
     clock,
     engine::{
-        EngineError, Start,
+        End, EngineError, Start,
         called::Called,
         devices::{device_changes, note_devices},
         events::Record,
         listed::Listed,
-        live::{Live, Texts},
+        live::{Live, TICK, Texts},
         presence::Presence,
         report::{Report, RuleReport},
         watch::{Watch, moved},
@@ -38,15 +37,11 @@ use crate::{
         bpf::mapped::SharedMemory,
         installation::{Installation, Readings},
         net::Coverage,
-        sleep::Lost,
     },
     plan::Plan,
     readable::readable,
     target::{Procfs, Target},
 };
-
-/// How often the lease is renewed and the targets are looked at.
-pub(super) const TICK: Duration = Duration::from_millis(500);
 
 /// How often it is looked whether somebody has stopped the plan: one load from memory.
 const LOOK: Duration = Duration::from_millis(50);
@@ -56,19 +51,6 @@ const LONGEST_TURN: Duration = Duration::from_mins(1);
 
 /// Events that are handed out in one go.
 const BATCH: usize = 256;
-
-/// Why a plan came to its end by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum End {
-    /// Its time is up.
-    Deadline,
-    /// Nothing is left of its targets.
-    TargetsGone,
-    /// Somebody stopped it (`injector stop`).
-    Stopped,
-    /// What makes calls wait has ended, or was ended because it hung.
-    DelaysLost(Lost),
-}
 
 /// A live plan: it acts as long as this value lives, and dropping it takes everything back.
 pub struct Guard {
@@ -374,9 +356,4 @@ fn worker_is_gone() -> EngineError {
 
 pub(super) fn lost_at_the_end(packets: u32) -> String {
     format!("{packets} packets were still in the delay line at the end, and are lost")
-}
-
-/// The processes of all targets, as far as they can be listed.
-pub(super) fn listed(targets: &[Target]) -> Vec<u32> {
-    targets.iter().filter_map(|target| target.pids().ok()).flatten().collect()
 }

@@ -1,17 +1,23 @@
 //! A live plan and all that it takes to look after it. What is done here can take a while (a change loads programs, a
 //! device that comes is covered), so the [`super::guard`] has it done by a thread of its own.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::{
-    engine::{End, EngineError, devices::note_devices, guard::TICK, listed::Listed, presence::Presence},
+    engine::{devices::note_devices, end::End, error::EngineError, listed::Listed, presence::Presence},
     faults::{self, deed::Deed, fault::Fault},
     kernel::{installation::Installation, net::Coverage},
     plan::Plan,
     target::Target,
 };
+
+/// How often the lease is renewed and the targets are looked at.
+pub(super) const TICK: Duration = Duration::from_millis(500);
 
 /// A live plan with its targets and all that is attached for it.
 pub(super) struct Live {

@@ -3,8 +3,11 @@
 
 mod apply;
 mod called;
+mod cgroup_tree;
 pub mod control;
+mod covering;
 mod devices;
+mod end;
 mod error;
 mod events;
 mod expectation;
@@ -19,16 +22,18 @@ mod presence;
 mod process_tree;
 mod report;
 pub mod request;
+mod returns;
 mod sweep;
 mod update;
 mod watch;
 mod worker;
 
 pub use self::{
+    end::End,
     error::{Blame, EngineError},
     events::{CallRecord, PacketRecord, ProcessRecord, Record, TaskRecord, Verdict},
     expectation::{Comparison, Counter, Expectation, ExpectationError, Unmet},
-    guard::{End, Guard},
+    guard::Guard,
     object::ObjectRecord,
     report::{DelayReport, DelayStep, PacketsReport, Report, RuleReport},
     sweep::{Swept, sweep},

@@ -14,10 +14,7 @@ use crate::{
     clock,
     distribution::Files,
     engine::{
-        EngineError, Guard, Injector,
-        apply::at_cgroups,
-        devices::note_covered,
-        guard::{listed, lost_at_the_end},
+        EngineError, Guard, Injector, apply::at_cgroups, devices::note_covered, guard::lost_at_the_end,
         live::Live,
     },
     kernel::{
@@ -28,6 +25,7 @@ use crate::{
     plan::{self, Change, Plan},
     resolver::{self, Hosts},
     spec::model::Rule,
+    target,
 };
 
 /// What rules mean that is not in their text. A live plan must not wait for a disk or a name server.
@@ -189,7 +187,7 @@ impl Live {
         for side in injector.sides(plan, &self.targets)? {
             if !coverage.has(side) {
                 let classifier = injector.classifier(&self.installation, plan, side)?;
-                let events = coverage.extend(classifier, || listed(&self.targets))?;
+                let events = coverage.extend(classifier, || target::processes(&self.targets))?;
                 note_covered(&mut self.notes, events)?;
             }
         }

@@ -13,7 +13,7 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, error::TryRecvError, unbounded_channel},
 };
 
-use crate::engine::{End, EngineError, live::Live};
+use crate::engine::{end::End, error::EngineError, live::Live};
 
 /// What came of a turn.
 pub(super) type Turn = Result<Option<End>, EngineError>;

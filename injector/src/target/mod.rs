@@ -40,6 +40,11 @@ pub enum Target {
     Process(Process),
 }
 
+/// The processes of all targets, as far as they can be listed.
+pub(crate) fn processes(targets: &[Target]) -> Vec<u32> {
+    targets.iter().filter_map(|target| target.pids().ok()).flatten().collect()
+}
+
 impl Target {
     /// The cgroup at `path`, with all below it: a directory, or the cgroup's name as the line `0::` of `/proc/PID/cgroup`
     /// has it.
