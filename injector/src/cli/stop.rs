@@ -1,7 +1,7 @@
 //! `injector stop`: ends an injection, whoever started it. First in the kernel, at once; then the injector
 //! itself is asked to go, and made to go if it does not.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use injector::engine::{
     self,
     control::{self, Stopped},
@@ -15,12 +15,13 @@ use crate::cli::{
 
 /// End an injection, whoever started it.
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("which").required(true).args(["id", "all"])))]
 pub(super) struct Stop {
     /// The plan, as `injector ps` lists it: its id, of which the first digits are enough, or its name
-    #[arg(value_name = "ID", required_unless_present = "all")]
+    #[arg(value_name = "ID")]
     id: Option<String>,
     /// End all of them
-    #[arg(long, conflicts_with = "id")]
+    #[arg(long)]
     all: bool,
     /// Print what has become of each as JSON
     #[arg(long)]
