@@ -73,7 +73,7 @@ impl Attach {
         }
         engine::sweep();
         let mut log = Log::open(outcome.log.as_deref(), false)?;
-        let mut story = Story::open(outcome, names.clone())?;
+        let mut story = Story::open(&self.behaviour, names.clone())?;
         let signals = Signals::take().context("cannot wait for signals")?;
         let mut guard = injector.apply(plan, Start::Now)?;
         story.begins();
@@ -100,7 +100,6 @@ impl Attach {
         Ok(story.close(&Closing {
             report: &report,
             outcome,
-            name: self.behaviour.name.as_ref().map(ToString::to_string),
             told: news.told(),
             ending,
             command: None,

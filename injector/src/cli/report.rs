@@ -16,6 +16,7 @@ use injector::{
 use serde::Serialize;
 
 use crate::cli::{
+    arguments::Behaviour,
     exit::{Code, Failure},
     outcome::{Outcome, Verdict},
     output, output_file,
@@ -24,6 +25,7 @@ use crate::cli::{
 /// A plan from its beginning on, as its report tells it.
 #[derive(Debug)]
 pub(super) struct Story {
+    name: Option<String>,
     started: SystemTime,
     targets: Vec<String>,
     /// The file of `--report`.
@@ -64,7 +66,7 @@ struct Told<'a> {
     version: &'static str,
     #[serde(flatten)]
     report: &'a Report,
-    name: Option<String>,
+    name: Option<&'a str>,
     targets: &'a [String],
     started: String,
     ended: String,
@@ -92,7 +94,6 @@ struct Expected<'a> {
 pub(super) struct Closing<'a> {
     pub(super) report: &'a Report,
     pub(super) outcome: &'a Outcome,
-    pub(super) name: Option<String>,
     /// So many notes were told before.
     pub(super) told: usize,
     pub(super) ending: Ending,
@@ -104,10 +105,11 @@ pub(super) struct Closing<'a> {
 
 impl Story {
     /// Makes the file of `--report`, or empties it.
-    pub(super) fn open(outcome: &Outcome, targets: Vec<String>) -> Result<Self, Failure> {
+    pub(super) fn open(behaviour: &Behaviour, targets: Vec<String>) -> Result<Self, Failure> {
         let open = |path: &PathBuf| Ok::<_, Failure>((path.clone(), output_file::create("report", path)?));
-        let file = outcome.report.as_ref().map(open).transpose()?;
-        Ok(Self { started: SystemTime::now(), targets, file })
+        let file = behaviour.outcome.report.as_ref().map(open).transpose()?;
+        let name = behaviour.name.as_ref().map(ToString::to_string);
+        Ok(Self { name, started: SystemTime::now(), targets, file })
     }
 
     /// The plan begins now.
@@ -124,7 +126,7 @@ impl Story {
         let whole = Told {
             version: env!("CARGO_PKG_VERSION"),
             report,
-            name: closing.name.clone(),
+            name: self.name.as_deref(),
             targets: &self.targets,
             started: time(self.started),
             ended: time(SystemTime::now()),

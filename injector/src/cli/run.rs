@@ -75,7 +75,7 @@ impl Run {
             ));
         }
         let names = [format!("command {}", command.name())];
-        let mut story = Story::open(outcome, names.to_vec())?;
+        let mut story = Story::open(&self.behaviour, names.to_vec())?;
         let mut guard = injector.target(target).apply(plan, Start::AtExec)?;
         story.begins();
         output::begun(guard.plan(), &names, self.behaviour.seed.is_none());
@@ -130,7 +130,6 @@ impl Run {
                 Ok(story.close(&Closing {
                     report: &report,
                     outcome,
-                    name: self.behaviour.name.as_ref().map(ToString::to_string),
                     told: news.told(),
                     ending,
                     command: Some(code),

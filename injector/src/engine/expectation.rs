@@ -74,13 +74,13 @@ pub struct Unmet {
     pub is: Option<u64>,
 }
 
-/// Longest first, so that `>=` is not taken for `>`.
+/// Their spellings; of two for one comparison the first is printed.
 const COMPARISONS: [(&str, Comparison); 7] = [
     (">=", Comparison::AtLeast),
     ("<=", Comparison::AtMost),
     ("!=", Comparison::NotEqual),
-    ("==", Comparison::Equal),
     ("=", Comparison::Equal),
+    ("==", Comparison::Equal),
     (">", Comparison::More),
     ("<", Comparison::Less),
 ];
@@ -123,14 +123,8 @@ impl fmt::Display for Expectation {
             Counter::Fired => "fired",
             Counter::Suppressed => "suppressed",
         };
-        let sign = match self.comparison {
-            Comparison::AtLeast => ">=",
-            Comparison::AtMost => "<=",
-            Comparison::NotEqual => "!=",
-            Comparison::Equal => "=",
-            Comparison::More => ">",
-            Comparison::Less => "<",
-        };
+        let spelling = COMPARISONS.iter().find(|(_, comparison)| *comparison == self.comparison);
+        let sign = spelling.map_or("", |(sign, _)| sign);
         write!(f, "{counter}{sign}{}", self.number)
     }
 }
@@ -154,7 +148,7 @@ impl Expectation {
         let of = |rule: &RuleReport| match self.counter {
             Counter::Matched => rule.matched,
             Counter::Fired => rule.effective(),
-            Counter::Suppressed => rule.matched - rule.effective().min(rule.matched),
+            Counter::Suppressed => rule.matched.saturating_sub(rule.effective()),
         };
         let is = match self.rule {
             None => Some(report.rules.iter().map(of).sum()),
