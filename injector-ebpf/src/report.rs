@@ -12,9 +12,10 @@ use injector_common::{
     code::BackendCode,
     config::USES_RECORDS,
     event::{Event, ObjectEvent, PATH_TAIL, SCHEMA},
-    netem::{Fate, LOST},
+    netem::LOST,
     packet::Packet,
     rule::Rule,
+    thread::Thread,
 };
 
 use crate::{
@@ -50,22 +51,27 @@ fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
 
 /// A call that got another result.
 #[inline(always)]
-pub fn call(ctx: &CallCtx, number: u32, rule: &Rule, decision: u64) {
+pub fn call(of: (&CallCtx, *mut Thread), number: u32, rule: &Rule, decision: u64) {
     let Some(mut entry) = reserve::<Event>() else { return };
     // SAFETY: room for one event, ours until it is submitted.
-    unsafe { tell(entry.as_mut_ptr(), ctx, number, rule, decision) };
+    unsafe { tell(entry.as_mut_ptr(), of, number, rule, decision) };
     entry.submit(0);
 }
 
 /// A call that got another result, or an operation that failed (its number is `operation`, else 0), about
 /// `object`.
 #[inline(always)]
-pub fn about(ctx: &CallCtx, (number, rule, decision): (u32, &Rule, u64), operation: u32, object: &Object) {
+pub fn about(
+    of: (&CallCtx, *mut Thread),
+    (number, rule, decision): (u32, &Rule, u64),
+    operation: u32,
+    object: &Object,
+) {
     let Some(mut entry) = reserve::<ObjectEvent>() else { return };
     // SAFETY: room for one event, ours until it is submitted; every field is written.
     unsafe {
         let event = entry.as_mut_ptr();
-        tell(&raw mut (*event).event, ctx, number, rule, decision);
+        tell(&raw mut (*event).event, of, number, rule, decision);
         (*event).event.operation = operation;
         (*event).socket = object.socket;
         (*event).path_length = object.length();
@@ -82,7 +88,14 @@ pub fn about(ctx: &CallCtx, (number, rule, decision): (u32, &Rule, u64), operati
 /// # Safety
 /// There has to be room for an event; every field of it is written.
 #[inline(always)]
-unsafe fn tell(event: *mut Event, ctx: &CallCtx, number: u32, rule: &Rule, decision: u64) {
+unsafe fn tell(
+    event: *mut Event,
+    (ctx, state): (&CallCtx, *mut Thread),
+    number: u32,
+    rule: &Rule,
+    decision: u64,
+) {
+    let task = current();
     let pid_tgid = bpf_get_current_pid_tgid();
     // SAFETY: the caller's.
     unsafe {
@@ -92,8 +105,8 @@ unsafe fn tell(event: *mut Event, ctx: &CallCtx, number: u32, rule: &Rule, decis
         (*event).plan = config!(plan);
         (*event).pid = (pid_tgid >> 32) as u32;
         (*event).tid = pid_tgid as u32;
-        (*event).ns_pid = task::number_in_namespace(task::leader(ctx.task).cast());
-        (*event).ns_tid = task::number_in_namespace(ctx.task.cast());
+        (*event).ns_pid = task::number_in_namespace(task::leader(task).cast());
+        (*event).ns_tid = task::number_in_namespace(task.cast());
         bpf_get_current_comm((&raw mut (*event).comm).cast(), 16);
         (*event).cgroup = bpf_get_current_cgroup_id();
         (*event).backend = ctx.backend;
@@ -103,8 +116,8 @@ unsafe fn tell(event: *mut Event, ctx: &CallCtx, number: u32, rule: &Rule, decis
         (*event).decision = decision;
         (*event).subject = ctx.tree_position;
         (*event).value = ctx.value;
-        (*event).outcome = ctx.outcome.unwrap_or_default();
-        [(*event).delay_enter, (*event).delay_exit] = pending::drawn(ctx.state);
+        (*event).outcome = ctx.outcome;
+        [(*event).delay_enter, (*event).delay_exit] = pending::drawn(state);
         (*event).fault = rule.fault;
         (*event).moment = rule.moment;
         (*event).operation = 0;
@@ -116,7 +129,7 @@ unsafe fn tell(event: *mut Event, ctx: &CallCtx, number: u32, rule: &Rule, decis
 
 /// A packet that met something.
 #[inline(always)]
-pub fn packet(ctx: &packet_ctx::PacketCtx, (number, rule): (u32, &Rule), decision: u64, fate: Fate) {
+pub fn packet(ctx: &packet_ctx::PacketCtx, (number, rule): (u32, &Rule), decision: u64) {
     let Some(mut entry) = reserve::<Event>() else { return };
     // SAFETY: as in `call`.
     unsafe {
@@ -131,11 +144,11 @@ pub fn packet(ctx: &packet_ctx::PacketCtx, (number, rule): (u32, &Rule), decisio
         (*event).backend = ctx.backend;
         (*event).decision = decision;
         (*event).fault = rule.fault;
-        (*event).value = i64::from(fate.effects);
+        (*event).value = i64::from(ctx.fate.effects);
         (*event).subject = ctx.flow;
-        (*event).args[0] = fate.number;
+        (*event).args[0] = ctx.fate.number;
         (*event).args[1] = ctx.late;
-        (*event).args[2] = if fate.effects & LOST != 0 { u64::from(ctx.answer) } else { 0 };
+        (*event).args[2] = if ctx.fate.effects & LOST != 0 { u64::from(ctx.answer) } else { 0 };
         (*event).packet = ctx.packet;
     }
     entry.submit(0);

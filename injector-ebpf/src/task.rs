@@ -3,15 +3,25 @@
 //! Pointers to kernel structures are read directly where the verifier knows their type (cheap, on the
 //! path of every call of a target), and through `bpf_probe_read_kernel` where it does not.
 
-use core::{arch::asm, cell::UnsafeCell, ffi::c_void, marker::PhantomData, mem::offset_of};
+use core::{
+    arch::asm,
+    cell::UnsafeCell,
+    ffi::c_void,
+    marker::PhantomData,
+    mem::{MaybeUninit, offset_of},
+};
 
 use aya_ebpf::{
     bindings::{bpf_map_def, bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE},
     helpers::{
-        bpf_get_current_task_btf, bpf_probe_read_kernel,
-        generated::{bpf_get_current_comm, bpf_task_pt_regs, bpf_task_storage_delete, bpf_task_storage_get},
+        bpf_get_current_task_btf,
+        generated::{
+            bpf_get_current_comm, bpf_probe_read_kernel, bpf_task_pt_regs, bpf_task_storage_delete,
+            bpf_task_storage_get,
+        },
     },
 };
+use bytemuck::AnyBitPattern;
 use injector_common::{
     call::{ABI_COMPAT, ABI_NATIVE},
     config::{FIELD_MARK, Offsets},
@@ -104,14 +114,21 @@ macro_rules! load {
     }};
 }
 
-/// A field behind a pointer whose type the verifier does not know; zero when it cannot be read.
+/// A field behind a pointer whose type the verifier does not know; zeroes when it cannot be read, which the helper itself
+/// writes then (kernel/trace/bpf_trace.c, `bpf_probe_read_kernel_common`). No branch here: there is nothing to decide.
 #[inline(always)]
-pub fn probe<T: Copy + Default>(base: *const c_void, offset: usize) -> T {
-    // SAFETY: the helper checks the address.
-    unsafe { bpf_probe_read_kernel(base.cast::<u8>().wrapping_add(offset).cast::<T>()) }.unwrap_or_default()
+pub fn probe<T: AnyBitPattern>(base: *const c_void, offset: usize) -> T {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper checks the address, and writes all of the value, for which any bits are one.
+    unsafe {
+        let field = base.cast::<u8>().wrapping_add(offset);
+        bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, field.cast());
+        value.assume_init()
+    }
 }
 
 /// The system call that a task is in.
+#[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Call {
     /// The saved registers of the caller.

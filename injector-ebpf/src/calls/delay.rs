@@ -11,17 +11,17 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_get_attach_cookie;
-use injector_common::{call::Run, code::BackendCode, decide::safe_at_security_hook};
+use injector_common::{code::BackendCode, decide::safe_at_security_hook};
 
 use crate::{
     atomic,
     calls::{
+        call_ctx::{CallCtx, Slots},
         pending::{begin_at_hook, count_missed, pending_of},
-        rules::{self, Runs},
+        rules::{calls_pass, rules_of},
         sleep::sleep,
     },
     maps::{SHARED, THREADS},
-    objects::seen::Seen,
     target,
     task::{Call, current},
 };
@@ -85,7 +85,7 @@ pub extern "C" fn delay_at_hook(_: *mut c_void) -> i64 {
 fn decide() {
     let task = current();
     let call = Call::of(task);
-    let Some((run, _)) = rules::rules_of(&call, BackendCode::CALL_DELAY) else { return };
+    let Some((run, _)) = rules_of(&call, BackendCode::CALL_DELAY) else { return };
     let state = THREADS.get(task);
     if !state.is_null() {
         // Whatever is left of another call, whose end nobody has seen: a skipped program, or one that came or
@@ -93,13 +93,12 @@ fn decide() {
         // trampoline leaves out what is behind the call).
         count_missed(state);
     }
-    let mut value = 0;
-    let runs = Runs { calls: run, operations: Run::default() };
-    if rules::pass(task, &call, runs, (0, || Seen::UNKNOWN), (BackendCode::CALL_DELAY, None), &mut value) {
+    let mut ctx = CallCtx::new(call, (Slots::of(run), Slots::NONE), BackendCode::CALL_DELAY);
+    if calls_pass(&raw mut ctx) != 0 {
         let state = THREADS.get(task);
         if !state.is_null() {
             // SAFETY: not null, and valid while the program runs.
-            unsafe { ((*pending_of(state)).value, (*pending_of(state)).decided) = (value, 1) };
+            unsafe { ((*pending_of(state)).value, (*pending_of(state)).decided) = (ctx.value, 1) };
         }
     }
 }

@@ -18,12 +18,13 @@ use injector_common::{
 
 use crate::{
     calls::{
+        call_ctx::{CallCtx, Slots},
         pending,
-        rules::{self, Runs},
+        rules::{calls_pass, rules_of},
     },
     config::{config, uses},
     maps::{self, CALLS},
-    objects::seen::Seen,
+    objects::{object, seen::Seen},
     target,
     task::{self, Call, PF_IO_WORKER, PF_KTHREAD, Task, current, probe},
 };
@@ -46,36 +47,50 @@ macro_rules! programs {
         $(#[$doc:meta])* $name:ident, $section:literal, $delay:ident, $delay_section:literal,
         |$ctx:ident| $seen:expr, $mask:expr
     ) => {
-        $(#[$doc])*
-        #[unsafe(no_mangle)]
-        #[unsafe(link_section = $section)]
-        pub extern "C" fn $name($ctx: *mut c_void) -> i64 {
-            /// Not inlined: a program saves at its start all registers that any part of it needs.
+        const _: () = {
+            /// Turns the thread's object to what the hook is about. Not inlined, for the stack's sake.
             #[inline(never)]
-            fn decide($ctx: *mut c_void) -> i64 {
-                let task = current();
-                if excluded(task) { 0 } else { verdict($ctx, task, BackendCode::HOOK, $mask, || $seen) }
+            fn look($ctx: *mut c_void) {
+                let _ = $ctx;
+                object::turn_to(|| $seen);
             }
-            if target::maybe_target() { decide($ctx) } else { 0 }
-        }
 
-        $(#[$doc])*
-        #[unsafe(no_mangle)]
-        #[unsafe(link_section = $delay_section)]
-        pub extern "C" fn $delay($ctx: *mut c_void) -> i64 {
-            #[inline(never)]
-            fn decide($ctx: *mut c_void) {
-                let task = current();
-                if !excluded(task) {
-                    pending::begin_at_hook(task);
-                    pending::leave_at_hook(task, verdict($ctx, task, BackendCode::CALL_DELAY_HOOK, $mask, || $seen));
+            $(#[$doc])*
+            #[unsafe(no_mangle)]
+            #[unsafe(link_section = $section)]
+            pub extern "C" fn $name($ctx: *mut c_void) -> i64 {
+                /// Not inlined: a program saves at its start all registers that any part of it needs.
+                #[inline(never)]
+                fn decide($ctx: *mut c_void) -> i64 {
+                    let task = current();
+                    if excluded(task) {
+                        return 0;
+                    }
+                    verdict($ctx, task, BackendCode::HOOK, $mask, || look($ctx))
                 }
+                if target::maybe_target() { decide($ctx) } else { 0 }
             }
-            if target::maybe_target() {
-                decide($ctx);
+
+            $(#[$doc])*
+            #[unsafe(no_mangle)]
+            #[unsafe(link_section = $delay_section)]
+            pub extern "C" fn $delay($ctx: *mut c_void) -> i64 {
+                #[inline(never)]
+                fn decide($ctx: *mut c_void) {
+                    let task = current();
+                    if excluded(task) {
+                        return;
+                    }
+                    pending::begin_at_hook(task);
+                    let value = verdict($ctx, task, BackendCode::CALL_DELAY_HOOK, $mask, || look($ctx));
+                    pending::leave_at_hook(task, value);
+                }
+                if target::maybe_target() {
+                    decide($ctx);
+                }
+                0
             }
-            0
-        }
+        };
     };
 }
 
@@ -148,15 +163,9 @@ fn excluded(task: Task) -> bool {
     task::flags(task) & PF_KTHREAD != 0 || task::has_borrowed_credentials(task)
 }
 
-/// What the hook is to return: 0 to let it run.
+/// What the hook is to return: 0 to let it run. `look` turns the thread's object to what the hook is about.
 #[inline(always)]
-fn verdict(
-    ctx: *mut c_void,
-    task: Task,
-    backend: BackendCode,
-    mask: u32,
-    seen: impl FnOnce() -> Seen,
-) -> i64 {
+fn verdict(ctx: *mut c_void, task: Task, backend: BackendCode, mask: u32, look: impl FnOnce()) -> i64 {
     // SAFETY: the context of a program that runs from a trampoline.
     let hook = unsafe { bpf_get_attach_cookie(ctx) } as u32;
     let mut call = Call::of(task);
@@ -171,22 +180,19 @@ fn verdict(
     if of_call.is_none() && of_operations.is_none() {
         return 0;
     }
-    let (calls, operations) = (of_call.unwrap_or_default(), of_operations.unwrap_or_default());
-    let mut value = 0;
-    let runs = Runs { calls, operations };
-    if rules::pass(task, &call, runs, (mask, seen), (backend, None), &mut value)
-        && safe_at_security_hook(value)
-    {
-        value
-    } else {
-        0
+    let slots = |run: Option<Run>| run.map_or(Slots::NONE, Slots::of);
+    let mut ctx = CallCtx::new(call, (slots(of_call), slots(of_operations)), backend);
+    ctx.mask = mask;
+    if uses(USES_OBJECTS) {
+        look();
     }
+    if calls_pass(&raw mut ctx) != 0 && safe_at_security_hook(ctx.value) { ctx.value } else { 0 }
 }
 
 /// The rules of `call`, if they are `backend`'s and it is this hook that decides for it.
 #[inline(always)]
 fn of_call(call: &Call, backend: BackendCode, hook: u32, mask: u32) -> Option<Run> {
-    let (run, found) = rules::rules_of(call, backend)?;
+    let (run, found) = rules_of(call, backend)?;
     let here = u32::from(found.hooks[0]) == hook || u32::from(found.hooks[1]) == hook;
     if here && (found.mask == 0 || found.mask & mask != 0) { Some(run) } else { None }
 }

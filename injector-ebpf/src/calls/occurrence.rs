@@ -16,14 +16,19 @@ use crate::{
     calls::call_ctx::CallCtx,
     config::{config, uses},
     target::{self, Lookup},
-    task,
+    task::{self, current},
 };
 
-/// What this match is counted as; None when the kernel keeps no state for it. `before` is how often the
+/// What this match is counted as, of the running thread with this state; None when the kernel keeps no state for it. `before` is how often the
 /// rule has matched before, whoever it was.
 #[inline(always)]
-pub fn identity(ctx: &CallCtx, rule: &Rule, slot: &Slot, before: u64) -> Option<Match> {
-    if ctx.state.is_null() {
+pub fn identity(
+    ctx: &CallCtx,
+    thread: *mut Thread,
+    (rule, slot): (&Rule, &Slot),
+    before: u64,
+) -> Option<Match> {
+    if thread.is_null() {
         return None;
     }
     match if uses(USES_SCOPES) { rule.scope } else { ScopeCode::THREAD } {
@@ -31,14 +36,14 @@ pub fn identity(ctx: &CallCtx, rule: &Rule, slot: &Slot, before: u64) -> Option<
         ScopeCode::PROCESS => {
             // Its state is only where its threads count together. It is made if this thread is a target, even if the
             // first thread sits in another cgroup and is none itself.
-            let Lookup::Target(state) = target::lookup(task::leader(ctx.task)) else { return None };
+            let Lookup::Target(state) = target::lookup(task::leader(current())) else { return None };
             let number = count_together(cell(state, slot)?, slot.rule)?;
             // SAFETY: not null, and valid while the program runs.
             let subject = unsafe { (*state).tree_position };
             Some(Match { subject, object: ctx.object(slot), number })
         }
         _ => {
-            let cell = cell(ctx.state, slot)?;
+            let cell = cell(thread, slot)?;
             // SAFETY: valid while the program runs; only this thread counts here.
             let counted = unsafe {
                 *cell = thread::count(*cell, slot.rule);

@@ -1,7 +1,7 @@
 //! The way from "this call of this thread" to "what it returns": every rule of the call is asked, in
 //! order, and all of them count.
 
-use core::{ffi::c_void, mem::MaybeUninit};
+use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::{bpf_loop, bpf_send_signal_thread};
 use injector_common::{
@@ -13,6 +13,7 @@ use injector_common::{
     counters::Reason,
     decide::{Decision, decide, named, outcome_matches, result},
     rule::Rule,
+    thread::Thread,
 };
 
 use crate::{
@@ -26,17 +27,15 @@ use crate::{
     maps::{CALLS, COUNTERS, RULES, SHARED, read, standing, suppress},
     objects::{matching::object_complete, object, seen::Seen},
     report,
-    task::{self, Call, Task},
+    task::{self, Call},
     trace,
 };
 
-/// The rules to be asked: those of the call, and at a hook those on the operations that pass it.
-#[derive(Clone, Copy, Default)]
-pub struct Runs {
-    /// Of the call.
-    pub calls: Run,
-    /// Of the operations.
-    pub operations: Run,
+/// What the loop over the rules gets: `bpf_loop` takes only a pointer to the stack.
+struct Walk {
+    ctx: *mut CallCtx,
+    /// The thread's state, null when it could not be kept.
+    state: *mut Thread,
 }
 
 /// The rules that `backend` asks about a call, and the call's entry, for the hooks. `None` when there are
@@ -48,65 +47,63 @@ pub fn rules_of(call: &Call, backend: BackendCode) -> Option<(Run, &'static Call
     if run.count == 0 || u32::from(run.backend) != backend.number() { None } else { Some((run, rules)) }
 }
 
-/// Asks every rule of `runs` about the call that `task` is in, or that has just come to `outcome`, and about
-/// what can be `seen` of it where a hook says by a `mask` what is about to happen. The value that the call is to
-/// return goes to `value`; false to leave it alone.
+/// Asks every rule of `ctx` about the call that the running task is in. At a hook, the thread's object is turned to what
+/// the hook is about. 1 if the call is to return the context's value, 0 to leave it alone.
 ///
-/// Inlined into what is paid by targets only.
-#[inline(always)]
-pub fn pass(
-    task: Task,
-    call: &Call,
-    runs: Runs,
-    (mask, seen): (u32, impl FnOnce() -> Seen),
-    (backend, outcome): (BackendCode, Option<i64>),
-    value: &mut i64,
-) -> bool {
-    let mut ctx = MaybeUninit::uninit();
-    if !CallCtx::begin(&mut ctx, task, call, backend) {
-        return false;
+/// A global function to the verifier, which goes through it once (kernel/bpf/verifier.c, `do_check_subprogs`), whatever
+/// ways lead to it, and knows nothing of what stands in the context: otherwise each way would multiply the ways past the
+/// rules.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn calls_pass(ctx: *mut CallCtx) -> u32 {
+    let mut walk = Walk { ctx, state: core::ptr::null_mut() };
+    if ctx.is_null() {
+        return 0;
     }
-    // SAFETY: begun just now.
-    let ctx: &mut CallCtx = unsafe { ctx.assume_init_mut() };
-    let Runs { calls, operations } = runs;
-    ctx.outcome = outcome;
-    ctx.calls = [calls.base, calls.base.wrapping_add(u32::from(calls.count))];
-    ctx.decided = calls.zero() | operations.zero() != 0;
-    let mut rounds = u32::from(calls.count);
+    // SAFETY: not null, and the caller's.
+    let ctx = unsafe { &mut *ctx };
+    if !ctx.begin(&mut walk.state) {
+        return 0;
+    }
+    let mut rounds = ctx.calls.count();
     if uses(USES_OBJECTS) {
-        ctx.operations = [operations.base, operations.base.wrapping_add(u32::from(operations.count))];
-        ctx.mask = mask;
-        let object = object::of_thread();
-        if !object.is_null() {
-            // SAFETY: not null, and the running thread's own.
-            let object = unsafe { &mut *object };
-            if !matches!(backend, BackendCode::HOOK | BackendCode::CALL_DELAY_HOOK)
-                && object.is_kept_for(call)
-            {
-                ctx.opened = KEPT;
-                if backend == BackendCode::KRETPROBE {
-                    object.let_go();
-                }
-            } else {
-                object.turn_to(seen());
-            }
+        if !ctx.at_hook() {
+            turn(ctx);
         }
-        rounds += u32::from(operations.count);
+        rounds += ctx.operations.count();
     }
-    // SAFETY: the callback has the shape that the helper wants and gets the context; both outlive it.
-    unsafe { bpf_loop(rounds, consider as *mut c_void, core::ptr::from_mut(ctx).cast(), 0) };
-    *value = ctx.value;
+    // SAFETY: the callback has the shape that the helper wants and gets the walk; both outlive it.
+    unsafe { bpf_loop(rounds, consider as *mut c_void, (&raw mut walk).cast(), 0) };
     // The one place where a call's verdict leaves the rules: under `--monitor` none does, whatever was decided.
-    ctx.decided && config!(monitor) == 0
+    u32::from(ctx.decided && config!(monitor) == 0)
+}
+
+/// Turns the thread's object to nothing yet, or leaves it where it was turned before the call ran.
+#[inline(always)]
+fn turn(ctx: &mut CallCtx) {
+    let object = object::of_thread();
+    if object.is_null() {
+        return;
+    }
+    // SAFETY: not null, and the running thread's own.
+    let object = unsafe { &mut *object };
+    if !object.is_kept_for(&ctx.call) {
+        object.turn_to(Seen::UNKNOWN);
+        return;
+    }
+    ctx.opened = KEPT;
+    if ctx.backend == BackendCode::KRETPROBE {
+        object.let_go();
+    }
 }
 
 /// One rule of the loop.
-unsafe extern "C" fn consider(index: u64, ctx: *mut CallCtx) -> i64 {
-    // SAFETY: the context that `pass` handed to the loop.
-    let ctx = unsafe { &mut *ctx };
-    let Some(slot) = ctx.next(index as u32) else { return 1 };
+unsafe extern "C" fn consider(_: u64, walk: *mut Walk) -> i64 {
+    // SAFETY: what `calls_pass` handed to the loop.
+    let (ctx, state) = unsafe { (&mut *(*walk).ctx, (*walk).state) };
+    let Some(slot) = ctx.next() else { return 1 };
     let (Some(rule), Some(counters)) = (RULES.get(slot.entry), COUNTERS.get(slot.rule)) else { return 1 };
-    if uses(USES_OUTCOMES) && !outcome_matches(rule, ctx.outcome) || !meant(ctx, rule, slot) {
+    if uses(USES_OUTCOMES) && !outcome_matches(rule, ctx.outcome()) || !meant(ctx, rule, slot) {
         return 0;
     }
     let object = if uses(USES_OBJECTS) { ctx.object_meant(slot) } else { Some(true) };
@@ -114,7 +111,7 @@ unsafe extern "C" fn consider(index: u64, ctx: *mut CallCtx) -> i64 {
         return 0;
     }
     let before = atomic::fetch_add(&counters.matched, 1);
-    let at = if object.is_some() { identity(ctx, rule, slot, before) } else { None };
+    let at = if object.is_some() { identity(ctx, state, (rule, slot), before) } else { None };
     let Some(at) = at else {
         suppress(counters, Reason::NoCounter);
         return 0;
@@ -137,10 +134,10 @@ unsafe extern "C" fn consider(index: u64, ctx: *mut CallCtx) -> i64 {
                 unsafe { bpf_send_signal_thread(rule.signal) };
             }
             if uses(USES_DELAYS) {
-                pending::ask(ctx.state, rule, at);
+                pending::ask(state, rule, at);
             }
             atomic::add(&counters.fired, 1);
-            tell(ctx, slot, rule, at.number);
+            tell((ctx, state), slot, rule, at.number);
         }
         Decision::Monitored(()) => {
             ctx.decided |= decides;
@@ -153,12 +150,12 @@ unsafe extern "C" fn consider(index: u64, ctx: *mut CallCtx) -> i64 {
 
 /// Reports a fault.
 #[inline(always)]
-fn tell(ctx: &CallCtx, slot: &Slot, rule: &Rule, decision: u64) {
+fn tell(of: (&CallCtx, *mut Thread), slot: &Slot, rule: &Rule, decision: u64) {
     if !report::wanted() {
         return;
     }
     if !uses(USES_OBJECTS) || slot.operation == 0 && !slot.object.chooses() {
-        return report::call(ctx, slot.rule, rule, decision);
+        return report::call(of, slot.rule, rule, decision);
     }
     let object = object::of_thread();
     if object.is_null() {
@@ -167,7 +164,7 @@ fn tell(ctx: &CallCtx, slot: &Slot, rule: &Rule, decision: u64) {
     }
     object_complete(object);
     // SAFETY: not null, and the running thread's own.
-    report::about(ctx, (slot.rule, rule, decision), slot.operation, unsafe { &*object });
+    report::about(of, (slot.rule, rule, decision), slot.operation, unsafe { &*object });
 }
 
 /// Does the rule mean this thread, and a call with these arguments?

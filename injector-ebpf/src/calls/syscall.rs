@@ -5,12 +5,15 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_override_return;
-use injector_common::{call::Run, code::BackendCode, config::USES_OBJECTS};
+use injector_common::{code::BackendCode, config::USES_OBJECTS};
 
 use crate::{
-    calls::rules::{self, Runs},
+    calls::{
+        call_ctx::{CallCtx, Slots},
+        rules::{calls_pass, rules_of},
+    },
     config::uses,
-    objects::{matching, seen::Seen},
+    objects::matching,
     target::{self, Lookup},
     task::{self, Call, current},
 };
@@ -59,9 +62,7 @@ pub extern "C" fn syscall_keep(_: *mut c_void) -> i64 {
 fn keep() {
     let task = current();
     let call = Call::of(task);
-    if rules::rules_of(&call, BackendCode::KRETPROBE).is_some()
-        && !matches!(target::lookup(task), Lookup::Other)
-    {
+    if rules_of(&call, BackendCode::KRETPROBE).is_some() && !matches!(target::lookup(task), Lookup::Other) {
         matching::keep(&call);
     }
 }
@@ -93,8 +94,10 @@ fn kretprobe(regs: *mut c_void) {
 fn verdict(backend: BackendCode, outcome: Option<i64>) -> Option<i64> {
     let task = current();
     let call = Call::of(task);
-    let (run, _) = rules::rules_of(&call, backend)?;
-    let mut value = 0;
-    let runs = Runs { calls: run, operations: Run::default() };
-    rules::pass(task, &call, runs, (0, || Seen::UNKNOWN), (backend, outcome), &mut value).then_some(value)
+    let (run, _) = rules_of(&call, backend)?;
+    let mut ctx = CallCtx::new(call, (Slots::of(run), Slots::NONE), backend);
+    if let Some(outcome) = outcome {
+        (ctx.has_run, ctx.outcome) = (true, outcome);
+    }
+    if calls_pass(&raw mut ctx) == 0 { None } else { Some(ctx.value) }
 }

@@ -89,6 +89,16 @@ pub fn of_thread() -> *mut Object {
     OBJECTS.get_or_create(current())
 }
 
+/// Turns the running thread's object to what is seen now, if the kernel can keep it.
+#[inline(always)]
+pub fn turn_to(seen: impl FnOnce() -> Seen) {
+    let object = of_thread();
+    if !object.is_null() {
+        // SAFETY: not null, and the running thread's own.
+        unsafe { (*object).turn_to(seen()) };
+    }
+}
+
 /// What the call or the operation is about that a thread is in the middle of: too large for the stack, and a thread
 /// can be interrupted in a program, so it is the thread's own.
 #[unsafe(no_mangle)]

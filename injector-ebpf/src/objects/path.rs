@@ -24,7 +24,7 @@ use crate::{
 /// Components and mounts that a walk may take: every component takes two bytes of the path.
 const STEPS: u32 = 2048;
 
-/// What a loop gets: `bpf_loop` takes only a pointer to the stack.
+/// What the loop over a path's bytes gets: `bpf_loop` takes only a pointer to the stack.
 struct Walk {
     object: *mut Object,
     glob: *const Glob,
@@ -38,7 +38,8 @@ pub extern "C" fn path_resolve(object: *mut Object, mnt: u64, dentry: u64) -> u3
     if object.is_null() {
         return 0;
     }
-    let mut walk = Walk { object, glob: core::ptr::null() };
+    // `bpf_loop` takes only a pointer to the stack.
+    let mut walk = object;
     // SAFETY: not null, and the running thread's own. The callback has the shape that the helper wants.
     unsafe {
         let fs: u64 = field!(bpf_get_current_task(), task_fs);
@@ -58,9 +59,9 @@ pub extern "C" fn path_resolve(object: *mut Object, mnt: u64, dentry: u64) -> u3
 }
 
 /// One step up: out of a folder, or out of a mount.
-unsafe extern "C" fn step(_: u64, walk: *mut Walk) -> i64 {
+unsafe extern "C" fn step(_: u64, walk: *mut *mut Object) -> i64 {
     // SAFETY: what `path_resolve` handed to the loop.
-    let object = unsafe { &mut *(*walk).object };
+    let object = unsafe { &mut **walk };
     let (mnt, dentry) = (object.mnt, object.dentry);
     if mnt == object.root_mnt && dentry == object.root_dentry {
         object.found = PATH;

@@ -81,7 +81,7 @@ unsafe extern "C" fn seek(index: u64, _: *mut c_void) -> i64 {
     if !answers && (ctx.carried != 0 || rule.netem.road & ctx.road == 0) {
         return 0;
     }
-    if !verdict::matches(number, rule, ctx) {
+    if verdict::packet_matches(number, entry) == 0 {
         return 0;
     }
     ctx.carried = u32::from(!answers);
@@ -131,7 +131,7 @@ pub extern "C" fn line_decide(skb: *mut __sk_buff) -> i64 {
         ctx.packet.ifindex = device & !COMES_IN;
         let Some(ctx) = verdict::ask() else { return TC_DROP };
         if ctx.effects & DUPLICATED != 0 {
-            send_off(skb, ctx.queue, ctx.copy_due);
+            line_send_off(skb, ctx.queue, ctx.copy_due);
             if !emit::double(skb, ctx) {
                 leave_queue(skb, ctx.queue);
             }
@@ -143,23 +143,25 @@ pub extern "C" fn line_decide(skb: *mut __sk_buff) -> i64 {
         if ctx.effects & CORRUPTED != 0 {
             emit::damage(skb, ctx);
         }
-        send_off(skb, ctx.queue, ctx.due);
+        line_send_off(skb, ctx.queue, ctx.due);
     }
     // SAFETY: no pointers.
     unsafe { bpf_redirect(far, 0) }
 }
 
-/// Notes when the packet is due, and whose it is.
-#[inline(always)]
-fn send_off(skb: *mut __sk_buff, queue: u32, due: u64) {
+/// Notes when the packet is due, and whose it is: 1 if it waits in a queue. A global function, see
+/// [`crate::packets::verdict`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn line_send_off(skb: *mut __sk_buff, queue: u32, due: u64) -> u32 {
     set(skb, due);
     // SAFETY: a field of the context that a classifier may write.
     unsafe { (*skb).tc_index = queue };
-    if let Some(queue) = QUEUES.get(queue.wrapping_sub(1)) {
-        atomic::add(&queue.waiting, 1);
-        // SAFETY: a field of the context.
-        atomic::add(&queue.bytes, u64::from(unsafe { (*skb).len }));
-    }
+    let Some(queue) = QUEUES.get(queue.wrapping_sub(1)) else { return 0 };
+    atomic::add(&queue.waiting, 1);
+    // SAFETY: a field of the context.
+    atomic::add(&queue.bytes, u64::from(unsafe { (*skb).len }));
+    1
 }
 
 /// It waits no more.

@@ -4,40 +4,52 @@ use core::sync::atomic::AtomicU64;
 
 use injector_common::{
     flow::{Flow, FlowClass, FlowKey},
-    netem::{Fate, State},
-    rule::Rule,
+    netem::State,
 };
 
 use crate::{
     atomic,
-    maps::{FLOWS, ORDER},
+    maps::{FLOWS, ORDER, RULES},
+    packets::packet_ctx::{PacketCtx, packet_ctx},
+    zeroes,
 };
 
 /// Only if it is not there yet.
 const NOEXIST: u64 = 1;
 
-/// What happens to the next packet of a flow, and who the flow is. `None` where the kernel has no room for
-/// it, or too many CPUs count in it at the same time.
+/// Takes the flow of the packet at hand one packet further for the rule that stands at `entry`, and notes who it is and
+/// what happens to the packet. False where the kernel has no room for the flow, or too many CPUs count in it at the same
+/// time.
 #[inline(always)]
-pub fn next(key: &FlowKey, class: &mut FlowClass, rule: &Rule, content: bool) -> Option<(u64, Fate)> {
+pub fn next(ctx: &mut PacketCtx, entry: u32, content: bool) -> bool {
     /// Whoever fails has seen another packet of this very flow succeed.
     const ROUNDS: u32 = 4;
-    let mut flow = FLOWS.get_ptr_mut(key);
-    if flow.is_none() {
-        meet(key, class);
-        flow = FLOWS.get_ptr_mut(key);
+    if FLOWS.get_ptr_mut(&ctx.key).is_none() {
+        meet(&ctx.key, &mut ctx.class);
     }
-    let flow = flow?;
-    // SAFETY: a value of the map, aligned, and valid while the program runs.
-    let (id, cell) = unsafe { ((*flow).id, AtomicU64::from_ptr(&raw mut (*flow).state)) };
     for _ in 0..ROUNDS {
-        let seen = atomic::get(cell);
-        let (after, fate) = rule.netem.next(rule.seed, id, State(seen), content);
-        if atomic::compare_exchange(cell, seen, after.0) == seen {
-            return Some((id, fate));
+        if flow_advance(entry, u32::from(content)) != 0 {
+            return true;
         }
     }
-    None
+    false
+}
+
+/// One attempt at that: 1 if no other CPU was faster. A global function, see [`crate::packets::verdict`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn flow_advance(entry: u32, content: u32) -> u32 {
+    let (Some(ctx), Some(rule)) = (packet_ctx(), RULES.get(entry)) else { return 0 };
+    let Some(flow) = FLOWS.get_ptr_mut(&ctx.key) else { return 0 };
+    // SAFETY: a value of the map, aligned, and valid while the program runs.
+    let (id, cell) = unsafe { ((*flow).id, AtomicU64::from_ptr(&raw mut (*flow).state)) };
+    let seen = atomic::get(cell);
+    let (after, fate) = rule.netem.next(rule.seed, id, State(seen), content != 0);
+    if atomic::compare_exchange(cell, seen, after.0) != seen {
+        return 0;
+    }
+    (ctx.flow, ctx.fate) = (id, fate);
+    1
 }
 
 /// When a packet leaves that would leave at `due`, if none of its flow is to overtake another.
@@ -55,7 +67,7 @@ fn meet(key: &FlowKey, class: &mut FlowClass) {
     let Some(counter) = counter(class) else { return };
     // SAFETY: a value of the map, aligned, and valid while the program runs.
     let nth = atomic::fetch_add(unsafe { AtomicU64::from_ptr(counter) }, 1);
-    let flow = Flow { id: class.flow_id(nth), state: 0, last: 0 };
+    let flow = Flow { id: class.flow_id(nth), state: 0, last: u64::from(zeroes::word()) };
     // If another packet was faster, its flow is the one.
     let _ = FLOWS.insert(key, flow, NOEXIST);
 }

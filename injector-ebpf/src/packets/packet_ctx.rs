@@ -12,7 +12,7 @@ use injector_common::{
     config::USES_ANSWERS,
     flow::{FlowClass, FlowKey},
     member::{Member, Sets},
-    netem::{CARRIED_IN, UNFIXED},
+    netem::{CARRIED_IN, Fate, UNFIXED},
     packet::Packet,
     reject::{Layout, SILENCE},
     rule::Rule,
@@ -48,6 +48,8 @@ pub struct PacketCtx {
     pub backend: BackendCode,
     /// What happens to it so far: bits of [`injector_common::netem`].
     pub effects: u32,
+    /// What the rule at hand does to it, and by which draw.
+    pub fate: Fate,
     /// What the rule at hand does to it, see [`PacketCtx::at_hand`].
     at_hand: u32,
     /// When it was seen: `CLOCK_BOOTTIME`, nanoseconds.
@@ -154,21 +156,36 @@ pub fn packet_ctx() -> Option<&'static mut PacketCtx> {
     PACKET_CTX.get_ptr_mut(0).map(|packet_ctx| unsafe { &mut *packet_ctx })
 }
 
-/// Notes what is known of a packet before any rule is asked. False where there is nothing to ask. Not inlined: what
-/// it takes of the stack is free again when the rules are asked.
-#[inline(never)]
+/// Notes what is known of a packet before any rule is asked. False where there is nothing to ask.
+#[inline(always)]
 pub fn gather(skb: *mut __sk_buff, direction: u32, backend: BackendCode, cgroup: u64) -> bool {
-    if atomic::get(&SHARED.armed) == 0 {
+    if packet_gather(skb, direction, cgroup) == 0 {
         return false;
     }
-    let Some(Run { base, count, .. }) = CALLS.get(PACKETS).map(|rules| read(&rules.run)) else {
-        return false;
-    };
     let Some(packet_ctx) = packet_ctx() else { return false };
+    packet_ctx.backend = backend;
+    // What meets its socket without having come through the delay line can only be dropped.
+    packet_ctx.barred =
+        if backend == BackendCode::CGROUP_SKB && config!(delay_line) != 0 { CARRIED_IN } else { 0 };
+    true
+}
+
+/// Notes what does not depend on who asks: 1 where there is something to ask. A global function, see
+/// [`crate::packets::verdict`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn packet_gather(skb: *mut __sk_buff, direction: u32, cgroup: u64) -> u32 {
+    if atomic::get(&SHARED.armed) == 0 {
+        return 0;
+    }
+    let Some(Run { base, count, .. }) = CALLS.get(PACKETS).map(|rules| read(&rules.run)) else {
+        return 0;
+    };
+    let Some(packet_ctx) = packet_ctx() else { return 0 };
     packet_ctx.packet.direction = direction;
-    let Some(transport) = header::parse(skb, &mut packet_ctx.packet) else { return false };
+    let Some(transport) = header::parse(skb, &mut packet_ctx.packet) else { return 0 };
     if config!(session.known) != 0 && config!(session).owns(&packet_ctx.packet) {
-        return false;
+        return 0;
     }
     packet_ctx.content = content::of(skb, &packet_ctx.packet, transport);
     packet_ctx.wire = Content::on_the_wire(&packet_ctx.packet, transport);
@@ -178,10 +195,6 @@ pub fn gather(skb: *mut __sk_buff, direction: u32, backend: BackendCode, cgroup:
     }
     packet_ctx.key.set(&packet_ctx.packet, 0);
     (packet_ctx.base, packet_ctx.count) = (base, u32::from(count));
-    packet_ctx.backend = backend;
-    // What meets its socket without having come through the delay line can only be dropped.
-    packet_ctx.barred =
-        if backend == BackendCode::CGROUP_SKB && config!(delay_line) != 0 { CARRIED_IN } else { 0 };
     (packet_ctx.effects, packet_ctx.asks, packet_ctx.meant) = (0, 0, 0);
     packet_ctx.flow = 0;
     (packet_ctx.due, packet_ctx.copy_due, packet_ctx.late, packet_ctx.queue) = (0, 0, 0, 0);
@@ -189,5 +202,5 @@ pub fn gather(skb: *mut __sk_buff, direction: u32, backend: BackendCode, cgroup:
     // SAFETY: no arguments.
     packet_ctx.now = unsafe { bpf_ktime_get_boot_ns() };
     packet_ctx.alive = u32::from(plan_alive(packet_ctx.now));
-    true
+    1
 }

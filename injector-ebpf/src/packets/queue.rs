@@ -4,7 +4,7 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 use injector_common::{
     cell::Cell,
     delay::UNIFORM,
-    netem::{DUPLICATED, Fate},
+    netem::DUPLICATED,
     packet::{INGRESS, Packet},
     queue::{Queue, step},
     random::Draws,
@@ -14,8 +14,8 @@ use injector_common::{
 
 use crate::{
     atomic,
-    maps::{DISTRIBUTIONS, QUEUES},
-    packets::{flow, packet_ctx::PacketCtx},
+    maps::{DISTRIBUTIONS, QUEUES, RULES},
+    packets::{flow, packet_ctx::packet_ctx},
 };
 
 /// Bytes of Ethernet's header, which every packet in the line has.
@@ -41,10 +41,15 @@ fn wire(queue: &Queue, direction: u32) -> &Cell {
     if direction == INGRESS { &queue.busy_in } else { &queue.busy }
 }
 
-/// When the packet of that fate is due by the rule, and its copy; notes it in the context.
-#[inline(always)]
-pub fn schedule(ctx: &mut PacketCtx, (number, rule): (u32, &Rule), fate: Fate) {
-    let Some(queue) = QUEUES.get(number) else { return };
+/// Notes in the context when the packet at hand is due by rule `number`, which stands at `entry`, and its copy. 0 if there
+/// is no queue for it. A global function, see [`crate::packets::verdict`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn packet_schedule(number: u32, entry: u32) -> u32 {
+    let (Some(ctx), Some(rule), Some(queue)) = (packet_ctx(), RULES.get(entry), QUEUES.get(number)) else {
+        return 0;
+    };
+    let fate = ctx.fate;
     let timing = &rule.netem.timing;
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
@@ -53,22 +58,28 @@ pub fn schedule(ctx: &mut PacketCtx, (number, rule): (u32, &Rule), fate: Fate) {
     let late = timing.late(draws(fate.drawn), table, false);
     let copy_late = timing.late(draws(fate.number), table, true);
     if fate.effects & DUPLICATED != 0 {
-        ctx.copy_due = departure(ctx, queue, rule, now, copy_late);
+        ctx.copy_due = packet_departure(number, entry, now, copy_late);
     }
-    ctx.due = departure(ctx, queue, rule, now, late);
+    ctx.due = packet_departure(number, entry, now, late);
     ctx.late = ctx.due - now;
     ctx.queue = number + 1;
     atomic::add(&queue.added, ctx.late);
     if let Some(cell) = queue.delays.get(step(ctx.late)) {
         atomic::add(cell, 1);
     }
+    1
 }
 
-/// When a packet leaves the rule's wire that comes `now` and is to be so late.
-#[inline(always)]
-fn departure(ctx: &PacketCtx, queue: &Queue, rule: &Rule, now: u64, late: u64) -> u64 {
+/// When the packet at hand leaves the wire of rule `number`, which stands at `entry`, if it comes `now` and is to be so
+/// `late`. A global function, see [`crate::packets::verdict`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn packet_departure(number: u32, entry: u32, now: u64, late: u64) -> u64 {
     /// Whoever fails has seen another packet of the rule succeed; the last one goes as if it were alone.
     const ROUNDS: u32 = 4;
+    let (Some(ctx), Some(rule), Some(queue)) = (packet_ctx(), RULES.get(entry), QUEUES.get(number)) else {
+        return now;
+    };
     let timing = &rule.netem.timing;
     let mut due = now + late;
     if timing.rate.bytes != 0 {

@@ -32,15 +32,26 @@ use crate::{
 /// Asks every packet rule, in order, what is to happen to the packet that was gathered.
 #[inline(always)]
 pub fn ask() -> Option<&'static mut PacketCtx> {
-    let count = packet_ctx()?.count;
+    if packets_pass() == 0 { None } else { packet_ctx() }
+}
+
+// The functions below that are not inlined are global ones to the verifier, which goes through them once
+// (kernel/bpf/verifier.c, `do_check_subprogs`), whatever ways lead to them: otherwise the ways through one part would
+// multiply those through the next. So they take numbers only, and look for the rest themselves.
+
+/// Asks every packet rule. 0 if there is no packet at hand.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn packets_pass() -> u32 {
+    let Some(count) = packet_ctx().map(|packet_ctx| packet_ctx.count) else { return 0 };
     // SAFETY: the callback has the shape that the helper wants.
     unsafe { bpf_loop(count, consider as *mut c_void, core::ptr::null_mut(), 0) };
-    let packet_ctx = packet_ctx()?;
+    let Some(packet_ctx) = packet_ctx() else { return 0 };
     if config!(monitor) != 0 {
         // The one place where a packet's fate leaves the rules: under `--monitor` nothing comes of it.
         packet_ctx.effects = 0;
     }
-    Some(packet_ctx)
+    1
 }
 
 /// One rule of the loop.
@@ -52,7 +63,7 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
     };
     let (Some(rule), Some(counters)) = (RULES.get(entry), COUNTERS.get(number)) else { return 1 };
     let Some(traffic) = TRAFFIC.get(number) else { return 1 };
-    if !matches(number, rule, packet_ctx) {
+    if packet_matches(number, entry) == 0 {
         return 0;
     }
     packet_ctx.meant = 1;
@@ -60,12 +71,12 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
     atomic::add(&traffic.bytes, u64::from(packet_ctx.packet.length));
     let (at, standing) = (Match::of_rule(nth), standing(number, packet_ctx.alive != 0));
     let ticket = || atomic::fetch_add(&counters.tickets, 1);
-    let decision = decide(rule, at, standing, || effect(packet_ctx, (number, rule)), ticket);
+    let decision = decide(rule, at, standing, || effect_of(number, entry), ticket);
     trace::packet(&packet_ctx.packet, number, at, &decision);
     match decision {
-        Decision::Fires(fate) => {
-            packet_ctx.decide(fate.effects);
-            note(packet_ctx, (number, rule), fate);
+        Decision::Fires(()) => {
+            packet_ctx.decide(packet_ctx.fate.effects);
+            note(packet_ctx, number, (entry, rule));
             atomic::add(&counters.fired, 1);
             for (effect, counter) in [
                 (LOST, &traffic.dropped),
@@ -79,10 +90,10 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
                     atomic::add(counter, 1);
                 }
             }
-            report::packet(packet_ctx, (number, rule), nth, fate);
+            report::packet(packet_ctx, (number, rule), nth);
         }
-        Decision::Monitored(fate) => {
-            packet_ctx.effects |= fate.effects;
+        Decision::Monitored(()) => {
+            packet_ctx.effects |= packet_ctx.fate.effects;
             suppress(counters, Reason::Monitored);
         }
         Decision::Suppressed(reason) => suppress(counters, reason),
@@ -90,16 +101,55 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
     0
 }
 
-/// Does the rule mean the packet at hand?
-#[inline(always)]
-pub fn matches(number: u32, rule: &Rule, packet_ctx: &mut PacketCtx) -> bool {
-    rule.packets.holds(number, &packet_ctx.packet, &mut packet_ctx.wanted)
-        && dns::rule_means(number, rule, packet_ctx)
+/// Does rule `number`, which stands at `entry`, mean the packet at hand? 1 if so, else 0.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn packet_matches(number: u32, entry: u32) -> u32 {
+    let (Some(packet_ctx), Some(rule)) = (packet_ctx(), RULES.get(entry)) else { return 0 };
+    let holds = rule.packets.holds(number, &packet_ctx.packet, &mut packet_ctx.wanted);
+    u32::from(holds && dns::rule_means(number, rule, packet_ctx))
 }
 
-/// What the rule does to the packet beside what earlier ones do: at least one thing.
+/// What the rule does to the packet beside what earlier ones do, at least one thing: it stands in the packet's context.
 #[inline(always)]
-fn effect(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule)) -> Result<Fate, Reason> {
+fn effect_of(number: u32, entry: u32) -> Result<(), Reason> {
+    match packet_effect(number, entry) {
+        0 => Ok(()),
+        NO_DELAY_LINE => Err(Reason::NoDelayLine),
+        CANNOT_ANSWER => Err(Reason::CannotAnswer),
+        NO_COUNTER => Err(Reason::NoCounter),
+        PROBABILITY => Err(Reason::Probability),
+        _ => Err(Reason::Overruled),
+    }
+}
+
+/// [`packet_effect`]: why there is none, as a number above 0.
+const NO_DELAY_LINE: u32 = reason(Reason::NoDelayLine);
+const CANNOT_ANSWER: u32 = reason(Reason::CannotAnswer);
+const NO_COUNTER: u32 = reason(Reason::NoCounter);
+const PROBABILITY: u32 = reason(Reason::Probability);
+
+const fn reason(reason: Reason) -> u32 {
+    reason as u32 + 1
+}
+
+/// Writes what rule `number`, which stands at `entry`, does to the packet at hand to its context. 0, or why it does
+/// nothing.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn packet_effect(number: u32, entry: u32) -> u32 {
+    let (Some(packet_ctx), Some(rule)) = (packet_ctx(), RULES.get(entry)) else { return NO_COUNTER };
+    match effect(packet_ctx, number, (entry, rule)) {
+        Ok(fate) => {
+            packet_ctx.fate = fate;
+            0
+        }
+        Err(why) => reason(why),
+    }
+}
+
+#[inline(always)]
+fn effect(packet_ctx: &mut PacketCtx, number: u32, (entry, rule): (u32, &Rule)) -> Result<Fate, Reason> {
     if rule.netem.road & packet_ctx.barred != 0 {
         return Err(Reason::NoDelayLine);
     }
@@ -110,8 +160,10 @@ fn effect(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule)) -> Result<Fa
     if rule.fault == FaultCode::NETEM {
         packet_ctx.key.rule = number;
         let content = packet_ctx.damageable(rule) != 0;
-        (packet_ctx.flow, fate) =
-            flow::next(&packet_ctx.key, &mut packet_ctx.class, rule, content).ok_or(Reason::NoCounter)?;
+        if !flow::next(packet_ctx, entry, content) {
+            return Err(Reason::NoCounter);
+        }
+        fate = packet_ctx.fate;
         if fate.effects == 0 {
             return Err(Reason::Probability);
         }
@@ -131,21 +183,21 @@ fn effect(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule)) -> Result<Fa
 
 /// Notes what is to be done when all rules were asked.
 #[inline(always)]
-fn note(packet_ctx: &mut PacketCtx, (number, rule): (u32, &Rule), fate: Fate) {
-    packet_ctx.effects |= fate.effects;
+fn note(packet_ctx: &mut PacketCtx, number: u32, (entry, rule): (u32, &Rule)) {
+    packet_ctx.effects |= packet_ctx.fate.effects;
     packet_ctx.late = 0;
     if config!(delay_line) != 0 && packet_ctx.at_hand(DELAYED) {
-        queue::schedule(packet_ctx, (number, rule), fate);
+        queue::packet_schedule(number, entry);
     }
     let length = packet_ctx.damageable(rule);
     let unfixed = (rule.netem.road & UNFIXED) as u32;
     if packet_ctx.at_hand(CORRUPTED) {
         packet_ctx.unfixed = unfixed;
-        packet_ctx.bit = Netem::bit(rule.seed, packet_ctx.flow, fate.number, false, length);
+        packet_ctx.bit = Netem::bit(rule.seed, packet_ctx.flow, packet_ctx.fate.number, false, length);
     }
     if packet_ctx.at_hand(COPY_CORRUPTED) {
         packet_ctx.copy_unfixed = unfixed;
-        packet_ctx.copy_bit = Netem::bit(rule.seed, packet_ctx.flow, fate.number, true, length);
+        packet_ctx.copy_bit = Netem::bit(rule.seed, packet_ctx.flow, packet_ctx.fate.number, true, length);
     }
     if packet_ctx.at_hand(DUPLICATED) {
         packet_ctx.doubler = number;
