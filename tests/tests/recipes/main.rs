@@ -9,7 +9,7 @@ mod trial;
 use anyhow::Result;
 
 #[test]
-fn every_recipe_is_on_trial() -> Result<()> {
+fn all_recipes_are_on_trial() -> Result<()> {
     let mut told: Vec<_> = document::recipes()?.iter().map(|recipe| recipe.symptom).collect();
     let mut tried: Vec<_> =
         stock::TRIALS.iter().chain(&injection::TRIALS).map(|trial| trial.symptom).collect();
