@@ -60,7 +60,7 @@ impl Demo {
         step("the programs that are shown (Redis, ping)", "seconds", || setup::ready(setup::Group::Demo))?;
         step("compiler and linker for BPF", "a minute, once", || setup::ready(setup::Group::Bpf))?;
         // Without optimisation, which takes most of the time and shows nothing.
-        step("injector", "two minutes, once", || build::all(false))?;
+        step("the build of injector", "two minutes, once", || build::all(false))?;
         let obstacle = if self.vm { Some("you asked for one".to_owned()) } else { self.obstacle()? };
         let code = match obstacle {
             None => {
@@ -114,10 +114,10 @@ impl Demo {
     fn guest(&self) -> Result<Kernel> {
         step("the emulator (QEMU)", "half a minute, once", || setup::ready(setup::Group::Vm))?;
         if self.full {
-            let what = "a kernel with error injection, built";
+            let what = "the build of a kernel with error injection";
             return step(what, "10 to 25 minutes, once", || kernel::ready(Name::FaultInjection));
         }
-        let what = "Debian's kernel 6.12, downloaded";
+        let what = "Debian's kernel 6.12";
         step(what, "half a minute, once", || kernel::ready(Name::Debian612))
     }
 

@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// Does `work` under a line that moves; where the output is no terminal, the line stands still.
 pub(crate) fn step<T>(what: &str, usual: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let (line, start) = (ProgressBar::new_spinner(), Instant::now());
-    line.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}")?);
-    line.set_message(format!("{what}: usually {usual};"));
+    line.set_style(ProgressStyle::with_template("{spinner} waiting for {msg}: {elapsed}")?);
+    line.set_message(format!("{what} (usually {usual})"));
     if line.is_hidden() {
-        println!("...    {what}: usually {usual}");
+        println!("...    waiting for {what} (usually {usual})");
     }
     line.enable_steady_tick(Duration::from_millis(200));
     let outcome = work();
