@@ -19,6 +19,7 @@ mod syscalls;
 mod test;
 mod toolchain;
 mod vm;
+mod waiting;
 
 use std::process::ExitCode;
 
