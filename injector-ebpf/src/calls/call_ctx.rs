@@ -159,11 +159,13 @@ impl CallCtx {
         self.backend == BackendCode::HOOK || self.backend == BackendCode::CALL_DELAY_HOOK
     }
 
-    /// The next slot, of either kind, whichever stands first in the plan.
+    /// The next slot, of either kind, whichever stands first in the plan. `index` counts them.
     #[inline(always)]
-    pub fn next(&mut self) -> Option<&'static Slot> {
-        let of_call = self.calls.peek();
-        let operation = if uses(USES_OBJECTS) { self.operations.peek() } else { None };
+    pub fn next(&mut self, index: u32) -> Option<&'static Slot> {
+        if !uses(USES_OBJECTS) {
+            return SLOTS.get(self.calls.next.wrapping_add(index));
+        }
+        let (of_call, operation) = (self.calls.peek(), self.operations.peek());
         match (of_call, operation) {
             (Some(call), operation) if operation.is_none_or(|operation| call.order < operation.order) => {
                 self.calls.next += 1;

@@ -98,10 +98,10 @@ fn turn(ctx: &mut CallCtx) {
 }
 
 /// One rule of the loop.
-unsafe extern "C" fn consider(_: u64, walk: *mut Walk) -> i64 {
+unsafe extern "C" fn consider(index: u64, walk: *mut Walk) -> i64 {
     // SAFETY: what `calls_pass` handed to the loop.
     let (ctx, state) = unsafe { (&mut *(*walk).ctx, (*walk).state) };
-    let Some(slot) = ctx.next() else { return 1 };
+    let Some(slot) = ctx.next(index as u32) else { return 1 };
     let (Some(rule), Some(counters)) = (RULES.get(slot.entry), COUNTERS.get(slot.rule)) else { return 1 };
     if uses(USES_OUTCOMES) && !outcome_matches(rule, ctx.outcome()) || !meant(ctx, rule, slot) {
         return 0;
