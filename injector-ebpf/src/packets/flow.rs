@@ -24,7 +24,7 @@ const NOEXIST: u64 = 1;
 pub fn next(ctx: &mut PacketCtx, entry: u32, content: bool) -> bool {
     /// Whoever fails has seen another packet of this very flow succeed.
     const ROUNDS: u32 = 4;
-    if FLOWS.get_ptr_mut(&ctx.key).is_none() {
+    if FLOWS.get_ptr_mut(ctx.key).is_none() {
         meet(&ctx.key, &mut ctx.class);
     }
     for _ in 0..ROUNDS {
@@ -40,7 +40,7 @@ pub fn next(ctx: &mut PacketCtx, entry: u32, content: bool) -> bool {
 #[inline(never)]
 pub extern "C" fn flow_advance(entry: u32, content: u32) -> u32 {
     let (Some(ctx), Some(rule)) = (packet_ctx(), RULES.get(entry)) else { return 0 };
-    let Some(flow) = FLOWS.get_ptr_mut(&ctx.key) else { return 0 };
+    let Some(flow) = FLOWS.get_ptr_mut(ctx.key) else { return 0 };
     // SAFETY: a value of the map, aligned, and valid while the program runs.
     let (id, cell) = unsafe { ((*flow).id, AtomicU64::from_ptr(&raw mut (*flow).state)) };
     let seen = atomic::get(cell);

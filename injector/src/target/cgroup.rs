@@ -57,7 +57,7 @@ impl Cgroup {
         let named = hierarchy.locate(&Path::new("/").join(path));
         // `/` and the like exist as directories, too: what is no cgroup may still be a cgroup's name.
         let mut refusal = None;
-        for candidate in [Some(path.to_path_buf()), named].into_iter().flatten() {
+        for candidate in [Some(path.to_path_buf()), named, hierarchy.below(path)].into_iter().flatten() {
             match kind_of(&candidate) {
                 Ok(Kind::Version2) => return Self::at(&candidate, hierarchy),
                 Ok(Kind::Version1) => _ = refusal.get_or_insert(CgroupError::Version1(candidate)),

@@ -2,7 +2,7 @@
 //! `/sys/fs/cgroup/unified` beside version 1 (systemd's hybrid layout), or anywhere else that
 //! `/proc/self/mountinfo` names.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use nix::sys::statfs;
 
@@ -57,8 +57,15 @@ impl Hierarchy {
     /// one that this mount does not show.
     pub(crate) fn locate(&self, name: &Path) -> Option<PathBuf> {
         let below = name.strip_prefix(&self.root).ok()?;
-        let shown = !below.components().any(|part| part == std::path::Component::ParentDir);
+        let shown = !below.components().any(|part| part == Component::ParentDir);
         shown.then(|| if below == Path::new("") { self.point.clone() } else { self.point.join(below) })
+    }
+
+    /// Absolute path of what the mount has at `path`, from its own root on: in a container with a cgroup namespace of its
+    /// own that got the machine's mount, kernel and user call the same cgroup `/../../x` and `/x`.
+    pub(crate) fn below(&self, path: &Path) -> Option<PathBuf> {
+        let below = path.strip_prefix("/").unwrap_or(path);
+        below.components().all(|part| matches!(part, Component::Normal(_))).then(|| self.point.join(below))
     }
 
     /// The name that the kernel prints for the cgroup at the absolute path `path`.
@@ -125,5 +132,15 @@ mod tests {
         assert_eq!(part.locate(Path::new("/pod/c1/x")), Some("/cg/x".into()));
         assert_eq!(part.locate(Path::new("/pod/c2")), None);
         assert_eq!(part.name(Path::new("/cg/x")), Some("/pod/c1/x".into()));
+        assert_eq!(part.below(Path::new("/x")), Some("/cg/x".into()));
+    }
+
+    #[test]
+    fn a_mount_that_shows_more_than_the_own_namespace() {
+        let whole = Hierarchy { point: "/cg".into(), root: "/../..".into() };
+        assert_eq!(whole.locate(Path::new("/../../x/y")), Some("/cg/x/y".into()));
+        assert_eq!(whole.name(Path::new("/cg/x/y")), Some("/../../x/y".into()));
+        assert_eq!(whole.below(Path::new("/x/y")), Some("/cg/x/y".into()));
+        assert_eq!(whole.below(Path::new("/../x")), None);
     }
 }

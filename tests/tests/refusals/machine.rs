@@ -124,11 +124,11 @@ fn a_limit_that_was_reached() -> Result<()> {
         let root = std::path::Path::new("/sys/fs/cgroup");
         std::fs::write(root.join("cgroup.subtree_control"), "+memory")?;
         let small = Scratch::new()?;
-        std::fs::write(small.path().join("memory.max"), "16M")?;
+        std::fs::write(small.path().join("memory.max"), "20M")?;
         let script = format!("echo $$ > {}/cgroup.procs; {attach}", small.path().display());
         let (code, said_of_memory) = said(&script)?;
         ensure!(code == 1 && said_of_memory.contains("memory.max"), "{code}: {said_of_memory}");
-        ensure!(said_of_memory.contains("16777216 bytes"), "{said_of_memory}");
+        ensure!(said_of_memory.contains("20971520 bytes"), "{said_of_memory}");
         let script = format!(
             "mount -t tmpfs none /proc; exec {} run -e inject=read:error=EIO -- true",
             injector.display()

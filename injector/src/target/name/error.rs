@@ -8,6 +8,7 @@ use crate::{
         error::cgroup::CgroupError,
         name::{
             container::{Runtime, StateError},
+            host::INIT,
             word::{Kind, Name},
         },
     },
@@ -118,6 +119,11 @@ impl NameError {
                 }
             }
             Self::Unreadable { state, .. } => match state.source.kind() {
+                io::ErrorKind::PermissionDenied if state.path.starts_with(INIT) => {
+                    "run as root on the host, or with CAP_SYS_PTRACE, which the root of other processes asks for; or name \
+                     the cgroup with --cgroup"
+                        .into()
+                }
                 io::ErrorKind::PermissionDenied => "run as root, or with CAP_DAC_READ_SEARCH".into(),
                 _ => "check that file, or name the cgroup with --cgroup".into(),
             },

@@ -13,6 +13,9 @@ use crate::target::{
     procfs::Procfs,
 };
 
+/// The file system of process 1.
+pub(super) const INIT: &str = "/proc/1/root";
+
 /// The file systems in which state may be, and the tree of cgroups.
 #[derive(Debug)]
 pub struct Host {
@@ -29,9 +32,10 @@ impl Host {
     /// There is no version 2 hierarchy of cgroups.
     pub fn here() -> Result<Self, CgroupError> {
         let hierarchy = Hierarchy::discover(&Procfs::default())?;
-        let mounts = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
-        let other = mounts("1").is_some_and(|init| mounts("self").is_some_and(|own| own != init));
-        let roots = ["/", "/proc/1/root"].into_iter().take(if other { 2 } else { 1 });
+        let own = fs::read_link("/proc/self/ns/mnt").ok();
+        // Where it cannot be told, the look into it says why.
+        let other = fs::read_link("/proc/1/ns/mnt").map_or(true, |init| own.is_some_and(|own| own != init));
+        let roots = ["/", INIT].into_iter().take(if other { 2 } else { 1 });
         let storage = std::env::var_os("CONTAINERS_STORAGE_CONF").map(PathBuf::from);
         Ok(Self { roots: roots.map(PathBuf::from).collect(), storage, hierarchy })
     }
@@ -45,6 +49,10 @@ impl Host {
     pub(super) fn containers(&self) -> Found {
         let mut found = Found::default();
         for root in &self.roots {
+            if root == Path::new(INIT) {
+                // Without the right to it, all that is below would seem not to be there.
+                found.names(root);
+            }
             read(root, self.storage.as_deref(), &mut found);
         }
         // What is mounted in our own file system may be the host's.

@@ -47,7 +47,7 @@ pub(super) fn stores(root: &Path, config: Option<&Path>, found: &mut Found) -> V
     let usual =
         Store { graph: root.join("var/lib/containers/storage"), run: root.join("run/containers/storage") };
     let files = [root.join("etc/containers/storage.conf"), root.join("usr/share/containers/storage.conf")];
-    let files = config.map(Path::to_owned).into_iter().chain(files);
+    let files = config.map(below).into_iter().chain(files);
     let mut stores = Vec::new();
     for file in files {
         let Some(bytes) = found.read(&file) else { continue };

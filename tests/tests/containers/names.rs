@@ -1,10 +1,10 @@
-//! Containers by name: podman with crun, from a folder, without a registry. A server, a client and one that nobody means.
+//! Containers by name: one that restarts and is met again, some of many, and names that mean none, one that has ended, or
+//! two.
 
 use std::{
     fs,
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::Output,
     time::{Duration, Instant},
 };
 
@@ -12,118 +12,13 @@ use anyhow::{Context as _, Result, ensure};
 use injector_tests::{
     injector::Injector,
     patience::{LONG, until},
-    residue::{Census, Exceptions},
-    victim,
 };
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// A place in the guest's memory for podman's storage.
-const PLACE: &str = "/tmp/podman";
-
-/// Names the file that says where the storage is: the machine's own may have been used before.
-const STORAGE: &str = "CONTAINERS_STORAGE_CONF";
-
-/// What the server does in each of its lives: it serves files, and notes how long it could read one.
-const SERVER: &str = "httpd -p 8080 -h /etc
-now() { cut -d ' ' -f 1 /proc/uptime; }
-begun=$(now)
-while cat /etc/note > /dev/null 2>&1; do sleep 0.05; done
-echo $begun $(now) >> /tmp/lives
-exec sleep 1000
-";
+use super::podman::{PLACE, Pool, STORAGE, done, podman};
 
 /// What a life may last until the rules act again. The claim is 100 ms; this is an emulated machine that others use.
 const SLACK: f64 = 2.0;
-
-/// Podman's words on a machine without systemd.
-fn podman(words: &[&str]) -> Result<Output> {
-    let mut command = Command::new("podman");
-    command.env(STORAGE, Path::new(PLACE).join("storage.conf"));
-    command.args(["--cgroup-manager", "cgroupfs", "--runtime", "crun", "--events-backend", "none"]);
-    Ok(command.args(words).stdin(Stdio::null()).output()?)
-}
-
-fn done(words: &[&str]) -> Result<String> {
-    let output = podman(words)?;
-    ensure!(output.status.success(), "podman {words:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?)
-}
-
-/// Says where podman's storage is, and has podman make it.
-fn make_storage() -> Result<()> {
-    fs::create_dir_all(PLACE)?;
-    let [graph, run] = ["graph", "run"].map(|name| format!("{PLACE}/{name}"));
-    let config = format!("[storage]\ndriver = \"vfs\"\ngraphroot = \"{graph}\"\nrunroot = \"{run}\"\n");
-    fs::write(Path::new(PLACE).join("storage.conf"), config)?;
-    done(&["ps"])?;
-    Ok(())
-}
-
-/// The containers, which go with it.
-struct Pool {
-    folder: TempDir,
-    /// The ids of the server and of the third.
-    server: String,
-    third: String,
-}
-
-impl Pool {
-    fn start() -> Result<Self> {
-        let mut pool = Self { folder: victim::folder()?, server: String::new(), third: String::new() };
-        let root = pool.root();
-        for name in ["bin", "dev", "etc", "proc", "sys", "tmp"] {
-            fs::create_dir_all(root.join(name))?;
-        }
-        fs::copy("/bin/busybox", root.join("bin/busybox")).context("busybox-static is needed")?;
-        for name in ["cat", "cut", "httpd", "sh", "sleep", "wget"] {
-            symlink("busybox", root.join("bin").join(name))?;
-        }
-        fs::write(root.join("etc/note"), "read\n")?;
-        fs::write(root.join("etc/slow"), "late\n")?;
-        fs::write(root.join("etc/server"), SERVER)?;
-        pool.server = pool.run("server", "tier=back", &["/bin/sh", "/etc/server"])?;
-        pool.run("client", "tier=front", &["/bin/sleep", "1000"])?;
-        pool.third = pool.run("third", "tier=front", &["/bin/sleep", "1000"])?;
-        Ok(pool)
-    }
-
-    fn root(&self) -> PathBuf {
-        self.folder.path().join("root")
-    }
-
-    /// Starts one, and gives its id.
-    fn run(&self, name: &str, label: &str, command: &[&str]) -> Result<String> {
-        let root = self.root().display().to_string();
-        let words = ["run", "--detach", "--name", name, "--label", label, "--network", "host"];
-        let words = [&words[..], &["--log-driver", "none", "--rootfs", &root], command].concat();
-        Ok(done(&words)?.trim().to_owned())
-    }
-
-    /// How long the server's lives have lasted until it was met, in seconds.
-    fn lives(&self) -> Result<Vec<f64>> {
-        let Ok(text) = fs::read_to_string(self.root().join("tmp/lives")) else { return Ok(Vec::new()) };
-        let life = |line: &str| -> Result<f64> {
-            let (begun, met) = line.split_once(' ').context("half a line")?;
-            Ok(met.parse::<f64>()? - begun.parse::<f64>()?)
-        };
-        text.lines().map(life).collect()
-    }
-
-    /// Waits for one more that was met.
-    fn met(&self, number: usize) -> Result<f64> {
-        until("a fault in the server", LONG, || Ok(self.lives()?.len() >= number))?;
-        self.lives()?.get(number - 1).copied().context("no life")
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        if let Err(error) = done(&["rm", "--all", "--force", "--time", "0"]) {
-            eprintln!("{error:#}");
-        }
-    }
-}
 
 fn fetch(file: &str) -> Result<Output> {
     podman(&["exec", "client", "/bin/wget", "-q", "-O", "-", &format!("http://127.0.0.1:8080/{file}")])
@@ -134,20 +29,8 @@ fn attach(words: &[&str]) -> Result<Injector> {
     Ok(Injector::new(["attach", "--for", "2m"])?.variable(STORAGE, &config).words(words))
 }
 
-/// One pool for all of it: a container takes seconds to start in an emulated machine.
-#[test]
-fn containers_by_name() -> Result<()> {
-    make_storage()?;
-    let census = Census::take()?;
-    let pool = Pool::start()?;
-    a_server_through_three_restarts(&pool)?;
-    many_and_none(&pool.third)?;
-    drop(pool);
-    census.gone(Exceptions::None)?;
-    Ok(())
-}
-
-fn a_server_through_three_restarts(pool: &Pool) -> Result<()> {
+/// A server slowed and failed by its name, through three restarts.
+pub(super) fn a_server_through_three_restarts(pool: &Pool) -> Result<()> {
     let rules = ["--io", "open:error=EIO:path=/etc/note", "--io", "open:delay=3s:path=/etc/slow"];
     let mut injector = attach(&["--container", "server"])?.words(rules).json().logged().start()?;
     // Programs on operations that may also wait are the longest to load.
@@ -195,7 +78,7 @@ fn a_server_through_three_restarts(pool: &Pool) -> Result<()> {
 }
 
 /// By a label, by a glob, some of many; and names that mean none, one that has ended, or two.
-fn many_and_none(id: &str) -> Result<()> {
+pub(super) fn many_and_none(id: &str) -> Result<()> {
     let dry = |words: &[&str]| {
         let rule = ["--dry-run", "-e", "inject=openat:error=EIO:path=/etc/note"];
         attach(words).map(|injector| injector.words(rule))
