@@ -38,8 +38,8 @@
 //! | [`engine`] | applying a plan, changing, watching and ending it; [`engine::control`] for the plans of others |
 //! | [`blocking`] | the same for programs without an async runtime |
 //! | [`child`] | a plan in a process of its own, for programs with several threads |
-//! | [`faults`] | what user space does beside the programs in the kernel |
-//! | [`kernel`] | the programs, and what they are attached to |
+//! | [`faults`] | the layers of faults, each behind the trait [`Fault`](faults::fault::Fault) |
+//! | [`kernel`] | the programs in the kernel, and what they are attached to |
 
 #![warn(clippy::missing_errors_doc)]
 

@@ -123,6 +123,7 @@ impl Installation {
         }
         if !plan.delays_calls() {
             self.call_delays.release();
+            self.handle.set_helpers(Vec::new());
         }
         if !plan.needs_ingress() {
             self.ingress = None;
