@@ -8,7 +8,10 @@ mod error;
 pub mod fault;
 mod process;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -20,10 +23,7 @@ use self::{
     fault::{Fault, Scene, Services},
     process::ProcessFaults,
 };
-use crate::{
-    plan::Plan,
-    target::{Hierarchy, Target},
-};
+use crate::{plan::Plan, target::Target};
 
 /// All layers of a live plan. They start in order, the programs in the kernel first, and stop in the reverse order, also
 /// when this is dropped.
@@ -113,8 +113,11 @@ impl Faults {
     }
 }
 
-/// Undoes what injectors left that could not do it themselves, nor have it done; not what plans do for which `lives`
-/// holds. Gives what was undone, and what could not be.
-pub(crate) fn sweep(hierarchy: &Hierarchy, lives: impl Fn(u32) -> bool) -> (Vec<PathBuf>, Vec<String>) {
-    process::mark::undo_all(hierarchy.mount_point(), |plan| !lives(plan))
+/// Undoes what injectors left at `cgroups` that could not do it themselves, nor have it done; not what plans do for which
+/// `lives` holds. Gives what was undone, and what could not be.
+pub(crate) fn sweep<'a>(
+    cgroups: impl IntoIterator<Item = &'a Path>,
+    lives: impl Fn(u32) -> bool,
+) -> (Vec<PathBuf>, Vec<String>) {
+    process::mark::undo_all(cgroups, |plan| !lives(plan))
 }
