@@ -24,11 +24,10 @@ pub mod object;
 pub mod operation;
 pub mod packet;
 mod ports;
-mod problem;
+pub mod problem;
 pub mod process;
 mod qualifier;
 mod quantity;
-mod remedy;
 pub mod signal;
 mod syscall;
 #[cfg(test)]

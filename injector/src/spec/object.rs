@@ -9,11 +9,12 @@ use ipnet::IpNet;
 use crate::{
     spec::{
         address::{network, shown},
-        error::{Located, Problem},
+        error::Located,
         nearest::Near,
         operation::OperationProblem,
         ports,
         problem::AddressPlace,
+        problem::WordProblem,
         word::{Word, once},
     },
     syscalls::Entry,
@@ -146,7 +147,7 @@ impl<'a> Chosen<'a> {
     /// Reads the value of one of [`WORDS`].
     pub(super) fn read(&mut self, word: Word<'a>, name: Word<'a>, value: Word<'a>) -> Result<(), Located> {
         if let Some(first) = self.names.iter().find(|first| (first.text == "path") != (name.text == "path")) {
-            return Err(word.problem(Problem::Contradiction {
+            return Err(word.problem(WordProblem::Contradiction {
                 first: format!("{}=", first.text),
                 second: format!("{}=", name.text),
                 remedy: "what has a path has no peer and no port: write two rules".into(),
@@ -156,9 +157,9 @@ impl<'a> Chosen<'a> {
         match name.text {
             "path" => {
                 glob::compile(&[value.text.as_bytes()])
-                    .map_err(|error| value.problem(OperationProblem::Path(error).into()))?;
+                    .map_err(|error| value.problem(OperationProblem::Path(error)))?;
                 if let Some(problem) = matches_nothing(value.text) {
-                    return Err(value.problem(problem.into()));
+                    return Err(value.problem(problem));
                 }
                 self.paths.push(value);
                 Ok(())
@@ -181,8 +182,8 @@ impl<'a> Chosen<'a> {
         let paths = match self.paths.last() {
             None => None,
             Some(last) => {
-                let glob = glob::compile(&patterns)
-                    .map_err(|_| last.problem(OperationProblem::PathsTooLong.into()))?;
+                let glob =
+                    glob::compile(&patterns).map_err(|_| last.problem(OperationProblem::PathsTooLong))?;
                 let patterns = self.paths.iter().map(|word| word.text.to_owned()).collect();
                 Some(Paths { patterns, glob: Box::new(glob) })
             }

@@ -4,11 +4,7 @@ use std::{fmt, str::FromStr};
 
 use nix::sys::signal::Signal as Named;
 
-use crate::spec::{
-    error::{Located, Problem},
-    nearest::nearest,
-    word::Word,
-};
+use crate::spec::{error::Located, nearest::nearest, problem::ValueProblem, word::Word};
 
 /// A signal, 1 to 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,7 +40,7 @@ impl Signal {
     pub(super) fn parse(word: Word<'_>) -> Result<Self, Located> {
         if word.text.bytes().all(|byte| byte.is_ascii_digit()) {
             let number = word.decimal().and_then(Self::new);
-            return number.ok_or_else(|| word.problem(Problem::SignalRange(word.text.into())));
+            return number.ok_or_else(|| word.problem(ValueProblem::SignalRange(word.text.into())));
         }
         let upper = word.text.to_ascii_uppercase();
         let name = upper.strip_prefix("SIG").unwrap_or(&upper);
@@ -55,7 +51,7 @@ impl Signal {
                 let nth = nth.parse::<u8>().ok().and_then(|nth| nth.checked_add(RTMIN));
                 return nth
                     .and_then(Self::new)
-                    .ok_or_else(|| word.problem(Problem::SignalRange(word.text.into())));
+                    .ok_or_else(|| word.problem(ValueProblem::SignalRange(word.text.into())));
             }
             // Other names of the same numbers.
             ("POLL", _) => Self::of(Named::SIGIO),
@@ -66,7 +62,7 @@ impl Signal {
         known.ok_or_else(|| {
             let names = Named::iterator().map(|signal| signal.as_str().trim_start_matches("SIG"));
             let near = nearest(name, names).map(|near| format!("SIG{near}"));
-            word.problem(Problem::UnknownSignal { word: word.text.into(), near })
+            word.problem(ValueProblem::UnknownSignal { word: word.text.into(), near })
         })
     }
 
