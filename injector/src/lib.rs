@@ -32,7 +32,7 @@
 //!
 //! | module | what it has |
 //! |---|---|
-//! | [`spec`] | rules: their text, read and printed |
+//! | [`spec`] | rules: their text, read and printed; [`spec::build`] makes them without text |
 //! | [`target`] | whom they mean |
 //! | [`plan`] | what this kernel makes of them, as data |
 //! | [`engine`] | applying a plan, changing, watching and ending it; [`engine::control`] for the plans of others |
@@ -58,3 +58,8 @@ pub mod resolver;
 pub mod spec;
 pub mod syscalls;
 pub mod target;
+
+/// The examples of that page are compiled as well.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/library.md")]
+mod library_page {}

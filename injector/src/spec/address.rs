@@ -10,8 +10,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::spec::{
     error::Located,
-    problem::AddressPlace,
-    problem::AddressProblem,
+    problem::{AddressPlace, AddressProblem},
     vocabulary::{MATCH_WORDS, is_fault},
     word::Word,
 };

@@ -46,6 +46,13 @@ impl Delay {
     }
 }
 
+impl From<Duration> for Delay {
+    /// So long, and always the same.
+    fn from(time: Duration) -> Self {
+        Self::For { time, jitter: Duration::ZERO }
+    }
+}
+
 impl fmt::Display for Delay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -63,6 +63,20 @@ impl fmt::Display for Errno {
     }
 }
 
+/// Constants of the errors that programs most often meet.
+macro_rules! named {
+    ($($name:ident)*) => {
+        #[expect(missing_docs, reason = "errno(3) says what each means")]
+        impl Errno {
+            $(pub const $name: Self = Self(Libc::$name as u16);)*
+        }
+    };
+}
+
+named! {
+    EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDEADLK ENAMETOOLONG ENOLCK ENOTEMPTY ELOOP ENODATA ETIME EPROTO EOVERFLOW EBADMSG ENOTSOCK EMSGSIZE EOPNOTSUPP EADDRINUSE EADDRNOTAVAIL ENETDOWN ENETUNREACH ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ETIMEDOUT ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE EDQUOT ECANCELED
+}
+
 /// Other names of the same numbers.
 const ALIASES: [(&str, Libc); 3] =
     [("EWOULDBLOCK", Libc::EWOULDBLOCK), ("EDEADLOCK", Libc::EDEADLOCK), ("ENOTSUP", Libc::ENOTSUP)];

@@ -80,6 +80,14 @@ impl Relation {
         (">", Self::Above),
         ("&", Self::AnyBit),
     ];
+
+    /// What stands between the argument and the operand. A mask is part of the operand.
+    pub(super) fn sign(self) -> &'static str {
+        match self {
+            Self::Masked | Self::NotMasked => "&",
+            other => Self::SIGNS.iter().find(|(_, known)| *known == other).map_or("", |(sign, _)| sign),
+        }
+    }
 }
 
 impl Test {
@@ -183,11 +191,7 @@ impl fmt::Display for Test {
             Subject::Named(name) => f.write_str(name)?,
             Subject::Descriptor => f.write_str("fd")?,
         }
-        let sign = match self.relation {
-            Relation::Masked | Relation::NotMasked => "&",
-            other => Relation::SIGNS.iter().find(|(_, known)| *known == other).map_or("", |(sign, _)| sign),
-        };
-        write!(f, "{sign}{}", self.operand)
+        write!(f, "{}{}", self.relation.sign(), self.operand)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod actions;
 pub mod address;
+pub mod build;
 mod callset;
 pub mod comm;
 mod constant;

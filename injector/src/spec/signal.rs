@@ -15,8 +15,18 @@ pub struct Signal(u8);
 const RTMIN: u8 = 32;
 
 impl Signal {
+    /// The terminal is gone; daemons read their configuration anew.
+    pub const HUP: Self = Self(Named::SIGHUP as u8);
+    /// Somebody has pressed Ctrl-C.
+    pub const INT: Self = Self(Named::SIGINT as u8);
     /// Ends a process whatever it wants.
-    pub const KILL: Self = Self(9);
+    pub const KILL: Self = Self(Named::SIGKILL as u8);
+    /// Means what the program says.
+    pub const USR1: Self = Self(Named::SIGUSR1 as u8);
+    /// Means what the program says.
+    pub const USR2: Self = Self(Named::SIGUSR2 as u8);
+    /// Asks a process to end.
+    pub const TERM: Self = Self(Named::SIGTERM as u8);
     /// The highest number (`_NSIG`).
     pub const MAX: u8 = 64;
 

@@ -29,6 +29,17 @@ pub enum Scope {
     Rule,
 }
 
+impl Scope {
+    /// The word of the grammar.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Thread => "thread",
+            Self::Process => "process",
+            Self::Rule => "rule",
+        }
+    }
+}
+
 impl Trigger {
     /// Every event fires.
     pub const ALWAYS: Self =
@@ -49,8 +60,7 @@ impl fmt::Display for Trigger {
         }
         match self.scope {
             Scope::Thread => Ok(()),
-            Scope::Process => f.write_str(":scope=process"),
-            Scope::Rule => f.write_str(":scope=rule"),
+            other => write!(f, ":scope={}", other.word()),
         }
     }
 }
@@ -142,10 +152,7 @@ pub(super) fn times(word: Word<'_>) -> Result<u64, Located> {
 
 /// `thread`, `process` or `rule`.
 pub(super) fn scope(word: Word<'_>) -> Result<Scope, Located> {
-    match word.text {
-        "thread" => Ok(Scope::Thread),
-        "process" => Ok(Scope::Process),
-        "rule" => Ok(Scope::Rule),
-        _ => Err(word.problem(TriggerProblem::Scope(word.text.into()))),
-    }
+    let known =
+        [Scope::Thread, Scope::Process, Scope::Rule].into_iter().find(|scope| scope.word() == word.text);
+    known.ok_or_else(|| word.problem(TriggerProblem::Scope(word.text.into())))
 }

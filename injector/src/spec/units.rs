@@ -22,6 +22,14 @@ impl Probability {
         if numerator <= Self::ALWAYS.0 { Some(Self(numerator)) } else { None }
     }
 
+    /// The probability nearest to `fraction`, which is from 0 to 1.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 2^32, and whole")]
+    pub fn of_fraction(fraction: f64) -> Option<Self> {
+        // 2^32.
+        const ALL: f64 = 4_294_967_296.0;
+        (0.0..=1.0).contains(&fraction).then(|| Self((fraction * ALL).round() as u64))
+    }
+
     /// How many of 2^32 draws fire.
     pub const fn numerator(self) -> u64 {
         self.0

@@ -13,6 +13,8 @@ pub enum WordProblem {
     Twice(String),
     #[error("`{second}` contradicts `{first}`")]
     Contradiction { first: String, second: String, remedy: String },
+    #[error("`{0}` holds what separates the words of a rule")]
+    Separator(String),
     #[error("the list `{list}` has an empty member")]
     Hole { list: String, example: &'static str },
 }
@@ -24,6 +26,9 @@ impl WordProblem {
             Self::NoValue { example, .. } => format!("write it as in `{example}`"),
             Self::Twice(_) => "leave one of them out, or write two rules".into(),
             Self::Contradiction { remedy, .. } => remedy.clone(),
+            Self::Separator(_) => {
+                "add each word by a call of its own; in a pattern of paths write `\\:`".into()
+            }
             Self::Hole { example, .. } => {
                 format!("write the list without blanks and empty members, such as `{example}`")
             }
