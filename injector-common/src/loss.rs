@@ -91,11 +91,11 @@ impl Loss {
     /// a branch, see [`Coin`].
     #[inline(always)]
     #[must_use]
-    pub const fn step(&self, before: ChainState, transition: u64, fate: u64) -> (ChainState, u64) {
+    pub const fn step(&self, before: ChainState, transition: u64, verdict: u64) -> (ChainState, u64) {
         let row = &self.next[entry(before)];
         let passed = below(transition, row[0]) + below(transition, row[1]) + below(transition, row[2]);
         let state = STATES as u64 - passed;
-        (state, below(fate, self.lost[entry(state)]))
+        (state, below(verdict, self.lost[entry(state)]))
     }
 }
 

@@ -12,19 +12,19 @@ use crate::{
     timing::{STATE_BITS, Timing, WAITS},
 };
 
-/// [`Fate::effects`]: the packet itself does not arrive.
+/// [`Verdict::effects`]: the packet itself does not arrive.
 pub const LOST: u32 = 1;
-/// [`Fate::effects`]: a copy goes before it.
+/// [`Verdict::effects`]: a copy goes before it.
 pub const DUPLICATED: u32 = 2;
-/// [`Fate::effects`]: one bit of the packet itself is turned.
+/// [`Verdict::effects`]: one bit of the packet itself is turned.
 pub const CORRUPTED: u32 = 4;
-/// [`Fate::effects`]: one bit of its copy is turned.
+/// [`Verdict::effects`]: one bit of its copy is turned.
 pub const COPY_CORRUPTED: u32 = 8;
-/// [`Fate::effects`]: the packet waits, and its copy with it.
+/// [`Verdict::effects`]: the packet waits, and its copy with it.
 pub const DELAYED: u32 = 16;
-/// [`Fate::effects`]: the packet does not wait, as others of its rule do.
+/// [`Verdict::effects`]: the packet does not wait, as others of its rule do.
 pub const OVERTOOK: u32 = 32;
-/// [`Fate::effects`]: it is lost because too many wait.
+/// [`Verdict::effects`]: it is lost because too many wait.
 pub const OVERFLOWED: u32 = 64;
 
 /// What is drawn for a packet; a copy's draws are others.
@@ -81,7 +81,7 @@ impl State {
 
 /// What happens to a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fate {
+pub struct Verdict {
     /// Bits of [`LOST`] and its like.
     pub effects: u32,
     /// Its number in its flow, from 1.
@@ -90,7 +90,7 @@ pub struct Fate {
     pub drawn: u64,
 }
 
-impl Fate {
+impl Verdict {
     /// What is left of it for a packet to which earlier rules have done `before`: each thing happens once, the
     /// first rule decides, and of a packet that is lost there is nothing left.
     #[inline(always)]
@@ -122,7 +122,7 @@ impl Netem {
     /// Truth is 0 or 1 here, and nothing is a branch, see [`Coin`].
     #[inline(always)]
     #[must_use]
-    pub const fn next(&self, seed: u64, flow: u64, state: State, content: bool) -> (State, Fate) {
+    pub const fn next(&self, seed: u64, flow: u64, state: State, content: bool) -> (State, Verdict) {
         let number = state.number() + 1;
         let draws = Draws { seed, flow, number };
         let content = content as u64;
@@ -159,7 +159,7 @@ impl Netem {
             | damage << CORRUPT_SHIFT
             | said << DUPLICATE_SHIFT
             | chain;
-        (State(after), Fate { effects: (effects & 0x3f) as u32, number, drawn: moment.drawn })
+        (State(after), Verdict { effects: (effects & 0x3f) as u32, number, drawn: moment.drawn })
     }
 
     /// The bit of `bytes` bytes that is turned in that packet, or in its copy. `bytes` is not 0 and below 2^29.
@@ -190,35 +190,35 @@ mod tests {
         Netem { loss, ..netem() }
     }
 
-    fn fates(netem: &Netem, flow: u64, packets: u64) -> Vec<Fate> {
+    fn verdicts(netem: &Netem, flow: u64, packets: u64) -> Vec<Verdict> {
         let mut state = State::default();
         let next = |_| {
-            let (after, fate) = netem.next(42, flow, state, true);
+            let (after, verdict) = netem.next(42, flow, state, true);
             state = after;
-            fate
+            verdict
         };
         (0..packets).map(next).collect()
     }
 
-    fn count(fates: &[Fate], effect: u32) -> f64 {
-        fates.iter().filter(|fate| fate.effects & effect != 0).count() as f64
+    fn count(verdicts: &[Verdict], effect: u32) -> f64 {
+        verdicts.iter().filter(|verdict| verdict.effects & effect != 0).count() as f64
     }
 
     #[test]
     fn packets_are_numbered_from_one() {
-        let numbers = fates(&netem(), 1, 1000).into_iter().map(|fate| fate.number);
+        let numbers = verdicts(&netem(), 1, 1000).into_iter().map(|verdict| verdict.number);
         assert!(numbers.eq(1..=1000));
     }
 
     #[test]
     fn a_chain_goes_on_from_packet_to_packet() {
         let loss = Loss::gilbert_elliott(percent(1), percent(10), ONE, 0);
-        let fates = fates(&losing(loss), 7, PACKETS);
+        let verdicts = verdicts(&losing(loss), 7, PACKETS);
         let share = 1.0 / 11.0;
-        within_three_sigma(count(&fates, LOST), share, 1.89 / 0.11);
+        within_three_sigma(count(&verdicts, LOST), share, 1.89 / 0.11);
         let bursts =
-            fates.windows(2).filter(|pair| pair[0].effects & LOST == 0 && pair[1].effects & LOST != 0);
-        let mean = count(&fates, LOST) / bursts.count() as f64;
+            verdicts.windows(2).filter(|pair| pair[0].effects & LOST == 0 && pair[1].effects & LOST != 0);
+        let mean = count(&verdicts, LOST) / bursts.count() as f64;
         assert!((9.0..11.0).contains(&mean), "{mean}");
     }
 
@@ -227,16 +227,16 @@ mod tests {
     fn copies_can_be_lost_too() {
         let both =
             Netem { loss: Loss::random(percent(10), 0), duplicate: Coin::new(percent(20), 0), ..netem() };
-        let fates = fates(&both, 7, PACKETS);
-        within_three_sigma(count(&fates, LOST), 0.1 * 0.8, 1.0);
-        within_three_sigma(count(&fates, DUPLICATED), 0.2 * 0.9 * 0.9, 1.0);
-        assert!(fates.iter().all(|fate| fate.effects != LOST | DUPLICATED));
+        let verdicts = verdicts(&both, 7, PACKETS);
+        within_three_sigma(count(&verdicts, LOST), 0.1 * 0.8, 1.0);
+        within_three_sigma(count(&verdicts, DUPLICATED), 0.2 * 0.9 * 0.9, 1.0);
+        assert!(verdicts.iter().all(|verdict| verdict.effects != LOST | DUPLICATED));
     }
 
     #[test]
     fn everything_doubled_and_lost_passes_once() {
         let all = Netem { loss: Loss::random(ONE, 0), duplicate: Coin::new(ONE, 0), ..netem() };
-        assert!(fates(&all, 7, 1000).iter().all(|fate| fate.effects == 0));
+        assert!(verdicts(&all, 7, 1000).iter().all(|verdict| verdict.effects == 0));
     }
 
     #[test]
@@ -245,17 +245,17 @@ mod tests {
         let mut state = State::default();
         let mut damaged = 0.0;
         for n in 0..2 * PACKETS {
-            let (after, fate) = corrupt.next(42, 7, state, n % 2 == 0);
+            let (after, verdict) = corrupt.next(42, 7, state, n % 2 == 0);
             state = after;
-            assert!(n % 2 == 0 || fate.effects == 0);
-            damaged += f64::from(u8::from(fate.effects == CORRUPTED));
+            assert!(n % 2 == 0 || verdict.effects == 0);
+            damaged += f64::from(u8::from(verdict.effects == CORRUPTED));
         }
         within_three_sigma(damaged, 0.05, 1.25 / 0.75);
     }
 
     #[test]
     fn rules_add_up_and_the_first_decides() {
-        let of = |effects| Fate { effects, number: 1, drawn: 1 };
+        let of = |effects| Verdict { effects, number: 1, drawn: 1 };
         let left = |before, effects| of(effects).beside(before).effects;
         assert_eq!(left(0, DUPLICATED | COPY_CORRUPTED), DUPLICATED | COPY_CORRUPTED);
         assert_eq!(left(LOST, DUPLICATED), 0);
@@ -269,8 +269,8 @@ mod tests {
     #[test]
     fn flows_are_independent_and_each_repeats() {
         let model = losing(Loss::random(percent(50), 0));
-        let (one, other) = (fates(&model, 1, 1000), fates(&model, 2, 1000));
-        assert_eq!(one, fates(&model, 1, 1000));
+        let (one, other) = (verdicts(&model, 1, 1000), verdicts(&model, 2, 1000));
+        assert_eq!(one, verdicts(&model, 1, 1000));
         let alike = one.iter().zip(&other).filter(|(a, b)| a == b).count();
         assert!((400..600).contains(&alike), "{alike}");
     }
@@ -295,11 +295,11 @@ mod tests {
                 ..Netem::NONE
             };
             let state = State(state & (u64::MAX >> 1));
-            let (after, fate) = model.next(seed, flow, state, content);
+            let (after, verdict) = model.next(seed, flow, state, content);
             prop_assert_eq!(after.number(), state.number() + 1);
-            prop_assert_eq!(fate.number, after.number());
-            prop_assert!(content || fate.effects & (CORRUPTED | COPY_CORRUPTED) == 0);
-            prop_assert!(fate.effects & LOST == 0 || fate.effects == LOST);
+            prop_assert_eq!(verdict.number, after.number());
+            prop_assert!(content || verdict.effects & (CORRUPTED | COPY_CORRUPTED) == 0);
+            prop_assert!(verdict.effects & LOST == 0 || verdict.effects == LOST);
         }
     }
 }

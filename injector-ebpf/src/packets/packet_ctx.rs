@@ -12,7 +12,7 @@ use injector_common::{
     config::USES_ANSWERS,
     flow::{FlowClass, FlowKey},
     member::{Member, Sets},
-    netem::{CARRIED_IN, Fate, UNFIXED},
+    netem::{CARRIED_IN, UNFIXED, Verdict},
     packet::Packet,
     reject::{Layout, SILENCE},
     rule::Rule,
@@ -49,7 +49,7 @@ pub struct PacketCtx {
     /// What happens to it so far: bits of [`injector_common::netem`].
     pub effects: u32,
     /// What the rule at hand does to it, and by which draw.
-    pub fate: Fate,
+    pub verdict: Verdict,
     /// What the rule at hand does to it, see [`PacketCtx::at_hand`].
     at_hand: u32,
     /// When it was seen: `CLOCK_BOOTTIME`, nanoseconds.

@@ -17,7 +17,7 @@ const FIRST_DEVICE: u32 = 1 << 30;
 pub struct DelayLine {
     /// Packets wait in it: so many at most, and so long at most.
     pub queue: Option<Queue>,
-    /// Super-packets are taken apart, so that each packet of the wire meets its own fate.
+    /// Super-packets are taken apart, so that each packet of the wire meets its own verdict.
     pub splits: bool,
     /// Checksums are made before the rules are asked, so that damage can leave them wrong.
     pub checksums: bool,
