@@ -47,18 +47,18 @@ pub struct Netem {
     pub corrupt: Coin,
     /// When they leave.
     pub timing: Timing,
-    /// How they get there: bits of [`CARRIED`], [`SPLIT`], [`UNFIXED`] and [`CARRIED_IN`].
-    pub road: u64,
+    /// How they get there: bits of [`VIA_DELAY_LINE`], [`SPLIT`], [`UNFIXED`] and [`VIA_DELAY_LINE_IN`].
+    pub via: u64,
 }
 
-/// [`Netem::road`]: all packets that go out go through the delay line.
-pub const CARRIED: u64 = 1;
-/// [`Netem::road`]: those that are several on the wire go through it, and are taken apart there.
+/// [`Netem::via`]: all packets that go out go through the delay line.
+pub const VIA_DELAY_LINE: u64 = 1;
+/// [`Netem::via`]: those that are several on the wire go through it, and are taken apart there.
 pub const SPLIT: u64 = 2;
-/// [`Netem::road`]: damage leaves the checksum as it was.
+/// [`Netem::via`]: damage leaves the checksum as it was.
 pub const UNFIXED: u64 = 4;
-/// [`Netem::road`]: all packets that come in go through the delay line.
-pub const CARRIED_IN: u64 = 8;
+/// [`Netem::via`]: all packets that come in go through the delay line.
+pub const VIA_DELAY_LINE_IN: u64 = 8;
 
 /// How far a flow is: the number of its last packet and what came of it, in one word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,13 +108,8 @@ impl Verdict {
 
 impl Netem {
     /// Nothing happens to any.
-    pub const NONE: Self = Self {
-        loss: Loss::NONE,
-        duplicate: Coin::NEVER,
-        corrupt: Coin::NEVER,
-        timing: Timing::NONE,
-        road: 0,
-    };
+    pub const NONE: Self =
+        Self { loss: Loss::NONE, duplicate: Coin::NEVER, corrupt: Coin::NEVER, timing: Timing::NONE, via: 0 };
 
     /// What happens to the next packet of a flow, and how far the flow is then. `content`: are there bytes
     /// that can be damaged?

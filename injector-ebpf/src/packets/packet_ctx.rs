@@ -12,7 +12,7 @@ use injector_common::{
     config::USES_ANSWERS,
     flow::{FlowClass, FlowKey},
     member::{Member, Sets},
-    netem::{CARRIED_IN, UNFIXED, Verdict},
+    netem::{UNFIXED, VIA_DELAY_LINE_IN, Verdict},
     packet::Packet,
     reject::{Layout, SILENCE},
     rule::Rule,
@@ -87,9 +87,9 @@ pub struct PacketCtx {
     /// Did a rule mean it? Not 0 if so.
     pub meant: u32,
     /// Is there a rule for which it goes through the delay line? Not 0 if so.
-    pub carried: u32,
-    /// Which roads of rules are this packet's, see [`Netem::road`].
-    pub road: u64,
+    pub via_delay_line: u32,
+    /// Bits of [`Netem::via`] that are about such a packet.
+    pub via: u64,
     /// Which of them are closed: such a rule means it, and can do nothing.
     pub barred: u64,
     /// What is looked up.
@@ -119,7 +119,7 @@ impl PacketCtx {
     /// Bytes that the rule can damage.
     #[inline(always)]
     pub fn damageable(&self, rule: &Rule) -> u32 {
-        if rule.netem.road & UNFIXED == 0 { self.content.length } else { self.wire.length }
+        if rule.netem.via & UNFIXED == 0 { self.content.length } else { self.wire.length }
     }
 }
 
@@ -166,7 +166,7 @@ pub fn gather(skb: *mut __sk_buff, direction: u32, backend: BackendCode, cgroup:
     packet_ctx.backend = backend;
     // What meets its socket without having come through the delay line can only be dropped.
     packet_ctx.barred =
-        if backend == BackendCode::CGROUP_SKB && config!(delay_line) != 0 { CARRIED_IN } else { 0 };
+        if backend == BackendCode::CGROUP_SKB && config!(delay_line) != 0 { VIA_DELAY_LINE_IN } else { 0 };
     true
 }
 

@@ -150,7 +150,7 @@ pub extern "C" fn packet_effect(number: u32, entry: u32) -> u32 {
 
 #[inline(always)]
 fn effect(packet_ctx: &mut PacketCtx, number: u32, (entry, rule): (u32, &Rule)) -> Result<Verdict, Reason> {
-    if rule.netem.road & packet_ctx.barred != 0 {
+    if rule.netem.via & packet_ctx.barred != 0 {
         return Err(Reason::NoDelayLine);
     }
     let mut verdict = Verdict { effects: LOST, number: 0, drawn: 0 };
@@ -190,7 +190,7 @@ fn note(packet_ctx: &mut PacketCtx, number: u32, (entry, rule): (u32, &Rule)) {
         queue::packet_schedule(number, entry);
     }
     let length = packet_ctx.damageable(rule);
-    let unfixed = (rule.netem.road & UNFIXED) as u32;
+    let unfixed = (rule.netem.via & UNFIXED) as u32;
     if packet_ctx.at_hand(CORRUPTED) {
         packet_ctx.unfixed = unfixed;
         packet_ctx.bit = Netem::bit(rule.seed, packet_ctx.flow, packet_ctx.verdict.number, false, length);

@@ -18,7 +18,7 @@ use crate::{
     spec::{
         effect::{CallResult, Moment},
         model::{Rule, RuleKind, SyscallRule},
-        object::Road,
+        object::Lookup,
     },
     syscalls::{self, Call, Machine, Safety},
 };
@@ -109,12 +109,12 @@ fn collect(
             without_argument.insert(entry.name);
             continue;
         };
-        let road = rule.filter.objects.road(entry);
-        if road == Road::None {
+        let lookup = rule.filter.objects.lookup(entry);
+        if lookup == Lookup::None {
             without_object.insert(entry.name);
             continue;
         }
-        if let (Road::Hook, Some(why)) = (road, beyond_hooks(behind, &values)) {
+        if let (Lookup::Hook, Some(why)) = (lookup, beyond_hooks(behind, &values)) {
             if named {
                 return Err(PlanError::AtHookOnly { rule: text.into(), call: entry.name, why });
             }
@@ -123,12 +123,12 @@ fn collect(
         }
         let known =
             wanted.entry(call).or_insert(Wanted { entry, rules: Vec::new(), before: None, behind: None });
-        let descriptors = if let Road::Descriptors(nth) = road { nth } else { [0; 2] };
+        let descriptors = if let Lookup::Descriptors(nth) = lookup { nth } else { [0; 2] };
         known.rules.push(Asked { behind, tests, descriptors, ..Asked::by(number) });
         let verdicts = if behind { &mut known.behind } else { &mut known.before };
         let these = Verdicts {
             objects: rule.filter.objects.chosen(),
-            by_hook: road == Road::Hook,
+            by_hook: lookup == Lookup::Hook,
             wait: delays::wait(&rule.effect),
             ..Verdicts::of_all(&values)
         };

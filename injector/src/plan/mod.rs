@@ -33,7 +33,7 @@ use injector_common::{
     MAX_RULES,
     call::{CallRules, PACKETS, Slot},
     config::{USES_MOST, USES_RECORDS},
-    netem::CARRIED_IN,
+    netem::VIA_DELAY_LINE_IN,
     packet::{CONNECT, EGRESS, INGRESS},
     rule::Rule as KernelRule,
     session::Session,
@@ -254,7 +254,7 @@ impl Plan {
     /// The first rule by which packets that come in go through the delay line, if there is one.
     pub fn inbound(&self) -> Option<&PlannedRule> {
         self.delay_line?;
-        self.rules.iter().find(|rule| rule.kernel.netem.road & CARRIED_IN != 0)
+        self.rules.iter().find(|rule| rule.kernel.netem.via & VIA_DELAY_LINE_IN != 0)
     }
 
     /// Does a rule mean packets that pass devices?

@@ -7,7 +7,7 @@ use injector_common::{
     code::FaultCode,
     delay::{Delay as KernelDelay, LONGEST, UNIFORM},
     loss::Loss as KernelLoss,
-    netem::{CARRIED, CARRIED_IN, Netem as KernelNetem, SPLIT, UNFIXED},
+    netem::{Netem as KernelNetem, SPLIT, UNFIXED, VIA_DELAY_LINE, VIA_DELAY_LINE_IN},
     packet::{
         ANY_PROTOCOL, DESTINATION_PORT, EGRESS, EITHER_PORT, FROM, ICMP, INGRESS, PacketMatch, Prefix, Range,
         SOURCE_PORT, TCP, TO, TcpFlags, UDP, mapped,
@@ -68,30 +68,30 @@ pub(super) fn describe(
         NetFault::Netem(netem) => {
             rule.fault = FaultCode::NETEM;
             rule.netem = models(netem, distributions, nanoseconds(longest).min(LONGEST));
-            rule.netem.road = road(asked, netem);
+            rule.netem.via = via(asked, netem);
         }
     }
 }
 
 /// How the packets get there.
-fn road(asked: &NetRule, netem: &Netem) -> u64 {
+fn via(asked: &NetRule, netem: &Netem) -> u64 {
     let unfixed = netem.corrupt.is_some_and(|corrupt| !corrupt.fixed);
     let waits = netem.waits().is_some();
     let changed = netem.duplicate.is_some() || netem.corrupt.is_some();
     let (out, comes_in) = (asked.direction != Direction::Ingress, asked.direction != Direction::Egress);
-    let mut road = 0;
+    let mut via = 0;
     if out && (waits || unfixed) {
-        road |= CARRIED;
+        via |= VIA_DELAY_LINE;
     }
     if comes_in && (waits || changed) {
-        road |= CARRIED_IN;
+        via |= VIA_DELAY_LINE_IN;
     }
     // What is sent by ICMP is one packet each. What comes in and can only be lost takes no detour for that.
     let several = asked.protocol != Protocol::Icmp && (netem.loss.is_some() || changed);
-    if several && (out || road != 0) {
-        road |= SPLIT;
+    if several && (out || via != 0) {
+        via |= SPLIT;
     }
-    if unfixed { road | UNFIXED } else { road }
+    if unfixed { via | UNFIXED } else { via }
 }
 
 /// netem's words as numbers.
@@ -102,7 +102,7 @@ fn models(asked: &Netem, distributions: &Distributions, longest: u64) -> KernelN
         duplicate: asked.duplicate.map_or(Coin::NEVER, coin),
         corrupt: asked.corrupt.map_or(Coin::NEVER, |corrupt| coin(corrupt.chance)),
         timing: timing(asked, distributions, longest),
-        road: 0,
+        via: 0,
     }
 }
 

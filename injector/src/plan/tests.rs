@@ -1,4 +1,4 @@
-//! Plans against backends that can do known things, so that every road is walked on any machine.
+//! Plans against backends that can do known things, so that every case is tried on any machine.
 
 mod changes;
 mod delays;
@@ -9,7 +9,7 @@ use injector_common::{
     config::USES_ANSWERS,
     loss::Loss,
     member::{Member, Sets},
-    netem::{CARRIED, SPLIT, UNFIXED},
+    netem::{SPLIT, UNFIXED, VIA_DELAY_LINE},
     packet::{ANY_PROTOCOL, Packet, TCP, UDP, mapped},
     reject::{BY_PROTOCOL, FORBIDDEN, NO_PORT, RESET},
 };
@@ -261,23 +261,23 @@ fn packet_rules_need_no_calls() {
 /// What comes in is lost where it is met, and goes through the delay line for all else.
 #[test]
 fn which_way_packets_go() {
-    for (rule, road, directions) in [
+    for (rule, via, directions) in [
         ("net ingress : loss 1%", 0, None),
         ("net ingress : partition", 0, None),
         ("net loss 1%", SPLIT, Some(EGRESS)),
         ("net both : loss 1%", SPLIT, Some(EGRESS)),
         ("net icmp : loss 1%", 0, None),
-        ("net delay 1ms", CARRIED, Some(EGRESS)),
-        ("net ingress : delay 1ms", CARRIED_IN, Some(INGRESS)),
-        ("net ingress : rate 1mbit loss 1%", CARRIED_IN | SPLIT, Some(INGRESS)),
-        ("net ingress icmp : duplicate 1%", CARRIED_IN, Some(INGRESS)),
-        ("net both : corrupt 1% fixed", CARRIED_IN | SPLIT, Some(EGRESS | INGRESS)),
-        ("net both icmp : corrupt 1%", CARRIED | CARRIED_IN | UNFIXED, Some(EGRESS | INGRESS)),
+        ("net delay 1ms", VIA_DELAY_LINE, Some(EGRESS)),
+        ("net ingress : delay 1ms", VIA_DELAY_LINE_IN, Some(INGRESS)),
+        ("net ingress : rate 1mbit loss 1%", VIA_DELAY_LINE_IN | SPLIT, Some(INGRESS)),
+        ("net ingress icmp : duplicate 1%", VIA_DELAY_LINE_IN, Some(INGRESS)),
+        ("net both : corrupt 1% fixed", VIA_DELAY_LINE_IN | SPLIT, Some(EGRESS | INGRESS)),
+        ("net both icmp : corrupt 1%", VIA_DELAY_LINE | VIA_DELAY_LINE_IN | UNFIXED, Some(EGRESS | INGRESS)),
     ] {
         let plan = plan(&[rule]).unwrap();
         let line = plan.delay_line.map(|line| line.directions);
-        assert_eq!((plan.rules[0].kernel.netem.road, line), (road, directions), "{rule}");
-        assert_eq!(plan.inbound().is_some(), road & CARRIED_IN != 0, "{rule}");
+        assert_eq!((plan.rules[0].kernel.netem.via, line), (via, directions), "{rule}");
+        assert_eq!(plan.inbound().is_some(), via & VIA_DELAY_LINE_IN != 0, "{rule}");
     }
 }
 

@@ -44,7 +44,7 @@ impl Objects {
 
 /// How it is found out what a call is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Road {
+pub enum Lookup {
     /// It does not matter.
     Any,
     /// By one of these arguments, which are descriptors.
@@ -60,21 +60,21 @@ const ADDRESSED: [&str; 4] = ["connect", "bind", "sendto", "sendmsg"];
 
 impl Objects {
     /// How it is found out whether `call` is about one of them.
-    pub fn road(&self, call: &Entry) -> Road {
+    pub fn lookup(&self, call: &Entry) -> Lookup {
         if !self.chosen() {
-            return Road::Any;
+            return Lookup::Any;
         }
         // A range of descriptors can be of many files.
         if call.name == "close_range" {
-            return Road::None;
+            return Lookup::None;
         }
         if self.paths.is_some() && call.is_in("file") || self.of_sockets() && ADDRESSED.contains(&call.name) {
-            return Road::Hook;
+            return Lookup::Hook;
         }
         let mut open = (0..).zip(&call.parameters).filter(|(_, parameter)| parameter.is_open_file());
         match (open.next(), open.next()) {
-            (Some((first, _)), second) => Road::Descriptors([first, second.map_or(first, |(nth, _)| nth)]),
-            (None, _) => Road::None,
+            (Some((first, _)), second) => Lookup::Descriptors([first, second.map_or(first, |(nth, _)| nth)]),
+            (None, _) => Lookup::None,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         model::{Rule, RuleKind, SyscallRule},
         nearest::nearest,
         net,
-        object::{Objects, Road},
+        object::{Lookup, Objects},
         operation,
         problem::{CallSetProblem, FilterProblem, QualifierProblem},
         process,
@@ -127,7 +127,7 @@ fn is_about_something(
     calls: &BTreeSet<Call>,
     named: &BTreeSet<Call>,
 ) -> Result<(), FilterProblem> {
-    let about = |call: &Call| syscalls::get(*call).is_some_and(|entry| objects.road(entry) != Road::None);
+    let about = |call: &Call| syscalls::get(*call).is_some_and(|entry| objects.lookup(entry) != Lookup::None);
     let word = format!("{}=", word.text);
     for call in named {
         let Some(entry) = syscalls::get(*call) else { continue };

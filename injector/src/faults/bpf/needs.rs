@@ -88,7 +88,7 @@ fn delay_line(plan: &mut Plan, Scene { kernel, .. }: Scene<'_>) -> Result<Vec<St
     }
     plan.delay_line = None;
     for rule in &mut plan.rules {
-        rule.kernel.netem.road = 0;
+        rule.kernel.netem.via = 0;
     }
     Ok(vec![format!(
         "packets that are several on the wire are lost, doubled and damaged as one: {cause}; {}",
