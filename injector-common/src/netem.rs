@@ -6,7 +6,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
-    chance::{Coin, choose},
+    chance::{Bernoulli, choose},
     loss::Loss,
     random::Draws,
     timing::{STATE_BITS, Timing, WAITS},
@@ -42,9 +42,9 @@ pub struct Netem {
     /// Which are lost.
     pub loss: Loss,
     /// Which come twice.
-    pub duplicate: Coin,
+    pub duplicate: Bernoulli,
     /// Which are damaged.
-    pub corrupt: Coin,
+    pub corrupt: Bernoulli,
     /// When they leave.
     pub timing: Timing,
     /// How they get there: bits of [`VIA_DELAY_LINE`], [`SPLIT`], [`UNFIXED`] and [`VIA_DELAY_LINE_IN`].
@@ -108,13 +108,18 @@ impl Verdict {
 
 impl Netem {
     /// Nothing happens to any.
-    pub const NONE: Self =
-        Self { loss: Loss::NONE, duplicate: Coin::NEVER, corrupt: Coin::NEVER, timing: Timing::NONE, via: 0 };
+    pub const NONE: Self = Self {
+        loss: Loss::NONE,
+        duplicate: Bernoulli::NEVER,
+        corrupt: Bernoulli::NEVER,
+        timing: Timing::NONE,
+        via: 0,
+    };
 
     /// What happens to the next packet of a flow, and how far the flow is then. `content`: are there bytes
     /// that can be damaged?
     ///
-    /// Truth is 0 or 1 here, and nothing is a branch, see [`Coin`].
+    /// Truth is 0 or 1 here, and nothing is a branch, see [`Bernoulli`].
     #[inline(always)]
     #[must_use]
     pub const fn next(&self, seed: u64, flow: u64, state: State, content: bool) -> (State, Verdict) {
@@ -122,7 +127,7 @@ impl Netem {
         let draws = Draws { seed, flow, number };
         let content = content as u64;
 
-        let said = self.duplicate.toss(state.0 >> DUPLICATE_SHIFT & 3, draws.of(DOUBLE));
+        let said = self.duplicate.sample(state.0 >> DUPLICATE_SHIFT & 3, draws.of(DOUBLE));
         let doubled = said >> 1;
         let (chain, lost) = self.loss.step(state.0 & 7, draws.of(TRANSITION), draws.of(LOSE));
         // Two less one: the packet passes. Only where it is sent twice the copy is asked about.
@@ -135,10 +140,10 @@ impl Netem {
 
         let before = state.0 >> CORRUPT_SHIFT & 3;
         let asked = doubled & content;
-        let copy_damage = choose(asked, self.corrupt.toss(before, draws.of(COPY | DAMAGE)), before);
+        let copy_damage = choose(asked, self.corrupt.sample(before, draws.of(COPY | DAMAGE)), before);
         let copy_corrupted = asked & copy_damage >> 1;
         let asked = content & !lost;
-        let damage = choose(asked, self.corrupt.toss(copy_damage, draws.of(DAMAGE)), copy_damage);
+        let damage = choose(asked, self.corrupt.sample(copy_damage, draws.of(DAMAGE)), copy_damage);
         let corrupted = asked & damage >> 1;
 
         let arrives = lost ^ 1;
@@ -220,8 +225,11 @@ mod tests {
     /// netem's sums: doubled and kept twice p d (1-l)(1-l), lost l (1-d), the rest arrives once.
     #[test]
     fn copies_can_be_lost_too() {
-        let both =
-            Netem { loss: Loss::random(percent(10), 0), duplicate: Coin::new(percent(20), 0), ..netem() };
+        let both = Netem {
+            loss: Loss::random(percent(10), 0),
+            duplicate: Bernoulli::new(percent(20), 0),
+            ..netem()
+        };
         let verdicts = verdicts(&both, 7, PACKETS);
         within_three_sigma(count(&verdicts, LOST), 0.1 * 0.8, 1.0);
         within_three_sigma(count(&verdicts, DUPLICATED), 0.2 * 0.9 * 0.9, 1.0);
@@ -230,13 +238,13 @@ mod tests {
 
     #[test]
     fn everything_doubled_and_lost_passes_once() {
-        let all = Netem { loss: Loss::random(ONE, 0), duplicate: Coin::new(ONE, 0), ..netem() };
+        let all = Netem { loss: Loss::random(ONE, 0), duplicate: Bernoulli::new(ONE, 0), ..netem() };
         assert!(verdicts(&all, 7, 1000).iter().all(|verdict| verdict.effects == 0));
     }
 
     #[test]
     fn damage_keeps_its_share_among_packets_with_content() {
-        let corrupt = Netem { corrupt: Coin::new(percent(5), percent(25)), ..netem() };
+        let corrupt = Netem { corrupt: Bernoulli::new(percent(5), percent(25)), ..netem() };
         let mut state = State::default();
         let mut damaged = 0.0;
         for n in 0..2 * PACKETS {
@@ -285,8 +293,8 @@ mod tests {
         fn no_state_breaks_it(state: u64, seed: u64, flow: u64, content: bool, p in 0..=ONE, c in 0..=ONE) {
             let model = Netem {
                 loss: Loss::four_state(p / 2, c / 2, p / 2, c, c / 2),
-                duplicate: Coin::new(p, c),
-                corrupt: Coin::new(c, p),
+                duplicate: Bernoulli::new(p, c),
+                corrupt: Bernoulli::new(c, p),
                 ..Netem::NONE
             };
             let state = State(state & (u64::MAX >> 1));

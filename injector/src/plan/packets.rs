@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use injector_common::{
-    chance::Coin,
+    chance::Bernoulli,
     code::FaultCode,
     delay::{Delay as KernelDelay, LONGEST, UNIFORM},
     loss::Loss as KernelLoss,
@@ -96,11 +96,12 @@ fn via(asked: &NetRule, netem: &Netem) -> u64 {
 
 /// netem's words as numbers.
 fn models(asked: &Netem, distributions: &Distributions, longest: u64) -> KernelNetem {
-    let coin = |chance: Chance| Coin::new(chance.probability.numerator(), chance.correlation.numerator());
+    let bernoulli =
+        |chance: Chance| Bernoulli::new(chance.probability.numerator(), chance.correlation.numerator());
     KernelNetem {
         loss: asked.loss.map_or(KernelLoss::NONE, chain),
-        duplicate: asked.duplicate.map_or(Coin::NEVER, coin),
-        corrupt: asked.corrupt.map_or(Coin::NEVER, |corrupt| coin(corrupt.chance)),
+        duplicate: asked.duplicate.map_or(Bernoulli::NEVER, bernoulli),
+        corrupt: asked.corrupt.map_or(Bernoulli::NEVER, |corrupt| bernoulli(corrupt.chance)),
         timing: timing(asked, distributions, longest),
         via: 0,
     }
@@ -119,7 +120,10 @@ fn timing(asked: &Netem, distributions: &Distributions, longest: u64) -> Timing 
         _pad: 0,
     });
     let reorder = asked.reorder.map_or(KernelReorder::NONE, |reorder| KernelReorder {
-        coin: Coin::new(reorder.chance.probability.numerator(), reorder.chance.correlation.numerator()),
+        chance: Bernoulli::new(
+            reorder.chance.probability.numerator(),
+            reorder.chance.correlation.numerator(),
+        ),
         gap: u64::from(reorder.gap),
     });
     let rate = asked.rate.map_or(KernelRate::NONE, |rate| KernelRate {

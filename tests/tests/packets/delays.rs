@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use injector_common::{
-    chance::Coin,
+    chance::Bernoulli,
     delay::Delay,
     netem::{CORRUPTED, Netem, OVERTOOK},
     reorder::Reorder,
@@ -91,7 +91,7 @@ fn packets_overtake() -> Result<()> {
     let arrived = send(&target, &echo, LOCAL, (20, 2))?;
     let rule = injector.interrupt()?.expect(0)?.report()?.rules.remove(0);
     let netem = Netem {
-        timing: Timing { reorder: Reorder { coin: Coin::new(1 << 32, 0), gap: 5 }, ..timing(800, 0) },
+        timing: Timing { reorder: Reorder { chance: Bernoulli::new(1 << 32, 0), gap: 5 }, ..timing(800, 0) },
         ..Netem::NONE
     };
     let verdicts = Flow::new(SEED, 0, OUT, LOCAL, 0).verdicts(&netem, 20);
@@ -195,7 +195,7 @@ fn damage_on_the_wire_is_seen_by_the_receiver() -> Result<()> {
     let far = IpAddr::V4(Ipv4Addr::new(10, 5, 0, 1));
     let space = Space::new("damaged")?;
     space.join("veth-damaged", "10.5.0")?;
-    let netem = Netem { corrupt: Coin::new(percent(30), 0), ..Netem::NONE };
+    let netem = Netem { corrupt: Bernoulli::new(percent(30), 0), ..Netem::NONE };
     let wire = Scratch::new()?;
     // Killed with the cgroup.
     wire.spawn(space.command("sleep").arg("100"))?;

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use injector_common::{
-    chance::Coin,
+    chance::Bernoulli,
     loss::Loss,
     netem::{COPY_CORRUPTED, CORRUPTED, DUPLICATED, LOST, Netem},
 };
@@ -100,8 +100,8 @@ fn packets_are_doubled_lost_and_damaged_as_the_model_says() -> Result<()> {
     const WORDS: &str = "loss 10% duplicate 20% 25% corrupt 30% fixed";
     let netem = Netem {
         loss: Loss::random(percent(10), 0),
-        duplicate: Coin::new(percent(20), percent(25)),
-        corrupt: Coin::new(percent(30), 0),
+        duplicate: Bernoulli::new(percent(20), percent(25)),
+        corrupt: Bernoulli::new(percent(30), 0),
         ..Netem::NONE
     };
     for address in [LOCAL, LOCAL6] {
@@ -132,7 +132,7 @@ fn packets_are_doubled_lost_and_damaged_as_the_model_says() -> Result<()> {
 #[test]
 fn damage_has_a_right_checksum() -> Result<()> {
     let far = IpAddr::V4(Ipv4Addr::new(10, 3, 0, 1));
-    let netem = Netem { corrupt: Coin::new(percent(50), 0), ..Netem::NONE };
+    let netem = Netem { corrupt: Bernoulli::new(percent(50), 0), ..Netem::NONE };
     for offload in [true, false] {
         let space = Space::new("wire")?;
         space.join("veth-wire", "10.3.0")?;
@@ -161,7 +161,7 @@ fn two_rules_on_one_flow() -> Result<()> {
     let injector = attach(target.path(), &["udp : duplicate 30%", "udp : loss 30%"])?;
     send_in(target.path(), LOCAL, echo.port, 200)?;
     let report = injector.interrupt()?.expect(0)?.report()?;
-    let doubling = Netem { duplicate: Coin::new(percent(30), 0), ..Netem::NONE };
+    let doubling = Netem { duplicate: Bernoulli::new(percent(30), 0), ..Netem::NONE };
     let losing = Netem { loss: Loss::random(percent(30), 0), ..Netem::NONE };
     let doubled = Flow::new(SEED, 0, OUT, LOCAL, 0).verdicts(&doubling, 200);
     let lost = Flow::new(SEED, 1, OUT, LOCAL, 0).verdicts(&losing, 200);
