@@ -32,7 +32,7 @@ use crate::{
     kernel::{
         bpf::{
             btf::KernelBtf,
-            loader::{Ready, Sizes},
+            loader::{LoadedObject, Sizes},
             messages::Messages,
             offsets, sys,
             tables::Tables,
@@ -75,7 +75,7 @@ pub struct Subjects {
 pub struct Installation {
     // First, so that whoever sleeps is awake before the programs go.
     pub(super) call_delays: CallDelays,
-    pub(super) ready: Ready,
+    pub(super) object: LoadedObject,
     messages: Option<Messages>,
     handle: Handle,
     tables: Tables,
@@ -152,16 +152,16 @@ impl Installation {
         let queues = plan.packets;
         let distributions = queues || plan.features & USES_DELAYS != 0;
         let sizes = Sizes { slots: config.slots, flows, events, objects, queues, distributions };
-        let ready = Ready::prepare(&config, sizes, btf)?;
-        let handle = Handle::new(ready.maps(), thread::state_size(config.slots) as usize)?;
-        let (calls, slots) = (ready.maps().get("CALLS")?, ready.maps().get("SLOTS")?);
+        let object = LoadedObject::prepare(&config, sizes, btf)?;
+        let handle = Handle::new(object.maps(), thread::state_size(config.slots) as usize)?;
+        let (calls, slots) = (object.maps().get("CALLS")?, object.maps().get("SLOTS")?);
         let tables = Tables::map(calls, slots, 2 * plan.room).map_err(system("map the tables of rules"))?;
-        let messages = ready.messages().map_err(system("read what the programs tell of their decisions"))?;
+        let messages = object.messages().map_err(system("read what the programs tell of their decisions"))?;
         let mut this = Self {
             messages,
             call_delays: CallDelays::default(),
             offsets: config.offsets,
-            ready,
+            object,
             handle,
             tables,
             members: Members::default(),
@@ -202,14 +202,14 @@ impl Installation {
     /// [`InstallError`]: a map has no room, or cannot be written.
     pub fn fill(&mut self, acting: Option<&Plan>, plan: &Plan) -> Result<(), InstallError> {
         self.members
-            .fill(self.ready.maps().get("MEMBERS")?, acting, plan, |rule| {
+            .fill(self.object.maps().get("MEMBERS")?, acting, plan, |rule| {
                 members(rule).into_iter().map(|member| (member, 1)).collect()
             })
             .map_err(system("write the addresses and ports of a rule"))?;
         self.names
-            .fill(self.ready.maps().get("NAMES")?, acting, plan, names)
+            .fill(self.object.maps().get("NAMES")?, acting, plan, names)
             .map_err(system("write the names of a rule"))?;
-        let rules = self.ready.maps().get("RULES")?;
+        let rules = self.object.maps().get("RULES")?;
         for rule in &plan.rules {
             sys::update(rules, &rule.entry.to_ne_bytes(), bytemuck::bytes_of(&rule.kernel))
                 .map_err(system("write a rule"))?;
@@ -236,7 +236,7 @@ impl Installation {
         ];
         for (name, entries) in tables {
             for (place, value) in entries {
-                sys::update(self.ready.maps().get(name)?, &place.to_ne_bytes(), value)
+                sys::update(self.object.maps().get(name)?, &place.to_ne_bytes(), value)
                     .map_err(system(format!("fill the map {name}")))?;
             }
         }
@@ -271,7 +271,7 @@ impl Installation {
     /// [`InstallError`]: the table of cgroups is full (65,536), or there is no memory.
     pub fn add_cgroup(&self, id: u64, target: u32) -> Result<bool, InstallError> {
         use std::sync::atomic::Ordering::Relaxed;
-        let map = self.ready.maps().get("CGROUPS")?;
+        let map = self.object.maps().get("CGROUPS")?;
         match sys::insert(map, &id.to_ne_bytes(), &target.to_ne_bytes()) {
             Ok(true) => {
                 let entry = injector_common::shared::cgroup_entry(id);
@@ -290,7 +290,7 @@ impl Installation {
     pub fn begin_call_delays(&mut self, longest: Duration) -> Result<(), InstallError> {
         let mut call_delays = std::mem::take(&mut self.call_delays);
         let exempt = |process: BorrowedFd<'_>| self.handle.exempt(process);
-        let table = self.ready.maps().get("SLEEP_SLOTS")?;
+        let table = self.object.maps().get("SLEEP_SLOTS")?;
         let begun = call_delays.begin(table, self.handle.state(), longest, exempt);
         self.handle.set_helpers(call_delays.numbers());
         self.call_delays = call_delays;
@@ -309,7 +309,7 @@ impl Installation {
         }
         for end in self.call_delays.missed(self.handle.state()) {
             for program in &mut self.calls {
-                match program.attached.grow(&self.ready, self.handle.state(), end) {
+                match program.attached.grow(&self.object, self.handle.state(), end) {
                     Ok(Some(count)) => tracing::debug!(count, ?end, "more programs that sleep"),
                     Ok(None) => {}
                     // Other tools' programs take room as well; what cannot be delayed is counted.

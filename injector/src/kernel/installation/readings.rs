@@ -72,7 +72,7 @@ impl Installation {
     /// [`InstallError`]: no descriptor is left.
     pub fn readings(&self) -> Result<Readings, InstallError> {
         let own = |map| -> Result<OwnedFd, InstallError> {
-            self.ready.maps().get(map)?.try_clone_to_owned().map_err(system("use the map of counters"))
+            self.object.maps().get(map)?.try_clone_to_owned().map_err(system("use the map of counters"))
         };
         let (counters, traffic, queues) = (own("COUNTERS")?, own("TRAFFIC")?, own("QUEUES")?);
         Ok(Readings { counters, traffic, queues, cgroups: own("CGROUPS")? })
@@ -83,7 +83,7 @@ impl Installation {
     /// # Errors
     /// [`InstallError`]: no descriptor is left, or the ring buffer cannot be mapped.
     pub fn events(&self) -> Result<RingBuf<MapData>, InstallError> {
-        let fd = self.ready.maps().get("EVENTS")?;
+        let fd = self.object.maps().get("EVENTS")?;
         let fd = fd.try_clone_to_owned().map_err(system("use the map of events"))?;
         Ok(RingBuf::try_from(Map::RingBuf(MapData::from_fd(fd)?))?)
     }
