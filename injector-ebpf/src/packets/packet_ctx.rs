@@ -7,11 +7,11 @@ use aya_ebpf::{
     maps::PerCpuArray,
 };
 use injector_common::{
+    address_set::{Element, Sets},
     call::{PACKETS, Run},
     code::BackendCode,
     config::USES_ANSWERS,
     flow::{FlowClass, FlowKey},
-    member::{Member, Sets},
     netem::{UNFIXED, VIA_DELAY_LINE_IN, Verdict},
     packet::Packet,
     reject::{Layout, SILENCE},
@@ -21,7 +21,7 @@ use injector_common::{
 use crate::{
     atomic,
     config::{config, uses},
-    maps::{CALLS, MEMBERS, SHARED, plan_alive, read},
+    maps::{ADDRESS_SETS, CALLS, SHARED, plan_alive, read},
     packets::{
         content::{self, Content},
         header, layout,
@@ -124,20 +124,20 @@ impl PacketCtx {
 }
 
 /// An address or a port that is looked up in a rule's sets. The key stands here, since the stack is short.
-pub struct Wanted(Member);
+pub struct Wanted(Element);
 
 impl Wanted {
     /// Nothing yet.
-    pub const NOTHING: Self = Self(Member { bits: 0, set: 0, value: [0; 16] });
+    pub const NOTHING: Self = Self(Element { bits: 0, set: 0, value: [0; 16] });
 }
 
 impl Sets for Wanted {
     #[inline(always)]
-    fn have(&mut self, wanted: Member) -> bool {
+    fn have(&mut self, wanted: Element) -> bool {
         self.0 = wanted;
         // SAFETY: a map, and a key of its size.
         let found = unsafe {
-            bpf_map_lookup_elem((&raw const MEMBERS).cast_mut().cast(), (&raw const self.0).cast())
+            bpf_map_lookup_elem((&raw const ADDRESS_SETS).cast_mut().cast(), (&raw const self.0).cast())
         };
         !found.is_null()
     }

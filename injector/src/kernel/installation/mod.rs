@@ -3,8 +3,8 @@
 
 mod attach;
 pub mod cgroups;
+mod elements;
 mod handle;
-mod members;
 mod readings;
 pub mod sleep;
 pub mod sockets;
@@ -16,9 +16,9 @@ use std::{
 };
 
 use injector_common::{
+    address_set::Element,
     call::{ABI_COMPAT, CALLS_PER_ABI, CallRules, PACKETS, Run, Slot},
     config::{Config, Offsets, USES_DELAYS, USES_OBJECTS},
-    member::Member,
     name::NameKey,
     shared::Shared,
     thread,
@@ -40,14 +40,14 @@ use crate::{
         error::system,
         installation::{
             cgroups::AtCgroups,
-            members::Members,
+            elements::Elements,
             sleep::{CallDelays, Shortfall},
             sockets::Sockets,
         },
         sleep::Lost,
         syscall::Attached,
     },
-    plan::{Plan, backend::Site, delay_line, members, names, objects::PLACES},
+    plan::{Plan, address_sets, backend::Site, delay_line, names, objects::PLACES},
     target::rlimit,
 };
 
@@ -79,8 +79,8 @@ pub struct Installation {
     messages: Option<Messages>,
     handle: Handle,
     tables: Tables,
-    members: Members<Member, u8>,
-    names: Members<NameKey, u64>,
+    addresses: Elements<Element, u8>,
+    names: Elements<NameKey, u64>,
     offsets: Offsets,
     pub(super) calls: Vec<Program>,
     /// Skipped runs of programs that a change of the plan has taken off.
@@ -164,8 +164,8 @@ impl Installation {
             object,
             handle,
             tables,
-            members: Members::default(),
-            names: Members::default(),
+            addresses: Elements::default(),
+            names: Elements::default(),
             calls: Vec::new(),
             misses_before: BTreeMap::new(),
             process_tree: Vec::new(),
@@ -201,9 +201,9 @@ impl Installation {
     /// # Errors
     /// [`InstallError`]: a map has no room, or cannot be written.
     pub fn fill(&mut self, acting: Option<&Plan>, plan: &Plan) -> Result<(), InstallError> {
-        self.members
-            .fill(self.object.maps().get("MEMBERS")?, acting, plan, |rule| {
-                members(rule).into_iter().map(|member| (member, 1)).collect()
+        self.addresses
+            .fill(self.object.maps().get("ADDRESS_SETS")?, acting, plan, |rule| {
+                address_sets(rule).into_iter().map(|element| (element, 1)).collect()
             })
             .map_err(system("write the addresses and ports of a rule"))?;
         self.names
