@@ -11,7 +11,7 @@ use crate::{
         error::PlanError,
         instead::instead,
         operations,
-        places::{Places, place},
+        placement::{Placement, place},
         unsupported::Unsupported,
         wanted::{AllWanted, Asked, Caught, End, Resolved, Wanted},
     },
@@ -41,15 +41,15 @@ pub(super) fn resolve(
             RuleKind::Net(_) | RuleKind::Operation(_) | RuleKind::UserSpace(_) => {}
         }
     }
-    let places = place(&wanted, backends, live);
-    let calls_of_rule = check(rules, &wanted, &places, backends, &mut notes)?;
+    let placement = place(&wanted, backends, live);
+    let calls_of_rule = check(rules, &wanted, &placement, backends, &mut notes)?;
 
     let mut resolved = Resolved { sites: BTreeSet::new(), calls: BTreeMap::new(), calls_of_rule, notes };
     for (call, wanted) in &wanted {
         let Some(entry) = entry(call.abi.index(), call.number) else { continue };
         let mut caught = Caught::default();
         for behind in [false, true] {
-            let Some(Ok(sites)) = places.of(*call, behind) else { continue };
+            let Some(Ok(sites)) = placement.of(*call, behind) else { continue };
             let Some(backend) = sites.sites.first().map(|site| site.backend) else { continue };
             for (slot, site) in caught.hooks.iter_mut().zip(&sites.sites) {
                 // Of two places of a call, one has hooks at most.
@@ -192,7 +192,7 @@ fn beyond_hooks(behind: bool, values: &[i64]) -> Option<&'static str> {
 fn check(
     rules: &[Rule],
     wanted: &AllWanted,
-    places: &Places,
+    placement: &Placement,
     backends: &[&dyn Backend],
     notes: &mut Vec<String>,
 ) -> Result<Vec<usize>, PlanError> {
@@ -205,7 +205,7 @@ fn check(
         let behind = spec.moment != Moment::Entry;
         let mine = || {
             let asked = wanted.iter().filter(|(_, want)| want.rules.iter().any(|asked| asked.rule == number));
-            asked.filter_map(|(call, want)| Some((call, want, places.of(*call, behind)?)))
+            asked.filter_map(|(call, want)| Some((call, want, placement.of(*call, behind)?)))
         };
         let caught: BTreeSet<_> =
             mine().filter(|(_, _, place)| place.is_ok()).map(|(_, want, _)| want.entry.name).collect();

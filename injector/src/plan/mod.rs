@@ -18,7 +18,7 @@ pub mod objects;
 mod operations;
 mod options;
 mod packets;
-mod places;
+mod placement;
 mod refusals;
 mod reserve;
 mod tables;
