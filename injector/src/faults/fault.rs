@@ -1,7 +1,7 @@
 //! What a fault is to the engine: a layer that says what it needs, is started, changed and stopped with the plan, and
 //! reports. The model is retis' `Collector` (can_run, init, start, stop).
 //!
-//! A new layer is a folder beside [`super::bpf`] and [`super::process`] with a type that implements [`Fault`], and two
+//! A new layer is a folder beside `bpf` and `process` with a type that implements [`Fault`], and two
 //! lines in [`super`]: one where all are asked what they need, one where all are made. It is given [`Services`] when it
 //! is made, and needs nothing else of the programs in the kernel.
 
