@@ -1,5 +1,5 @@
-//! A coin that remembers: netem's `P% CORRELATION%`, with exactly that probability and exactly that
-//! correlation.
+//! Bernoulli trials that depend on the one before: netem's `P% CORRELATION%`, with exactly that probability and exactly
+//! that correlation.
 //!
 //! netem mixes each draw with the last one, which makes draws near the middle likelier than 0 and 1: at
 //! 25 % correlation a `loss 1%` loses hardly anything (net/sched/sch_netem.c, `get_crandom`; tc-netem(8)
@@ -14,9 +14,9 @@ use bytemuck::{Pod, Zeroable};
 /// Probabilities are numerators over 2^32.
 pub const ONE: u64 = 1 << 32;
 
-/// What a coin said last: [`UNASKED`], [`NO`] or [`YES`].
+/// What came of the last trial: [`UNASKED`], [`NO`] or [`YES`].
 pub type Said = u64;
-/// It was never tossed.
+/// There was none.
 pub const UNASKED: Said = 0;
 /// No.
 pub const NO: Said = 1;
@@ -24,12 +24,12 @@ pub const NO: Said = 1;
 pub const YES: Said = 2;
 
 /// The probability of a yes, by what was said last; the last entry is never used. All of it is looked up and
-/// counted, nothing is a branch: a program that asks several coins has one way through, for the verifier.
+/// counted, nothing is a branch: a program with several of them has one way through, for the verifier.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-pub struct Coin(pub [u64; 4]);
+pub struct Bernoulli(pub [u64; 4]);
 
-impl Coin {
+impl Bernoulli {
     /// Always no.
     pub const NEVER: Self = Self([0; 4]);
 
@@ -42,10 +42,10 @@ impl Coin {
         Self([probability, after_no, after_yes, 0])
     }
 
-    /// Tosses it with a draw from `0..2^32`: [`NO`] or [`YES`].
+    /// What comes of a trial with a draw from `0..2^32`: [`NO`] or [`YES`].
     #[inline(always)]
     #[must_use]
-    pub const fn toss(&self, before: Said, draw: u64) -> Said {
+    pub const fn sample(&self, before: Said, draw: u64) -> Said {
         // The mask has to stay, see `loss`.
         NO + below(draw, self.0[(black_box(before) & 3) as usize])
     }
@@ -89,19 +89,19 @@ mod tests {
         statistics::{PACKETS, correlation, percent, within_three_sigma},
     };
 
-    fn tosses(coin: Coin, seed: u64) -> Vec<bool> {
+    fn samples(chance: Bernoulli, seed: u64) -> Vec<bool> {
         let mut said = UNASKED;
-        let toss = |n| {
-            said = coin.toss(said, draw(seed, 0, 0, n));
+        let sample = |n| {
+            said = chance.sample(said, draw(seed, 0, 0, n));
             said == YES
         };
-        (1..=PACKETS).map(toss).collect()
+        (1..=PACKETS).map(sample).collect()
     }
 
     #[test]
     fn share_and_correlation_are_what_was_asked_for() {
         for (probability, given) in [(1, 0), (1, 25), (10, 0), (10, 25), (30, 60), (50, 90)] {
-            let said = tosses(Coin::new(percent(probability), percent(given)), 7);
+            let said = samples(Bernoulli::new(percent(probability), percent(given)), 7);
             let values: Vec<_> = said.iter().map(|&yes| f64::from(u8::from(yes))).collect();
             let (p, c) = (f64::from(probability) / 100.0, f64::from(given) / 100.0);
             // The variance of the share of a correlated sequence is larger by (1 + c) / (1 - c).
@@ -114,17 +114,17 @@ mod tests {
 
     #[test]
     fn the_extremes_are_exact() {
-        assert!(tosses(Coin::new(ONE, percent(50)), 1).iter().all(|&yes| yes));
-        assert!(!tosses(Coin::NEVER, 1).contains(&true));
-        let stuck = tosses(Coin::new(percent(50), ONE), 3);
+        assert!(samples(Bernoulli::new(ONE, percent(50)), 1).iter().all(|&yes| yes));
+        assert!(!samples(Bernoulli::NEVER, 1).contains(&true));
+        let stuck = samples(Bernoulli::new(percent(50), ONE), 3);
         assert!(stuck.iter().all(|&yes| yes == stuck[0]));
     }
 
     proptest! {
         #[test]
         fn probabilities_stay_probabilities(p in 0..=ONE, c in 0..=ONE) {
-            let coin = Coin::new(p, c);
-            prop_assert!(coin.0[1] <= p && p <= coin.0[2] && coin.0[2] <= ONE);
+            let chance = Bernoulli::new(p, c);
+            prop_assert!(chance.0[1] <= p && p <= chance.0[2] && chance.0[2] <= ONE);
         }
 
         #[test]

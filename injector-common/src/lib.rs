@@ -6,6 +6,7 @@
 //! No allocation, no panics, no floating point: the verifier accepts all of it.
 #![cfg_attr(target_arch = "bpf", no_std)]
 
+pub mod address_set;
 pub mod argument;
 pub mod call;
 pub mod cell;
@@ -21,7 +22,6 @@ pub mod flow;
 pub mod glob;
 pub mod kfunc;
 pub mod loss;
-pub mod member;
 pub mod name;
 pub mod netem;
 pub mod object;

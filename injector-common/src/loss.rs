@@ -9,7 +9,7 @@ use core::hint::black_box;
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::chance::{Coin, ONE, below};
+use crate::chance::{Bernoulli, ONE, below};
 
 /// States that a chain can have.
 pub const STATES: usize = 4;
@@ -44,7 +44,7 @@ impl Loss {
     #[must_use]
     pub fn random(p: u64, correlation: u64) -> Self {
         // Saying no is state 1, saying yes is state 2.
-        let rows = Coin::new(p, correlation).0.map(|yes| row([ONE - yes, yes, 0, 0]));
+        let rows = Bernoulli::new(p, correlation).0.map(|yes| row([ONE - yes, yes, 0, 0]));
         Self::of(&rows, [0, ONE, 0, 0])
     }
 
@@ -88,14 +88,14 @@ impl Loss {
     }
 
     /// Where a packet is after one at `before`, and 1 if it is lost, else 0. Two draws from `0..2^32`. Without
-    /// a branch, see [`Coin`].
+    /// a branch, see [`Bernoulli`].
     #[inline(always)]
     #[must_use]
-    pub const fn step(&self, before: ChainState, transition: u64, fate: u64) -> (ChainState, u64) {
+    pub const fn step(&self, before: ChainState, transition: u64, verdict: u64) -> (ChainState, u64) {
         let row = &self.next[entry(before)];
         let passed = below(transition, row[0]) + below(transition, row[1]) + below(transition, row[2]);
         let state = STATES as u64 - passed;
-        (state, below(fate, self.lost[entry(state)]))
+        (state, below(verdict, self.lost[entry(state)]))
     }
 }
 

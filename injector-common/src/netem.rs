@@ -6,25 +6,25 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::{
-    chance::{Coin, choose},
+    chance::{Bernoulli, choose},
     loss::Loss,
     random::Draws,
     timing::{STATE_BITS, Timing, WAITS},
 };
 
-/// [`Fate::effects`]: the packet itself does not arrive.
+/// [`Verdict::effects`]: the packet itself does not arrive.
 pub const LOST: u32 = 1;
-/// [`Fate::effects`]: a copy goes before it.
+/// [`Verdict::effects`]: a copy goes before it.
 pub const DUPLICATED: u32 = 2;
-/// [`Fate::effects`]: one bit of the packet itself is turned.
+/// [`Verdict::effects`]: one bit of the packet itself is turned.
 pub const CORRUPTED: u32 = 4;
-/// [`Fate::effects`]: one bit of its copy is turned.
+/// [`Verdict::effects`]: one bit of its copy is turned.
 pub const COPY_CORRUPTED: u32 = 8;
-/// [`Fate::effects`]: the packet waits, and its copy with it.
+/// [`Verdict::effects`]: the packet waits, and its copy with it.
 pub const DELAYED: u32 = 16;
-/// [`Fate::effects`]: the packet does not wait, as others of its rule do.
+/// [`Verdict::effects`]: the packet does not wait, as others of its rule do.
 pub const OVERTOOK: u32 = 32;
-/// [`Fate::effects`]: it is lost because too many wait.
+/// [`Verdict::effects`]: it is lost because too many wait.
 pub const OVERFLOWED: u32 = 64;
 
 /// What is drawn for a packet; a copy's draws are others.
@@ -42,23 +42,23 @@ pub struct Netem {
     /// Which are lost.
     pub loss: Loss,
     /// Which come twice.
-    pub duplicate: Coin,
+    pub duplicate: Bernoulli,
     /// Which are damaged.
-    pub corrupt: Coin,
+    pub corrupt: Bernoulli,
     /// When they leave.
     pub timing: Timing,
-    /// How they get there: bits of [`CARRIED`], [`SPLIT`], [`UNFIXED`] and [`CARRIED_IN`].
-    pub road: u64,
+    /// How they get there: bits of [`VIA_DELAY_LINE`], [`SPLIT`], [`UNFIXED`] and [`VIA_DELAY_LINE_IN`].
+    pub via: u64,
 }
 
-/// [`Netem::road`]: all packets that go out go through the delay line.
-pub const CARRIED: u64 = 1;
-/// [`Netem::road`]: those that are several on the wire go through it, and are taken apart there.
+/// [`Netem::via`]: all packets that go out go through the delay line.
+pub const VIA_DELAY_LINE: u64 = 1;
+/// [`Netem::via`]: those that are several on the wire go through it, and are taken apart there.
 pub const SPLIT: u64 = 2;
-/// [`Netem::road`]: damage leaves the checksum as it was.
+/// [`Netem::via`]: damage leaves the checksum as it was.
 pub const UNFIXED: u64 = 4;
-/// [`Netem::road`]: all packets that come in go through the delay line.
-pub const CARRIED_IN: u64 = 8;
+/// [`Netem::via`]: all packets that come in go through the delay line.
+pub const VIA_DELAY_LINE_IN: u64 = 8;
 
 /// How far a flow is: the number of its last packet and what came of it, in one word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl State {
 
 /// What happens to a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fate {
+pub struct Verdict {
     /// Bits of [`LOST`] and its like.
     pub effects: u32,
     /// Its number in its flow, from 1.
@@ -90,7 +90,7 @@ pub struct Fate {
     pub drawn: u64,
 }
 
-impl Fate {
+impl Verdict {
     /// What is left of it for a packet to which earlier rules have done `before`: each thing happens once, the
     /// first rule decides, and of a packet that is lost there is nothing left.
     #[inline(always)]
@@ -110,24 +110,24 @@ impl Netem {
     /// Nothing happens to any.
     pub const NONE: Self = Self {
         loss: Loss::NONE,
-        duplicate: Coin::NEVER,
-        corrupt: Coin::NEVER,
+        duplicate: Bernoulli::NEVER,
+        corrupt: Bernoulli::NEVER,
         timing: Timing::NONE,
-        road: 0,
+        via: 0,
     };
 
     /// What happens to the next packet of a flow, and how far the flow is then. `content`: are there bytes
     /// that can be damaged?
     ///
-    /// Truth is 0 or 1 here, and nothing is a branch, see [`Coin`].
+    /// Truth is 0 or 1 here, and nothing is a branch, see [`Bernoulli`].
     #[inline(always)]
     #[must_use]
-    pub const fn next(&self, seed: u64, flow: u64, state: State, content: bool) -> (State, Fate) {
+    pub const fn next(&self, seed: u64, flow: u64, state: State, content: bool) -> (State, Verdict) {
         let number = state.number() + 1;
         let draws = Draws { seed, flow, number };
         let content = content as u64;
 
-        let said = self.duplicate.toss(state.0 >> DUPLICATE_SHIFT & 3, draws.of(DOUBLE));
+        let said = self.duplicate.sample(state.0 >> DUPLICATE_SHIFT & 3, draws.of(DOUBLE));
         let doubled = said >> 1;
         let (chain, lost) = self.loss.step(state.0 & 7, draws.of(TRANSITION), draws.of(LOSE));
         // Two less one: the packet passes. Only where it is sent twice the copy is asked about.
@@ -140,10 +140,10 @@ impl Netem {
 
         let before = state.0 >> CORRUPT_SHIFT & 3;
         let asked = doubled & content;
-        let copy_damage = choose(asked, self.corrupt.toss(before, draws.of(COPY | DAMAGE)), before);
+        let copy_damage = choose(asked, self.corrupt.sample(before, draws.of(COPY | DAMAGE)), before);
         let copy_corrupted = asked & copy_damage >> 1;
         let asked = content & !lost;
-        let damage = choose(asked, self.corrupt.toss(copy_damage, draws.of(DAMAGE)), copy_damage);
+        let damage = choose(asked, self.corrupt.sample(copy_damage, draws.of(DAMAGE)), copy_damage);
         let corrupted = asked & damage >> 1;
 
         let arrives = lost ^ 1;
@@ -159,7 +159,7 @@ impl Netem {
             | damage << CORRUPT_SHIFT
             | said << DUPLICATE_SHIFT
             | chain;
-        (State(after), Fate { effects: (effects & 0x3f) as u32, number, drawn: moment.drawn })
+        (State(after), Verdict { effects: (effects & 0x3f) as u32, number, drawn: moment.drawn })
     }
 
     /// The bit of `bytes` bytes that is turned in that packet, or in its copy. `bytes` is not 0 and below 2^29.
@@ -190,72 +190,75 @@ mod tests {
         Netem { loss, ..netem() }
     }
 
-    fn fates(netem: &Netem, flow: u64, packets: u64) -> Vec<Fate> {
+    fn verdicts(netem: &Netem, flow: u64, packets: u64) -> Vec<Verdict> {
         let mut state = State::default();
         let next = |_| {
-            let (after, fate) = netem.next(42, flow, state, true);
+            let (after, verdict) = netem.next(42, flow, state, true);
             state = after;
-            fate
+            verdict
         };
         (0..packets).map(next).collect()
     }
 
-    fn count(fates: &[Fate], effect: u32) -> f64 {
-        fates.iter().filter(|fate| fate.effects & effect != 0).count() as f64
+    fn count(verdicts: &[Verdict], effect: u32) -> f64 {
+        verdicts.iter().filter(|verdict| verdict.effects & effect != 0).count() as f64
     }
 
     #[test]
     fn packets_are_numbered_from_one() {
-        let numbers = fates(&netem(), 1, 1000).into_iter().map(|fate| fate.number);
+        let numbers = verdicts(&netem(), 1, 1000).into_iter().map(|verdict| verdict.number);
         assert!(numbers.eq(1..=1000));
     }
 
     #[test]
     fn a_chain_goes_on_from_packet_to_packet() {
         let loss = Loss::gilbert_elliott(percent(1), percent(10), ONE, 0);
-        let fates = fates(&losing(loss), 7, PACKETS);
+        let verdicts = verdicts(&losing(loss), 7, PACKETS);
         let share = 1.0 / 11.0;
-        within_three_sigma(count(&fates, LOST), share, 1.89 / 0.11);
+        within_three_sigma(count(&verdicts, LOST), share, 1.89 / 0.11);
         let bursts =
-            fates.windows(2).filter(|pair| pair[0].effects & LOST == 0 && pair[1].effects & LOST != 0);
-        let mean = count(&fates, LOST) / bursts.count() as f64;
+            verdicts.windows(2).filter(|pair| pair[0].effects & LOST == 0 && pair[1].effects & LOST != 0);
+        let mean = count(&verdicts, LOST) / bursts.count() as f64;
         assert!((9.0..11.0).contains(&mean), "{mean}");
     }
 
     /// netem's sums: doubled and kept twice p d (1-l)(1-l), lost l (1-d), the rest arrives once.
     #[test]
     fn copies_can_be_lost_too() {
-        let both =
-            Netem { loss: Loss::random(percent(10), 0), duplicate: Coin::new(percent(20), 0), ..netem() };
-        let fates = fates(&both, 7, PACKETS);
-        within_three_sigma(count(&fates, LOST), 0.1 * 0.8, 1.0);
-        within_three_sigma(count(&fates, DUPLICATED), 0.2 * 0.9 * 0.9, 1.0);
-        assert!(fates.iter().all(|fate| fate.effects != LOST | DUPLICATED));
+        let both = Netem {
+            loss: Loss::random(percent(10), 0),
+            duplicate: Bernoulli::new(percent(20), 0),
+            ..netem()
+        };
+        let verdicts = verdicts(&both, 7, PACKETS);
+        within_three_sigma(count(&verdicts, LOST), 0.1 * 0.8, 1.0);
+        within_three_sigma(count(&verdicts, DUPLICATED), 0.2 * 0.9 * 0.9, 1.0);
+        assert!(verdicts.iter().all(|verdict| verdict.effects != LOST | DUPLICATED));
     }
 
     #[test]
     fn everything_doubled_and_lost_passes_once() {
-        let all = Netem { loss: Loss::random(ONE, 0), duplicate: Coin::new(ONE, 0), ..netem() };
-        assert!(fates(&all, 7, 1000).iter().all(|fate| fate.effects == 0));
+        let all = Netem { loss: Loss::random(ONE, 0), duplicate: Bernoulli::new(ONE, 0), ..netem() };
+        assert!(verdicts(&all, 7, 1000).iter().all(|verdict| verdict.effects == 0));
     }
 
     #[test]
     fn damage_keeps_its_share_among_packets_with_content() {
-        let corrupt = Netem { corrupt: Coin::new(percent(5), percent(25)), ..netem() };
+        let corrupt = Netem { corrupt: Bernoulli::new(percent(5), percent(25)), ..netem() };
         let mut state = State::default();
         let mut damaged = 0.0;
         for n in 0..2 * PACKETS {
-            let (after, fate) = corrupt.next(42, 7, state, n % 2 == 0);
+            let (after, verdict) = corrupt.next(42, 7, state, n % 2 == 0);
             state = after;
-            assert!(n % 2 == 0 || fate.effects == 0);
-            damaged += f64::from(u8::from(fate.effects == CORRUPTED));
+            assert!(n % 2 == 0 || verdict.effects == 0);
+            damaged += f64::from(u8::from(verdict.effects == CORRUPTED));
         }
         within_three_sigma(damaged, 0.05, 1.25 / 0.75);
     }
 
     #[test]
     fn rules_add_up_and_the_first_decides() {
-        let of = |effects| Fate { effects, number: 1, drawn: 1 };
+        let of = |effects| Verdict { effects, number: 1, drawn: 1 };
         let left = |before, effects| of(effects).beside(before).effects;
         assert_eq!(left(0, DUPLICATED | COPY_CORRUPTED), DUPLICATED | COPY_CORRUPTED);
         assert_eq!(left(LOST, DUPLICATED), 0);
@@ -269,8 +272,8 @@ mod tests {
     #[test]
     fn flows_are_independent_and_each_repeats() {
         let model = losing(Loss::random(percent(50), 0));
-        let (one, other) = (fates(&model, 1, 1000), fates(&model, 2, 1000));
-        assert_eq!(one, fates(&model, 1, 1000));
+        let (one, other) = (verdicts(&model, 1, 1000), verdicts(&model, 2, 1000));
+        assert_eq!(one, verdicts(&model, 1, 1000));
         let alike = one.iter().zip(&other).filter(|(a, b)| a == b).count();
         assert!((400..600).contains(&alike), "{alike}");
     }
@@ -290,16 +293,16 @@ mod tests {
         fn no_state_breaks_it(state: u64, seed: u64, flow: u64, content: bool, p in 0..=ONE, c in 0..=ONE) {
             let model = Netem {
                 loss: Loss::four_state(p / 2, c / 2, p / 2, c, c / 2),
-                duplicate: Coin::new(p, c),
-                corrupt: Coin::new(c, p),
+                duplicate: Bernoulli::new(p, c),
+                corrupt: Bernoulli::new(c, p),
                 ..Netem::NONE
             };
             let state = State(state & (u64::MAX >> 1));
-            let (after, fate) = model.next(seed, flow, state, content);
+            let (after, verdict) = model.next(seed, flow, state, content);
             prop_assert_eq!(after.number(), state.number() + 1);
-            prop_assert_eq!(fate.number, after.number());
-            prop_assert!(content || fate.effects & (CORRUPTED | COPY_CORRUPTED) == 0);
-            prop_assert!(fate.effects & LOST == 0 || fate.effects == LOST);
+            prop_assert_eq!(verdict.number, after.number());
+            prop_assert!(content || verdict.effects & (CORRUPTED | COPY_CORRUPTED) == 0);
+            prop_assert!(verdict.effects & LOST == 0 || verdict.effects == LOST);
         }
     }
 }

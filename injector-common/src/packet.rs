@@ -5,7 +5,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::member::{self, BARRED, Member, Sets, set};
+use crate::address_set::{self, BARRED, Element, Sets, set};
 
 /// How many plans can tell their packets from each other's, see [`packet_mark`].
 pub const PACKET_MARKS: u32 = 11;
@@ -201,7 +201,7 @@ impl TcpFlags {
 }
 
 /// Which packets a rule means. All parts have to hold. Which addresses and ports is in the rule's sets, see
-/// [`crate::member`].
+/// [`crate::address_set`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct PacketMatch {
@@ -251,20 +251,20 @@ impl PacketMatch {
         if !self.flags.hold(packet.flags) || self.not_flags.hold(packet.flags) {
             return false;
         }
-        let family = if packet.family == 4 { member::FROM_V4 } else { member::FROM_V6 };
-        let to = set(rule, member::TO_V4 + family);
+        let family = if packet.family == 4 { address_set::FROM_V4 } else { address_set::FROM_V6 };
+        let to = set(rule, address_set::TO_V4 + family);
         let from = set(rule, family);
-        self.agrees(TO, to, |set| sets.have(Member::network(set, packet.destination, 128)))
-            && self.agrees(FROM, from, |set| sets.have(Member::network(set, packet.source, 128)))
-            && self.agrees(DESTINATION_PORT, set(rule, member::DESTINATION), |set| {
-                sets.have(Member::ports(set, packet.destination_port, 16))
+        self.agrees(TO, to, |set| sets.have(Element::network(set, packet.destination, 128)))
+            && self.agrees(FROM, from, |set| sets.have(Element::network(set, packet.source, 128)))
+            && self.agrees(DESTINATION_PORT, set(rule, address_set::DESTINATION), |set| {
+                sets.have(Element::ports(set, packet.destination_port, 16))
             })
-            && self.agrees(SOURCE_PORT, set(rule, member::SOURCE), |set| {
-                sets.have(Member::ports(set, packet.source_port, 16))
+            && self.agrees(SOURCE_PORT, set(rule, address_set::SOURCE), |set| {
+                sets.have(Element::ports(set, packet.source_port, 16))
             })
-            && self.agrees(EITHER_PORT, set(rule, member::EITHER), |set| {
-                sets.have(Member::ports(set, packet.destination_port, 16))
-                    || sets.have(Member::ports(set, packet.source_port, 16))
+            && self.agrees(EITHER_PORT, set(rule, address_set::EITHER), |set| {
+                sets.have(Element::ports(set, packet.destination_port, 16))
+                    || sets.have(Element::ports(set, packet.source_port, 16))
             })
     }
 

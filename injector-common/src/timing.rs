@@ -22,7 +22,7 @@ const REPEAT: u64 = 7;
 const WAIT: u64 = 8;
 const COPY_WAIT: u64 = 24;
 
-/// The parts of a flow's state: what the coin said, packets since the last one that overtook, packets since
+/// The parts of a flow's state: what came of the trial, packets since the last one that overtook, packets since
 /// the last fresh draw of a delay.
 const ORDER_SHIFT: u32 = 2;
 const AGE_SHIFT: u32 = 12;
@@ -115,7 +115,7 @@ impl Timing {
 mod tests {
     use super::*;
     use crate::{
-        chance::{Coin, ONE},
+        chance::{Bernoulli, ONE},
         statistics::{PACKETS, correlation, kolmogorov_smirnov, percent},
     };
 
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn every_fifth_overtakes() {
-        let reorder = Reorder { coin: Coin::new(ONE, 0), gap: 5 };
+        let reorder = Reorder { chance: Bernoulli::new(ONE, 0), gap: 5 };
         let times = all(&Timing { reorder, ..timing(50) }, |_| false);
         assert!(times.iter().zip(1..).all(|(time, n)| time.is_none() == (n % 5 == 0)));
     }

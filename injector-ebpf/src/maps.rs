@@ -8,13 +8,13 @@ use aya_ebpf::{
 };
 use injector_common::{
     MAX_CGROUPS, RULE_ENTRIES, RULE_NUMBERS,
+    address_set::{Element, MAX_ELEMENTS},
     call::{CALL_ENTRIES, CallRules, Run, Slot},
     counters::{Counters, Reason, Traffic},
     decide::Standing,
     delay::Table,
     flow::{Flow, FlowClass, FlowKey},
     glob::Glob,
-    member::{MAX_MEMBERS, Member},
     object::Ports,
     queue::Queue,
     rule::Rule,
@@ -78,8 +78,8 @@ pub static PORTS: Array<Ports> = Array::with_max_entries(1, 0);
 
 /// The addresses and ports that rules on packets mean, by set.
 #[map]
-pub static MEMBERS: LpmTrie<[u8; size_of::<Member>() - 4], u8> =
-    LpmTrie::with_max_entries(2 * MAX_MEMBERS, 0);
+pub static ADDRESS_SETS: LpmTrie<[u8; size_of::<Element>() - 4], u8> =
+    LpmTrie::with_max_entries(2 * MAX_ELEMENTS, 0);
 
 /// Target cgroup -> index of the target that it belongs to, descendants included.
 #[map]

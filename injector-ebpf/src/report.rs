@@ -144,11 +144,11 @@ pub fn packet(ctx: &packet_ctx::PacketCtx, (number, rule): (u32, &Rule), decisio
         (*event).backend = ctx.backend;
         (*event).decision = decision;
         (*event).fault = rule.fault;
-        (*event).value = i64::from(ctx.fate.effects);
+        (*event).value = i64::from(ctx.verdict.effects);
         (*event).subject = ctx.flow;
-        (*event).args[0] = ctx.fate.number;
+        (*event).args[0] = ctx.verdict.number;
         (*event).args[1] = ctx.late;
-        (*event).args[2] = if ctx.fate.effects & LOST != 0 { u64::from(ctx.answer) } else { 0 };
+        (*event).args[2] = if ctx.verdict.effects & LOST != 0 { u64::from(ctx.answer) } else { 0 };
         (*event).packet = ctx.packet;
     }
     entry.submit(0);

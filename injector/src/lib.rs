@@ -32,14 +32,14 @@
 //!
 //! | module | what it has |
 //! |---|---|
-//! | [`spec`] | rules: their text, read and printed |
+//! | [`spec`] | rules: their text, read and printed; [`spec::build`] makes them without text |
 //! | [`target`] | whom they mean |
 //! | [`plan`] | what this kernel makes of them, as data |
 //! | [`engine`] | applying a plan, changing, watching and ending it; [`engine::control`] for the plans of others |
 //! | [`blocking`] | the same for programs without an async runtime |
 //! | [`child`] | a plan in a process of its own, for programs with several threads |
-//! | [`faults`] | what user space does beside the programs in the kernel |
-//! | [`kernel`] | the programs, and what they are attached to |
+//! | [`faults`] | the layers of faults, each behind the trait [`Fault`](faults::fault::Fault) |
+//! | [`kernel`] | the programs in the kernel, and what they are attached to |
 
 #![warn(clippy::missing_errors_doc)]
 
@@ -58,3 +58,8 @@ pub mod resolver;
 pub mod spec;
 pub mod syscalls;
 pub mod target;
+
+/// The examples of that page are compiled as well.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/library.md")]
+mod library_page {}

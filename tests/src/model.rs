@@ -10,7 +10,7 @@ use injector_common::{
     decide::{Match, triggered},
     delay::{Delay, Table},
     flow::{EPHEMERAL, FlowClass},
-    netem::{DELAYED, Fate, Netem, State},
+    netem::{DELAYED, Netem, State, Verdict},
     packet::mapped,
     random::{Draws, rule_seed},
     rule::Rule,
@@ -120,23 +120,23 @@ impl Flow {
     }
 
     /// What happens to its first `count` packets.
-    pub fn fates(&self, netem: &Netem, count: u32) -> Vec<Fate> {
+    pub fn verdicts(&self, netem: &Netem, count: u32) -> Vec<Verdict> {
         let mut state = State::default();
         let next = |_| {
-            let (after, fate) = netem.next(self.seed, self.id, state, true);
+            let (after, verdict) = netem.next(self.seed, self.id, state, true);
             state = after;
-            fate
+            verdict
         };
         (0..count).map(next).collect()
     }
 
-    /// How late packets of those fates are, in nanoseconds; `None` for those that do not wait.
+    /// How late packets of those verdicts are, in nanoseconds; `None` for those that do not wait.
     pub fn delays(&self, netem: &Netem, table: Option<&Table>, count: u32) -> Vec<Option<u64>> {
-        let late = |fate: Fate| {
-            let draws = Draws { seed: self.seed, flow: self.id, number: fate.drawn };
-            (fate.effects & DELAYED != 0).then(|| netem.timing.late(draws, table, false))
+        let late = |verdict: Verdict| {
+            let draws = Draws { seed: self.seed, flow: self.id, number: verdict.drawn };
+            (verdict.effects & DELAYED != 0).then(|| netem.timing.late(draws, table, false))
         };
-        self.fates(netem, count).into_iter().map(late).collect()
+        self.verdicts(netem, count).into_iter().map(late).collect()
     }
 
     /// Which bit of `bytes` bytes is turned in packet `number` (from 1), or in its copy.

@@ -8,7 +8,7 @@ use std::{
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::*;
-use crate::member::{Blocks, tests::Listed};
+use crate::address_set::{Blocks, tests::Listed};
 
 /// The number of the rule.
 const RULE: u32 = 5;
@@ -45,27 +45,29 @@ impl Asked {
     fn rule(&self) -> (PacketMatch, Listed) {
         let mut rule = PacketMatch::ALL;
         let mut sets = Listed::default();
-        for (chosen, bit, kind) in [(&self.from, FROM, member::FROM_V4), (&self.to, TO, member::TO_V4)] {
+        for (chosen, bit, kind) in
+            [(&self.from, FROM, address_set::FROM_V4), (&self.to, TO, address_set::TO_V4)]
+        {
             mark(&mut rule, chosen, bit);
             for (list, barred) in chosen.iter().zip([0, BARRED]) {
                 for &(address, length) in list.iter().flatten() {
                     let (kind, more) = if address.is_ipv4() { (kind, 96) } else { (kind + 1, 0) };
                     let set = set(RULE, kind | barred);
-                    sets.0.push(Member::network(set, bytes(address), more + length));
+                    sets.0.push(Element::network(set, bytes(address), more + length));
                 }
             }
         }
         for (chosen, bit, kind) in [
-            (&self.source, SOURCE_PORT, member::SOURCE),
-            (&self.destination, DESTINATION_PORT, member::DESTINATION),
-            (&self.either, EITHER_PORT, member::EITHER),
+            (&self.source, SOURCE_PORT, address_set::SOURCE),
+            (&self.destination, DESTINATION_PORT, address_set::DESTINATION),
+            (&self.either, EITHER_PORT, address_set::EITHER),
         ] {
             mark(&mut rule, chosen, bit);
             for (list, barred) in chosen.iter().zip([0, BARRED]) {
                 let set = set(RULE, kind | barred);
                 for range in list.iter().flatten() {
                     let blocks = Blocks::of(*range.start(), *range.end());
-                    sets.0.extend(blocks.map(|(port, length)| Member::ports(set, port, length)));
+                    sets.0.extend(blocks.map(|(port, length)| Element::ports(set, port, length)));
                 }
             }
         }

@@ -21,7 +21,7 @@ use aya_ebpf::{
 use injector_common::{
     code::{BackendCode, FaultCode},
     config::USES_ANSWERS,
-    netem::{CARRIED, CARRIED_IN, CORRUPTED, DUPLICATED, LOST, SPLIT},
+    netem::{CORRUPTED, DUPLICATED, LOST, SPLIT, VIA_DELAY_LINE, VIA_DELAY_LINE_IN},
     packet::{EGRESS, INGRESS},
 };
 
@@ -57,20 +57,20 @@ pub fn wanted(skb: *mut __sk_buff) -> Option<&'static mut PacketCtx> {
     let ctx = packet_ctx::packet_ctx().filter(|ctx| ctx.alive != 0)?;
     // SAFETY: a field of the context.
     let several = ctx.packet.protocol == 6 || unsafe { (*skb).gso_segs } > 1;
-    ctx.road = match ctx.packet.direction {
-        INGRESS => CARRIED_IN,
-        _ if several => CARRIED | SPLIT,
-        _ => CARRIED,
+    ctx.via = match ctx.packet.direction {
+        INGRESS => VIA_DELAY_LINE_IN,
+        _ if several => VIA_DELAY_LINE | SPLIT,
+        _ => VIA_DELAY_LINE,
     };
-    ctx.carried = 0;
+    ctx.via_delay_line = 0;
     let count = ctx.count;
     // SAFETY: the callback has the shape that the helper wants.
     unsafe { bpf_loop(count, seek as *mut c_void, core::ptr::null_mut(), 0) };
-    packet_ctx::packet_ctx().filter(|ctx| ctx.carried != 0)
+    packet_ctx::packet_ctx().filter(|ctx| ctx.via_delay_line != 0)
 }
 
-/// One rule of the loop: notes whether there is one for which the packet has to be carried, unless one answers it,
-/// which is done where the packet is about to leave.
+/// One rule of the loop: notes whether there is one for which the packet has to go through the line, unless one
+/// answers it, which is done where the packet is about to leave.
 unsafe extern "C" fn seek(index: u64, _: *mut c_void) -> i64 {
     let Some(ctx) = packet_ctx::packet_ctx() else { return 1 };
     let Some((number, entry)) = SLOTS.get(ctx.base + index as u32).map(|slot| (slot.rule, slot.entry)) else {
@@ -78,13 +78,13 @@ unsafe extern "C" fn seek(index: u64, _: *mut c_void) -> i64 {
     };
     let Some(rule) = RULES.get(entry) else { return 1 };
     let answers = uses(USES_ANSWERS) && matches!(rule.fault, FaultCode::REJECT | FaultCode::DNS);
-    if !answers && (ctx.carried != 0 || rule.netem.road & ctx.road == 0) {
+    if !answers && (ctx.via_delay_line != 0 || rule.netem.via & ctx.via == 0) {
         return 0;
     }
     if verdict::packet_matches(number, entry) == 0 {
         return 0;
     }
-    ctx.carried = u32::from(!answers);
+    ctx.via_delay_line = u32::from(!answers);
     i64::from(answers)
 }
 

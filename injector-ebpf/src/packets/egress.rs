@@ -9,7 +9,7 @@ use injector_common::{
     code::BackendCode,
     config::{USES_ANSWERS, USES_DNS},
     dns as questions,
-    netem::{CARRIED, CORRUPTED, DUPLICATED, LOST},
+    netem::{CORRUPTED, DUPLICATED, LOST, VIA_DELAY_LINE},
     packet::EGRESS,
     reject::SILENCE,
     shared::cgroup_entry,
@@ -60,7 +60,7 @@ pub fn leave(skb: *mut __sk_buff, cgroup: u64) -> i64 {
             return unsafe { bpf_redirect(NOWHERE, 0) };
         }
         // Rules that want time cannot have it; all others are asked here.
-        ctx.barred = CARRIED;
+        ctx.barred = VIA_DELAY_LINE;
     }
     let Some(ctx) = ask() else { return TC_NEXT };
     if ctx.effects & DUPLICATED != 0 {

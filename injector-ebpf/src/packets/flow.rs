@@ -44,11 +44,11 @@ pub extern "C" fn flow_advance(entry: u32, content: u32) -> u32 {
     // SAFETY: a value of the map, aligned, and valid while the program runs.
     let (id, cell) = unsafe { ((*flow).id, AtomicU64::from_ptr(&raw mut (*flow).state)) };
     let seen = atomic::get(cell);
-    let (after, fate) = rule.netem.next(rule.seed, id, State(seen), content != 0);
+    let (after, verdict) = rule.netem.next(rule.seed, id, State(seen), content != 0);
     if atomic::compare_exchange(cell, seen, after.0) != seen {
         return 0;
     }
-    (ctx.flow, ctx.fate) = (id, fate);
+    (ctx.flow, ctx.verdict) = (id, verdict);
     1
 }
 

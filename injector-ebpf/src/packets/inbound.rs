@@ -9,7 +9,7 @@ use aya_ebpf::{
 };
 use injector_common::{
     code::BackendCode,
-    netem::{CARRIED_IN, LOST},
+    netem::{LOST, VIA_DELAY_LINE_IN},
     packet::INGRESS,
 };
 
@@ -49,7 +49,7 @@ pub extern "C" fn inbound(skb: *mut __sk_buff) -> i64 {
             return unsafe { bpf_redirect(NOWHERE, 0) };
         }
         // Rules that want time cannot have it; all others are asked here.
-        packet_ctx.barred = CARRIED_IN;
+        packet_ctx.barred = VIA_DELAY_LINE_IN;
     }
     let Some(packet_ctx) = ask() else { return TC_NEXT };
     if packet_ctx.effects & LOST != 0 {

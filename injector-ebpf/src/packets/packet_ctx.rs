@@ -7,12 +7,12 @@ use aya_ebpf::{
     maps::PerCpuArray,
 };
 use injector_common::{
+    address_set::{Element, Sets},
     call::{PACKETS, Run},
     code::BackendCode,
     config::USES_ANSWERS,
     flow::{FlowClass, FlowKey},
-    member::{Member, Sets},
-    netem::{CARRIED_IN, Fate, UNFIXED},
+    netem::{UNFIXED, VIA_DELAY_LINE_IN, Verdict},
     packet::Packet,
     reject::{Layout, SILENCE},
     rule::Rule,
@@ -21,7 +21,7 @@ use injector_common::{
 use crate::{
     atomic,
     config::{config, uses},
-    maps::{CALLS, MEMBERS, SHARED, plan_alive, read},
+    maps::{ADDRESS_SETS, CALLS, SHARED, plan_alive, read},
     packets::{
         content::{self, Content},
         header, layout,
@@ -49,7 +49,7 @@ pub struct PacketCtx {
     /// What happens to it so far: bits of [`injector_common::netem`].
     pub effects: u32,
     /// What the rule at hand does to it, and by which draw.
-    pub fate: Fate,
+    pub verdict: Verdict,
     /// What the rule at hand does to it, see [`PacketCtx::at_hand`].
     at_hand: u32,
     /// When it was seen: `CLOCK_BOOTTIME`, nanoseconds.
@@ -87,9 +87,9 @@ pub struct PacketCtx {
     /// Did a rule mean it? Not 0 if so.
     pub meant: u32,
     /// Is there a rule for which it goes through the delay line? Not 0 if so.
-    pub carried: u32,
-    /// Which roads of rules are this packet's, see [`Netem::road`].
-    pub road: u64,
+    pub via_delay_line: u32,
+    /// Bits of [`Netem::via`] that are about such a packet.
+    pub via: u64,
     /// Which of them are closed: such a rule means it, and can do nothing.
     pub barred: u64,
     /// What is looked up.
@@ -119,25 +119,25 @@ impl PacketCtx {
     /// Bytes that the rule can damage.
     #[inline(always)]
     pub fn damageable(&self, rule: &Rule) -> u32 {
-        if rule.netem.road & UNFIXED == 0 { self.content.length } else { self.wire.length }
+        if rule.netem.via & UNFIXED == 0 { self.content.length } else { self.wire.length }
     }
 }
 
 /// An address or a port that is looked up in a rule's sets. The key stands here, since the stack is short.
-pub struct Wanted(Member);
+pub struct Wanted(Element);
 
 impl Wanted {
     /// Nothing yet.
-    pub const NOTHING: Self = Self(Member { bits: 0, set: 0, value: [0; 16] });
+    pub const NOTHING: Self = Self(Element { bits: 0, set: 0, value: [0; 16] });
 }
 
 impl Sets for Wanted {
     #[inline(always)]
-    fn have(&mut self, wanted: Member) -> bool {
+    fn have(&mut self, wanted: Element) -> bool {
         self.0 = wanted;
         // SAFETY: a map, and a key of its size.
         let found = unsafe {
-            bpf_map_lookup_elem((&raw const MEMBERS).cast_mut().cast(), (&raw const self.0).cast())
+            bpf_map_lookup_elem((&raw const ADDRESS_SETS).cast_mut().cast(), (&raw const self.0).cast())
         };
         !found.is_null()
     }
@@ -166,7 +166,7 @@ pub fn gather(skb: *mut __sk_buff, direction: u32, backend: BackendCode, cgroup:
     packet_ctx.backend = backend;
     // What meets its socket without having come through the delay line can only be dropped.
     packet_ctx.barred =
-        if backend == BackendCode::CGROUP_SKB && config!(delay_line) != 0 { CARRIED_IN } else { 0 };
+        if backend == BackendCode::CGROUP_SKB && config!(delay_line) != 0 { VIA_DELAY_LINE_IN } else { 0 };
     true
 }
 

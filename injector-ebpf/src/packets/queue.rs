@@ -49,15 +49,15 @@ pub extern "C" fn packet_schedule(number: u32, entry: u32) -> u32 {
     let (Some(ctx), Some(rule), Some(queue)) = (packet_ctx(), RULES.get(entry), QUEUES.get(number)) else {
         return 0;
     };
-    let fate = ctx.fate;
+    let verdict = ctx.verdict;
     let timing = &rule.netem.timing;
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_ns() };
     let table = if timing.delay.table == UNIFORM { None } else { DISTRIBUTIONS.get(timing.delay.table) };
     let draws = |number| Draws { seed: rule.seed, flow: ctx.flow, number };
-    let late = timing.late(draws(fate.drawn), table, false);
-    let copy_late = timing.late(draws(fate.number), table, true);
-    if fate.effects & DUPLICATED != 0 {
+    let late = timing.late(draws(verdict.drawn), table, false);
+    let copy_late = timing.late(draws(verdict.number), table, true);
+    if verdict.effects & DUPLICATED != 0 {
         ctx.copy_due = packet_departure(number, entry, now, copy_late);
     }
     ctx.due = packet_departure(number, entry, now, late);

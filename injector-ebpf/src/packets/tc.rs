@@ -46,20 +46,20 @@ pub fn met_before(skb: *mut __sk_buff) -> bool {
 }
 
 /// What all plans have in common in `tc_index`, and where.
-const CARRIED: u32 = 0xa000;
+const VIA_DELAY_LINE: u32 = 0xa000;
 const ASKED: u32 = 0xb000;
 const COMMON: u32 = 0xf001;
 
 /// The `tc_index` of a packet that has been in this plan's line.
 #[inline(always)]
 pub fn mark() -> u32 {
-    CARRIED | (config!(plan) as u32 & 0x0ffe)
+    VIA_DELAY_LINE | (config!(plan) as u32 & 0x0ffe)
 }
 
 /// Is there nothing left to ask about a packet with this `tc_index` where it comes in by a device?
 #[inline(always)]
 pub fn settled(index: u32) -> bool {
-    index & COMMON == CARRIED || asked(index)
+    index & COMMON == VIA_DELAY_LINE || asked(index)
 }
 
 /// The `tc_index` of a packet that this plan's rules have been asked about at a device, besides those of `index`.

@@ -11,7 +11,7 @@ use injector_common::{
     decide::{Decision, Match, decide},
     dns as questions,
     netem::{
-        COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, Fate, LOST, Netem, OVERFLOWED, OVERTOOK, UNFIXED,
+        COPY_CORRUPTED, CORRUPTED, DELAYED, DUPLICATED, LOST, Netem, OVERFLOWED, OVERTOOK, UNFIXED, Verdict,
     },
     reject::{IMPOSSIBLE, SILENCE, answer},
     rule::Rule,
@@ -48,7 +48,7 @@ pub extern "C" fn packets_pass() -> u32 {
     unsafe { bpf_loop(count, consider as *mut c_void, core::ptr::null_mut(), 0) };
     let Some(packet_ctx) = packet_ctx() else { return 0 };
     if config!(monitor) != 0 {
-        // The one place where a packet's fate leaves the rules: under `--monitor` nothing comes of it.
+        // The one place where a packet's verdict leaves the rules: under `--monitor` nothing comes of it.
         packet_ctx.effects = 0;
     }
     1
@@ -75,7 +75,7 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
     trace::packet(&packet_ctx.packet, number, at, &decision);
     match decision {
         Decision::Fires(()) => {
-            packet_ctx.decide(packet_ctx.fate.effects);
+            packet_ctx.decide(packet_ctx.verdict.effects);
             note(packet_ctx, number, (entry, rule));
             atomic::add(&counters.fired, 1);
             for (effect, counter) in [
@@ -93,7 +93,7 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
             report::packet(packet_ctx, (number, rule), nth);
         }
         Decision::Monitored(()) => {
-            packet_ctx.effects |= packet_ctx.fate.effects;
+            packet_ctx.effects |= packet_ctx.verdict.effects;
             suppress(counters, Reason::Monitored);
         }
         Decision::Suppressed(reason) => suppress(counters, reason),
@@ -140,8 +140,8 @@ const fn reason(reason: Reason) -> u32 {
 pub extern "C" fn packet_effect(number: u32, entry: u32) -> u32 {
     let (Some(packet_ctx), Some(rule)) = (packet_ctx(), RULES.get(entry)) else { return NO_COUNTER };
     match effect(packet_ctx, number, (entry, rule)) {
-        Ok(fate) => {
-            packet_ctx.fate = fate;
+        Ok(verdict) => {
+            packet_ctx.verdict = verdict;
             0
         }
         Err(why) => reason(why),
@@ -149,11 +149,11 @@ pub extern "C" fn packet_effect(number: u32, entry: u32) -> u32 {
 }
 
 #[inline(always)]
-fn effect(packet_ctx: &mut PacketCtx, number: u32, (entry, rule): (u32, &Rule)) -> Result<Fate, Reason> {
-    if rule.netem.road & packet_ctx.barred != 0 {
+fn effect(packet_ctx: &mut PacketCtx, number: u32, (entry, rule): (u32, &Rule)) -> Result<Verdict, Reason> {
+    if rule.netem.via & packet_ctx.barred != 0 {
         return Err(Reason::NoDelayLine);
     }
-    let mut fate = Fate { effects: LOST, number: 0, drawn: 0 };
+    let mut verdict = Verdict { effects: LOST, number: 0, drawn: 0 };
     if uses(USES_ANSWERS) && answered(packet_ctx, rule) == IMPOSSIBLE {
         return Err(Reason::CannotAnswer);
     }
@@ -163,41 +163,41 @@ fn effect(packet_ctx: &mut PacketCtx, number: u32, (entry, rule): (u32, &Rule)) 
         if !flow::next(packet_ctx, entry, content) {
             return Err(Reason::NoCounter);
         }
-        fate = packet_ctx.fate;
-        if fate.effects == 0 {
+        verdict = packet_ctx.verdict;
+        if verdict.effects == 0 {
             return Err(Reason::Probability);
         }
     }
-    fate = fate.beside(packet_ctx.effects);
+    verdict = verdict.beside(packet_ctx.effects);
     if config!(delay_line) != 0 && packet_ctx.backend != BackendCode::DELAY_LINE {
         // A packet that waits is asked about in the delay line. One that is asked about here is answered.
-        fate.effects &= !(DELAYED | OVERTOOK);
+        verdict.effects &= !(DELAYED | OVERTOOK);
     } else if config!(delay_line) != 0
-        && fate.effects & DELAYED != 0
+        && verdict.effects & DELAYED != 0
         && !queue::has_room(number, rule, &packet_ctx.packet)
     {
-        fate.effects = LOST | OVERFLOWED;
+        verdict.effects = LOST | OVERFLOWED;
     }
-    if fate.effects == 0 { Err(Reason::Overruled) } else { Ok(fate) }
+    if verdict.effects == 0 { Err(Reason::Overruled) } else { Ok(verdict) }
 }
 
 /// Notes what is to be done when all rules were asked.
 #[inline(always)]
 fn note(packet_ctx: &mut PacketCtx, number: u32, (entry, rule): (u32, &Rule)) {
-    packet_ctx.effects |= packet_ctx.fate.effects;
+    packet_ctx.effects |= packet_ctx.verdict.effects;
     packet_ctx.late = 0;
     if config!(delay_line) != 0 && packet_ctx.at_hand(DELAYED) {
         queue::packet_schedule(number, entry);
     }
     let length = packet_ctx.damageable(rule);
-    let unfixed = (rule.netem.road & UNFIXED) as u32;
+    let unfixed = (rule.netem.via & UNFIXED) as u32;
     if packet_ctx.at_hand(CORRUPTED) {
         packet_ctx.unfixed = unfixed;
-        packet_ctx.bit = Netem::bit(rule.seed, packet_ctx.flow, packet_ctx.fate.number, false, length);
+        packet_ctx.bit = Netem::bit(rule.seed, packet_ctx.flow, packet_ctx.verdict.number, false, length);
     }
     if packet_ctx.at_hand(COPY_CORRUPTED) {
         packet_ctx.copy_unfixed = unfixed;
-        packet_ctx.copy_bit = Netem::bit(rule.seed, packet_ctx.flow, packet_ctx.fate.number, true, length);
+        packet_ctx.copy_bit = Netem::bit(rule.seed, packet_ctx.flow, packet_ctx.verdict.number, true, length);
     }
     if packet_ctx.at_hand(DUPLICATED) {
         packet_ctx.doubler = number;

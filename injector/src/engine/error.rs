@@ -1,20 +1,19 @@
 //! Why a plan could not be applied: every way, with what to do about it.
 
-use std::{io, path::PathBuf};
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    faults::FaultError,
+    faults::{FaultError, behind},
     kernel::{
         installation::InstallError,
-        net::{PacketError, Shared},
+        net::PacketError,
         probe::refusal::{self, Attempt, Cause},
-        syscall::AttachError,
     },
     plan::{
         PlanError,
-        unsupported::{Fault, Unsupported, is_permission},
+        unsupported::{Fault, Unsupported},
     },
     resolver::NameError,
     target::TargetError,
@@ -32,31 +31,9 @@ pub enum EngineError {
     /// A host in a rule cannot be found.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The kernel refused something.
-    #[error(transparent)]
-    Install(#[from] InstallError),
     /// A target is not one.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// Devices could not be reached.
-    #[error(transparent)]
-    Packet(#[from] PacketError),
-    /// What comes in is to wait where others live as well.
-    #[error("the rule `{rule}` has packets wait or change that come in, and {shared}")]
-    Inbound {
-        /// The rule.
-        rule: String,
-        /// Why it is none.
-        shared: Shared,
-    },
-    /// A cgroup's directory cannot be opened.
-    #[error("cannot open the cgroup {path}: {source}")]
-    Cgroup {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
     /// No randomness.
     #[error("cannot read random bytes: {0}")]
     Random(#[source] io::Error),
@@ -75,7 +52,7 @@ pub enum EngineError {
     /// The events cannot be waited for.
     #[error("cannot wait for events: {0}")]
     Events(#[source] io::Error),
-    /// A fault of user space cannot be had, or not be taken back.
+    /// A fault cannot be had, or not be taken back.
     #[error(transparent)]
     Fault(#[from] FaultError),
     /// The thread that looks after the plan cannot be started, or has ended.
@@ -116,12 +93,8 @@ impl EngineError {
             Self::Unsupported(cause) => cause.remedy.clone(),
             Self::Plan(error) => error.hint(),
             Self::Name(error) => error.hint(),
-            Self::Install(error) => error.hint(),
             Self::Target(error) => error.hint(),
-            Self::Packet(error) => error.hint(),
-            Self::Inbound { shared, .. } => shared.hint().into(),
             Self::Fault(error) => error.hint(),
-            Self::Cgroup { .. } => "check that it still exists and that you may read it".into(),
             Self::ControlChannel(_) => "`injector doctor` says what this kernel allows".into(),
             Self::Ended => "`injector ps` lists what lives".into(),
             Self::Threads => "have it in a process of its own: injector::child::ChildPlan".into(),
@@ -133,31 +106,13 @@ impl EngineError {
 
     /// The right that is missing, or the limit that was reached, where the message does not say so itself.
     fn refusal(&self) -> Option<Cause> {
-        let by = |error: Option<&io::Error>, attempt| refusal::cause(error?, attempt);
         let known = match self {
-            Self::Unsupported(_) | Self::Plan(_) | Self::Fault(_) => return None,
-            Self::Install(InstallError::Attach(AttachError::Attach { source, .. })) => {
-                refusal::crowded(source).or_else(|| refusal::cause(source, Attempt::Trace))
-            }
-            Self::Install(InstallError::CallDelay(step)) => refusal::cause(&step.source, Attempt::Mount),
-            Self::Install(error) => by(error.system(), Attempt::Trace),
-            Self::Packet(PacketError::Open { source, .. }) => refusal::cause(source, Attempt::Peek),
-            Self::Packet(error) => by(error.system(), Attempt::Network),
+            Self::Unsupported(_) | Self::Plan(_) => return None,
+            Self::Fault(error) => return error.refusal(),
             Self::ControlChannel(error) => refusal::cause(error, Attempt::Trace),
             _ => None,
         };
-        known.or_else(|| self.system().and_then(refusal::limit))
-    }
-
-    /// The error of a system call that is behind it, however far.
-    fn system(&self) -> Option<&io::Error> {
-        let mut error: &(dyn std::error::Error + 'static) = self;
-        loop {
-            if let Some(found) = error.downcast_ref() {
-                return Some(found);
-            }
-            error = error.source()?;
-        }
+        known.or_else(|| behind(self).and_then(refusal::limit))
     }
 
     /// Whose fault it is.
@@ -165,23 +120,34 @@ impl EngineError {
         if let Some(Cause { fault, .. }) = self.refusal() {
             return fault.into();
         }
-        let by = |error: &io::Error, other| if is_permission(error) { Blame::Permission } else { other };
         match self {
             Self::Unsupported(cause) => cause.fault.into(),
             Self::Plan(error) => error.fault().map_or(Blame::Usage, Blame::from),
             Self::Fault(error) => error.fault().map_or(Blame::Usage, Blame::from),
             Self::Target(TargetError::Name(error)) if error.is_permission() => Blame::Permission,
-            Self::Target(_) | Self::Name(_) | Self::Inbound { .. } => Blame::Usage,
-            Self::Install(_) | Self::Packet(_) | Self::ControlChannel(_) => Blame::Kernel,
-            Self::Cgroup { source, .. } => by(source, Blame::Usage),
+            Self::Target(_) | Self::Name(_) => Blame::Usage,
+            Self::ControlChannel(_) => Blame::Kernel,
             Self::Random(_) | Self::Events(_) | Self::Worker(_) | Self::Ended | Self::Threads => Blame::Other,
         }
+    }
+}
+
+impl From<InstallError> for EngineError {
+    fn from(error: InstallError) -> Self {
+        FaultError::from(error).into()
+    }
+}
+
+impl From<PacketError> for EngineError {
+    fn from(error: PacketError) -> Self {
+        FaultError::from(error).into()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::syscall::AttachError;
 
     #[test]
     fn a_limit_is_neither_the_kernels_fault_nor_the_callers() {
@@ -201,7 +167,7 @@ mod tests {
     fn a_full_function_is_told() {
         let source = io::Error::from_raw_os_error(libc::E2BIG);
         let (function, backend) = ("security_file_open".into(), "hook".into());
-        let error = EngineError::Install(AttachError::Attach { function, backend, source }.into());
+        let error = EngineError::from(InstallError::from(AttachError::Attach { function, backend, source }));
         assert_eq!(error.blame(), Blame::Other);
         assert!(error.hint().contains("as many programs"));
     }

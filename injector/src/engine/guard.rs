@@ -23,7 +23,6 @@ use crate::{
     engine::{
         End, EngineError, Start,
         called::Called,
-        devices::{device_changes, note_devices},
         events::Record,
         listed::Listed,
         live::{Live, TICK, Texts},
@@ -32,15 +31,14 @@ use crate::{
         watch::{Watch, moved},
         worker::{Turn, Worker},
     },
-    faults::deed::Deed,
+    faults::{Faults, bpf::BpfFaults, deed::Deed},
     kernel::{
-        bpf::mapped::SharedMemory,
-        installation::{Installation, Readings},
-        net::Coverage,
+        installation::{Handle, Readings},
+        running::RunningKernel,
     },
     plan::Plan,
     readable::readable,
-    target::{Procfs, Target},
+    target::Target,
 };
 
 /// How often it is looked whether somebody has stopped the plan: one load from memory.
@@ -62,7 +60,7 @@ pub struct Guard {
     pub(super) plan: Arc<Plan>,
     notes: Vec<String>,
     texts: Texts,
-    shared: SharedMemory,
+    handle: Handle,
     readings: Readings,
     called: Called,
     ring: RingBuf<MapData>,
@@ -80,9 +78,8 @@ impl Guard {
     pub(super) fn start(
         plan: Plan,
         targets: Vec<Target>,
-        procfs: &Procfs,
-        installation: Installation,
-        coverage: Option<Coverage>,
+        kernel: &RunningKernel,
+        bpf: BpfFaults,
         start: Start,
     ) -> Result<Self, EngineError> {
         let now = clock::now();
@@ -92,12 +89,13 @@ impl Guard {
             // Said by the command's execve: what it takes to get there is not taken off.
             Start::AtExec => u64::MAX,
         };
-        let shared = installation.map_shared()?;
+        let handle = bpf.handle().clone();
+        let shared = handle.state();
         shared.lease.store(now + LEASE_NS, Relaxed);
         shared.length.store(length, Relaxed);
         shared.deadline.store(deadline, Relaxed);
-        let listed = Listed::begin(&plan, &targets, now, procfs, &installation)?;
-        let (ring, readings) = (installation.events()?, installation.readings()?);
+        let listed = Listed::begin(&plan, &targets, now, kernel.procfs(), &handle)?;
+        let (ring, readings) = (bpf.events()?, bpf.readings()?);
         let news = ring.as_fd().try_clone_to_owned().and_then(readable).map_err(EngineError::Events)?;
         let [tick, look] = [TICK, LOOK].map(|period| {
             let mut interval = interval(period);
@@ -108,9 +106,9 @@ impl Guard {
         let presence = Presence::of(&targets, &plan.options, start);
         let moves = presence.watch().map(Watch::news).transpose().map_err(EngineError::Events)?;
         let (deed, deeds) = unbounded_channel();
-        let mut live = Box::new(Live::new(plan, targets, presence, installation, coverage, listed, deed));
-        live.cover_devices()?;
-        live.start_faults()?;
+        let faults = Faults::new(bpf, deed);
+        let mut live = Box::new(Live::new(plan, targets, presence, faults, listed));
+        live.start(kernel)?;
         let guard = Self {
             away_since: Instant::now(),
             worker: Worker::start().map_err(EngineError::Worker)?,
@@ -118,7 +116,7 @@ impl Guard {
             notes: live.notes.clone(),
             texts: live.texts.clone(),
             live: Some(live),
-            shared,
+            handle,
             readings,
             called,
             ring,
@@ -129,8 +127,8 @@ impl Guard {
             look,
         };
         match start {
-            Start::Now => guard.shared.armed.store(1, Relaxed),
-            Start::AtExec => guard.shared.arm_at_exec.store(1, Relaxed),
+            Start::Now => guard.handle.state().armed.store(1, Relaxed),
+            Start::AtExec => guard.handle.state().arm_at_exec.store(1, Relaxed),
         }
         Ok(guard)
     }
@@ -188,18 +186,14 @@ impl Guard {
                     }
                     self.keep()?;
                 }
-                changes = device_changes(self.live.as_mut().and_then(|live| live.coverage.as_mut())) => {
-                    if let Some(live) = &mut self.live {
-                        note_devices(&mut live.notes, changes);
-                    }
-                }
+                () = device_changes(self.live.as_deref_mut()) => {}
             }
         }
     }
 
     /// Was it stopped, or is its time up?
     fn over(&self) -> Option<End> {
-        match self.shared.deadline.load(Relaxed) {
+        match self.handle.state().deadline.load(Relaxed) {
             0 => Some(End::Stopped),
             deadline => (clock::now() >= deadline).then_some(End::Deadline),
         }
@@ -219,7 +213,7 @@ impl Guard {
             None if self.away_since.elapsed() >= LONGEST_TURN => return Ok(()),
             None => {}
         }
-        self.shared.lease.store(clock::now() + LEASE_NS, Relaxed);
+        self.handle.state().lease.store(clock::now() + LEASE_NS, Relaxed);
         Ok(())
     }
 
@@ -269,14 +263,18 @@ impl Guard {
     /// nanoseconds of `CLOCK_BOOTTIME`, is decided by that. A rule that is off counts what it matches. `None` if the plan
     /// has no rule of that number.
     pub fn pause(&self, rule: u32, paused: bool) -> Option<u64> {
-        self.plan.rules.iter().any(|known| known.number == rule).then(|| self.shared.pause(rule, paused))
+        self.plan
+            .rules
+            .iter()
+            .any(|known| known.number == rule)
+            .then(|| self.handle.state().pause(rule, paused))
     }
 
     /// Switches off the rules by which processes stand still, for whoever has something to tell them. They go on within
     /// some milliseconds.
     pub fn end_pauses(&self) {
         for rule in self.plan.rules.iter().filter(|rule| rule.pauses()) {
-            self.shared.pause(rule.number, true);
+            self.handle.state().pause(rule.number, true);
         }
     }
 
@@ -291,23 +289,12 @@ impl Guard {
     /// # Errors
     /// The counters cannot be read.
     pub fn finish(mut self, stays: bool, mut record: impl FnMut(Record)) -> Result<Report, EngineError> {
-        self.shared.deadline.store(0, Relaxed);
+        self.handle.state().deadline.store(0, Relaxed);
         let live = self.live()?;
-        let skipped = live.installation.misses().into_iter().collect();
-        let mut clean = true;
-        if let Err(error) = live.stop_faults() {
-            clean = false;
-            live.notes.push(format!("clean-up is incomplete: {error}"));
-        }
-        match live.coverage.take().map(Coverage::remove).transpose() {
-            Ok(left) => live.notes.extend(left.filter(|&left| left > 0).map(lost_at_the_end)),
-            Err(error) => {
-                clean = false;
-                live.notes.push(format!("clean-up is incomplete: {error}"));
-            }
-        }
-        live.installation.detach(stays);
-        let (delays, aborted) = (live.installation.shortfall(), live.aborted.take());
+        let skipped = live.faults.bpf.misses().into_iter().collect();
+        let (notes, clean) = live.faults.stop(stays);
+        live.notes.extend(notes);
+        let (delays, aborted) = (live.faults.bpf.shortfall(), live.aborted.take());
         let returns = live.presence.returns(&live.targets);
         let empty = live.presence.never_inhabited(&live.targets);
         let mut notes = std::mem::take(&mut live.notes);
@@ -329,8 +316,8 @@ impl Guard {
             monitor: self.plan.options.monitor,
             rules,
             skipped,
-            lost_events: self.shared.lost_events.load(Relaxed),
-            lost_cgroups: self.shared.lost_cgroups.load(Relaxed),
+            lost_events: self.handle.state().lost_events.load(Relaxed),
+            lost_cgroups: self.handle.state().lost_cgroups.load(Relaxed),
             returns,
             delays,
             aborted,
@@ -343,7 +330,7 @@ impl Guard {
 impl Drop for Guard {
     /// The faults end at once, and what a turn is about is taken back with the rest.
     fn drop(&mut self) {
-        self.shared.deadline.store(0, Relaxed);
+        self.handle.state().deadline.store(0, Relaxed);
         if self.live.is_none() {
             drop(self.worker.join());
         }
@@ -354,6 +341,10 @@ fn worker_is_gone() -> EngineError {
     EngineError::Worker(std::io::ErrorKind::BrokenPipe.into())
 }
 
-pub(super) fn lost_at_the_end(packets: u32) -> String {
-    format!("{packets} packets were still in the delay line at the end, and are lost")
+/// Has devices that come be covered, as long as the plan is here.
+async fn device_changes(live: Option<&mut Live>) {
+    match live {
+        Some(live) => live.faults.bpf.follow_devices().await,
+        None => std::future::pending().await,
+    }
 }

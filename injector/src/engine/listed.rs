@@ -6,7 +6,7 @@ use injector_common::plan::PlanHeader;
 use crate::{
     engine::EngineError,
     kernel::{
-        installation::Installation,
+        installation::Handle,
         live::{
             control::ControlChannel,
             registry::{Listing, in_one_line},
@@ -31,7 +31,7 @@ impl Listed {
         targets: &[Target],
         now: u64,
         procfs: &Procfs,
-        installation: &Installation,
+        handle: &Handle,
     ) -> Result<Self, EngineError> {
         let control = ControlChannel::make().map_err(EngineError::ControlChannel)?;
         let (requests_map, answers_map) = control.numbers().map_err(EngineError::ControlChannel)?;
@@ -46,7 +46,7 @@ impl Listed {
         };
         let listing = Listing::make().map_err(EngineError::ControlChannel)?;
         let this = Self { listing, header, control };
-        this.write(plan, targets, installation)?;
+        this.write(plan, targets, handle)?;
         Ok(this)
     }
 
@@ -60,15 +60,15 @@ impl Listed {
         &mut self,
         plan: &Plan,
         targets: &[Target],
-        installation: &Installation,
+        handle: &Handle,
     ) -> Result<(), EngineError> {
         self.header.revision += 1;
-        self.write(plan, targets, installation)
+        self.write(plan, targets, handle)
     }
 
-    fn write(&self, plan: &Plan, targets: &[Target], installation: &Installation) -> Result<(), EngineError> {
+    fn write(&self, plan: &Plan, targets: &[Target], handle: &Handle) -> Result<(), EngineError> {
         let header = PlanHeader { rules: plan.next_number, ..self.header };
-        Ok(installation.list(header, &text(plan, targets), &self.listing)?)
+        Ok(handle.list(header, &text(plan, targets), &self.listing)?)
     }
 }
 

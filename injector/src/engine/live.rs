@@ -6,12 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::mpsc::UnboundedSender;
-
 use crate::{
-    engine::{devices::note_devices, end::End, error::EngineError, listed::Listed, presence::Presence},
-    faults::{self, deed::Deed, fault::Fault},
-    kernel::{installation::Installation, net::Coverage},
+    engine::{end::End, error::EngineError, listed::Listed, presence::Presence},
+    faults::{FaultError, Faults, fault::Scene},
+    kernel::running::RunningKernel,
     plan::Plan,
     target::Target,
 };
@@ -21,22 +19,18 @@ pub(super) const TICK: Duration = Duration::from_millis(500);
 
 /// A live plan with its targets and all that is attached for it.
 pub(super) struct Live {
-    /// What user space does beside the installation. First, so that it ends first.
-    pub(super) faults: Vec<Box<dyn Fault>>,
+    /// All that acts.
+    pub(super) faults: Faults,
     pub(super) plan: Arc<Plan>,
     pub(super) targets: Vec<Target>,
     pub(super) presence: Presence,
     /// Only the targets are due: a cgroup has come or gone.
     pub(super) hurry: bool,
-    pub(super) coverage: Option<Coverage>,
     pub(super) texts: Texts,
     /// What the user ought to know. It only grows.
     pub(super) notes: Vec<String>,
-    pub(super) installation: Installation,
     pub(super) listed: Listed,
     pub(super) aborted: Option<String>,
-    /// Where they tell the log.
-    pub(super) deeds: UnboundedSender<Deed>,
 }
 
 /// The texts of all rules that the plan has or has had, by number: whoever reads events needs them as well.
@@ -67,10 +61,8 @@ impl Live {
         plan: Plan,
         targets: Vec<Target>,
         presence: Presence,
-        installation: Installation,
-        coverage: Option<Coverage>,
+        faults: Faults,
         listed: Listed,
-        deeds: UnboundedSender<Deed>,
     ) -> Self {
         let texts = Texts::default();
         texts.extend(plan.rules.iter().map(|rule| rule.text.clone()));
@@ -80,31 +72,37 @@ impl Live {
             targets,
             presence,
             hurry: false,
-            coverage,
             texts,
-            installation,
             listed,
             aborted: None,
-            faults: faults::all(),
-            deeds,
+            faults,
         }
+    }
+
+    /// Gets all that acts ready; it does when the plan is armed.
+    pub(super) fn start(&mut self, kernel: &RunningKernel) -> Result<(), EngineError> {
+        self.faults.start(&self.plan, Scene { kernel, targets: &self.targets, acting: None })?;
+        self.notes.extend(self.faults.report());
+        Ok(())
     }
 
     /// What is due twice a second, but for the lease and the deadline.
     pub(super) fn turn(&mut self) -> Result<Option<End>, EngineError> {
-        self.installation.say_messages();
+        self.faults.bpf.say_messages();
         let over = self.look_at_targets();
         if std::mem::take(&mut self.hurry) {
             return Ok(over.then_some(End::TargetsGone));
         }
-        if let Err(lost) = self.installation.tend_call_delays(TICK) {
-            self.aborted = Some(lost.to_string());
-            return Ok(Some(End::DelaysLost(lost)));
+        match self.faults.tend(&self.targets, TICK) {
+            Ok(()) => {}
+            Err(FaultError::DelaysLost(lost)) => {
+                self.aborted = Some(lost.to_string());
+                return Ok(Some(End::DelaysLost(lost)));
+            }
+            Err(error) => return Err(error.into()),
         }
-        let events = self.look_at_devices()?;
-        note_devices(&mut self.notes, events);
         self.serve();
-        self.note_faults();
+        self.notes.extend(self.faults.report());
         Ok(over.then_some(End::TargetsGone))
     }
 }

@@ -1,28 +1,22 @@
 //! The public face: an [`Injector`] is told whom and what, makes a plan, and applies it. The [`Guard`]
 //! that comes back is the fault: as long as it lives the rules act, and dropping it, or dying, ends them.
 
-mod apply;
 mod called;
-mod cgroup_tree;
 pub mod control;
-mod covering;
-mod devices;
 mod end;
 mod error;
 mod events;
 mod expectation;
-mod faults;
-mod feasibility;
 mod folders;
 mod guard;
 mod listed;
 mod live;
 mod object;
 mod presence;
-mod process_tree;
 mod report;
 pub mod request;
 mod returns;
+mod session;
 mod sweep;
 mod update;
 mod watch;
@@ -43,16 +37,13 @@ use std::{collections::BTreeSet, path::PathBuf};
 use injector_common::packet::{PACKET_MARKS, packet_mark};
 
 use crate::{
-    kernel::{
-        bpf::btf::KernelBtf,
-        live::registry,
-        probe::{self, kernel_config},
-        syscall::for_planning,
-    },
+    engine::session::spare_session,
+    faults::{self, bpf::BpfFaults, fault::Scene},
+    kernel::{live::registry, running::RunningKernel, syscall::for_planning},
     plan::{self, Options, Plan, PlanError, unsupported::Mechanism},
     resolver,
     spec::model::Rule,
-    target::{Procfs, Target},
+    target::Target,
 };
 
 /// When the rules begin to act.
@@ -66,9 +57,7 @@ pub enum Start {
 
 /// Whom and what, before anything is done.
 pub struct Injector {
-    btf: KernelBtf,
-    procfs: Procfs,
-    fully_preemptible: bool,
+    kernel: RunningKernel,
     rules: Vec<Rule>,
     targets: Vec<Target>,
 }
@@ -79,13 +68,9 @@ impl Injector {
     /// # Errors
     /// The kernel has no type information.
     pub fn new() -> Result<Self, EngineError> {
-        Ok(Self {
-            btf: probe::btf()?,
-            procfs: Procfs::default(),
-            fully_preemptible: kernel_config::fully_preemptible(),
-            rules: Vec::new(),
-            targets: Vec::new(),
-        })
+        let kernel = RunningKernel::default();
+        kernel.btf()?;
+        Ok(Self { kernel, rules: Vec::new(), targets: Vec::new() })
     }
 
     /// Adds a rule; rules act in the order in which they are added.
@@ -109,8 +94,8 @@ impl Injector {
     /// What the kernel, or the kind of target, cannot do.
     pub fn plan(&self, options: Options) -> Result<Plan, EngineError> {
         // First, since it is what every plan needs: whoever may do this may do the rest.
-        probe::probe(Mechanism::ProcessTree, &self.btf)?;
-        let backends = self.backends();
+        self.kernel.probe(Mechanism::ProcessTree)?;
+        let backends = self.kernel.backends(self.rules.iter().flat_map(Rule::calls))?;
         if self.rules.is_empty() && options.repertoire.is_empty() {
             return Err(PlanError::NoRules.into());
         }
@@ -121,18 +106,29 @@ impl Injector {
         resolver::resolve(&mut options.repertoire, &hosts, [])?;
         let mut plan = Plan::new(&rules, &files, options, fresh_id()?, &for_planning(&backends))?;
         plan.notes.extend(folders::notes(&rules, self.root_directories()));
-        self.spare_session(&mut plan);
-        self.check_packets(&plan, &self.targets)?;
-        self.check_line(&mut plan)?;
-        self.check_inbound(&plan, &self.targets)?;
-        self.check_faults(&mut plan, &self.targets)?;
+        spare_session(&mut plan, self.kernel.procfs());
+        faults::needs(&mut plan, self.scene())?;
         Ok(plan)
+    }
+
+    /// Applies the plan, whole or not at all. To be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// Whatever failed; nothing is left attached then.
+    pub fn apply(self, mut plan: Plan, start: Start) -> Result<Guard, EngineError> {
+        let bpf = BpfFaults::attach(&mut plan, self.scene(), start == Start::AtExec)?;
+        Guard::start(plan, self.targets, &self.kernel, bpf, start)
+    }
+
+    /// Where a plan is to act.
+    fn scene(&self) -> Scene<'_> {
+        Scene { kernel: &self.kernel, targets: &self.targets, acting: None }
     }
 
     /// Those of the targets: paths begin there.
     fn root_directories(&self) -> Vec<PathBuf> {
         let first = |target: &Target| target.pids().ok()?.first().copied();
-        let root = |pid| self.procfs.path(format!("{pid}/root"));
+        let root = |pid| self.kernel.procfs().path(format!("{pid}/root"));
         let roots: Vec<_> = self.targets.iter().filter_map(first).map(root).collect();
         // That of a command is ours.
         if roots.is_empty() { vec!["/".into()] } else { roots }

@@ -187,7 +187,7 @@ impl Live {
         if let Err(error) = told {
             tracing::warn!(%error, "cannot answer a request");
         }
-        self.give_up_unneeded();
+        self.release();
     }
 
     fn answer(&mut self, request: &Request) -> Answer {

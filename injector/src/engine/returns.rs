@@ -2,13 +2,13 @@
 
 use std::{
     cmp::Reverse,
-    os::fd::AsFd as _,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use crate::{
-    engine::{cgroup_tree::add_tree, error::EngineError, live::Live},
-    kernel::installation::cgroups::Whose,
+    engine::{error::EngineError, live::Live},
+    faults::fault::Scene,
+    kernel::running::RunningKernel,
     target::{Hierarchy, Procfs, Target, TargetError},
 };
 
@@ -16,7 +16,7 @@ impl Live {
     /// Notes targets that went away, and meets those again that are back; true when there are none and none returns.
     pub(super) fn look_at_targets(&mut self) -> bool {
         self.presence.look_for_processes(&self.targets);
-        let tree_lives = self.installation.shared().live.load(Relaxed) > 0;
+        let tree_lives = self.faults.services().handle.state().live.load(Relaxed) > 0;
         let missing = |(number, target): (usize, &Target)| {
             let gone = target.is_gone() && (target.as_cgroup().is_some() || !tree_lives);
             gone.then_some(number)
@@ -81,22 +81,12 @@ impl Live {
         }
         let hierarchy = Hierarchy::discover(&Procfs::default()).map_err(TargetError::from)?;
         let Some(cgroup) = self.targets[number].successor(&hierarchy)? else { return Ok(false) };
-        add_tree(&self.installation, &cgroup, u32::try_from(number).unwrap_or_default())?;
-        let above = |(other, target): (usize, &Target)| {
-            let live = target.as_cgroup().filter(|above| other != number && !above.is_gone());
-            live.is_some_and(|above| cgroup.path().starts_with(above.path()))
-        };
-        if !self.targets.iter().enumerate().any(above) {
-            if self.plan.needs_ingress() {
-                self.installation.attach_ingress(Whose::Cgroup, cgroup.as_fd())?;
-            }
-            if self.plan.needs_connect() {
-                self.installation.attach_connect(Whose::Cgroup, cgroup.as_fd())?;
-            }
-        }
+        self.faults.bpf.meet_again(&self.plan, &self.targets, number, &cgroup)?;
         self.targets[number] = Target::Cgroup(cgroup);
         let plan = Arc::clone(&self.plan);
-        self.change_faults(&plan)?;
+        let kernel = RunningKernel::default();
+        let scene = Scene { kernel: &kernel, targets: &self.targets, acting: Some(&plan) };
+        self.faults.follow(&plan, scene)?;
         Ok(true)
     }
 }

@@ -1,7 +1,12 @@
 //! What a killed injector leaves behind: cgroups of its commands, filters where the kernel has no tcx, and, if its warden
 //! was killed as well, who was paused.
 
-use std::{cell::LazyCell, collections::BTreeSet, io};
+use std::{
+    cell::LazyCell,
+    collections::BTreeSet,
+    io, iter,
+    path::{Path, PathBuf},
+};
 
 use serde::Serialize;
 
@@ -10,7 +15,7 @@ use crate::{
     faults,
     kernel::{live::registry, net},
     printable::Printable,
-    target::{self, Hierarchy, Procfs},
+    target::{self, Hierarchy, Procfs, cgroup},
 };
 
 /// What a look for leftovers came to.
@@ -33,7 +38,7 @@ impl Swept {
 }
 
 /// Has those go on who were paused by plans that no longer live.
-fn sweep_pauses(hierarchy: &Hierarchy, swept: &mut Swept) {
+fn sweep_pauses<'a>(cgroups: impl IntoIterator<Item = &'a Path>, swept: &mut Swept) {
     // Looked for only where there is a mark: most often nobody is paused.
     let living = LazyCell::new(|| {
         let plans = registry::live_plans()?;
@@ -41,9 +46,21 @@ fn sweep_pauses(hierarchy: &Hierarchy, swept: &mut Swept) {
     });
     let lives =
         |plan: u32| living.as_ref().map_or_else(|_: &io::Error| true, |living| living.contains(&plan));
-    let (undone, failed) = faults::sweep(hierarchy, lives);
+    let (undone, failed) = faults::sweep(cgroups, lives);
     swept.removed.extend(undone.iter().map(|path| format!("the pause of {}", Printable(path.display()))));
     swept.failed.extend(failed);
+}
+
+/// Takes away what is left at cgroups: at the root, and at all `below` it.
+fn sweep_cgroups(root: &Path, below: &[PathBuf], swept: &mut Swept) {
+    sweep_pauses(iter::once(root).chain(below.iter().map(PathBuf::as_path)), swept);
+    match target::sweep(below) {
+        Ok(removed) => {
+            let removed = removed.iter().map(|path| format!("the cgroup {}", Printable(path.display())));
+            swept.removed.extend(removed);
+        }
+        Err(error) => swept.failed.push(error.to_string()),
+    }
 }
 
 /// Takes away what a killed injector could not: cgroups of commands that have ended, and, before 6.6,
@@ -52,14 +69,9 @@ pub fn sweep() -> Swept {
     let procfs = Procfs::default();
     let mut swept = Swept::default();
     if let Ok(hierarchy) = Hierarchy::discover(&procfs) {
-        sweep_pauses(&hierarchy, &mut swept);
-        match target::sweep(&hierarchy) {
-            Ok(removed) => {
-                swept
-                    .removed
-                    .extend(removed.iter().map(|path| format!("the cgroup {}", Printable(path.display()))));
-            }
-            Err(error) => swept.failed.push(format!("cannot look for abandoned cgroups: {error}")),
+        match cgroup::all(&hierarchy) {
+            Ok(below) => sweep_cgroups(hierarchy.mount_point(), &below, &mut swept),
+            Err(error) => swept.failed.push(format!("cannot look for abandoned cgroups and pauses: {error}")),
         }
     }
     let living = || Ok(registry::live_plans()?.iter().map(|live| live.header.plan).collect());

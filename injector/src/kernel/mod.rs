@@ -7,5 +7,6 @@ pub mod installation;
 pub mod live;
 pub mod net;
 pub mod probe;
+pub mod running;
 pub mod sleep;
 pub mod syscall;

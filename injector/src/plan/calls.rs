@@ -11,14 +11,14 @@ use crate::{
         error::PlanError,
         instead::instead,
         operations,
-        places::{Places, place},
+        placement::{Placement, place},
         unsupported::Unsupported,
         wanted::{AllWanted, Asked, Caught, End, Resolved, Wanted},
     },
     spec::{
         effect::{CallResult, Moment},
         model::{Rule, RuleKind, SyscallRule},
-        object::Road,
+        object::Lookup,
     },
     syscalls::{self, Call, Machine, Safety},
 };
@@ -41,15 +41,15 @@ pub(super) fn resolve(
             RuleKind::Net(_) | RuleKind::Operation(_) | RuleKind::UserSpace(_) => {}
         }
     }
-    let places = place(&wanted, backends, live);
-    let calls_of_rule = check(rules, &wanted, &places, backends, &mut notes)?;
+    let placement = place(&wanted, backends, live);
+    let calls_of_rule = check(rules, &wanted, &placement, backends, &mut notes)?;
 
     let mut resolved = Resolved { sites: BTreeSet::new(), calls: BTreeMap::new(), calls_of_rule, notes };
     for (call, wanted) in &wanted {
         let Some(entry) = entry(call.abi.index(), call.number) else { continue };
         let mut caught = Caught::default();
         for behind in [false, true] {
-            let Some(Ok(sites)) = places.of(*call, behind) else { continue };
+            let Some(Ok(sites)) = placement.of(*call, behind) else { continue };
             let Some(backend) = sites.sites.first().map(|site| site.backend) else { continue };
             for (slot, site) in caught.hooks.iter_mut().zip(&sites.sites) {
                 // Of two places of a call, one has hooks at most.
@@ -109,12 +109,12 @@ fn collect(
             without_argument.insert(entry.name);
             continue;
         };
-        let road = rule.filter.objects.road(entry);
-        if road == Road::None {
+        let lookup = rule.filter.objects.lookup(entry);
+        if lookup == Lookup::None {
             without_object.insert(entry.name);
             continue;
         }
-        if let (Road::Hook, Some(why)) = (road, beyond_hooks(behind, &values)) {
+        if let (Lookup::Hook, Some(why)) = (lookup, beyond_hooks(behind, &values)) {
             if named {
                 return Err(PlanError::AtHookOnly { rule: text.into(), call: entry.name, why });
             }
@@ -123,12 +123,12 @@ fn collect(
         }
         let known =
             wanted.entry(call).or_insert(Wanted { entry, rules: Vec::new(), before: None, behind: None });
-        let descriptors = if let Road::Descriptors(nth) = road { nth } else { [0; 2] };
+        let descriptors = if let Lookup::Descriptors(nth) = lookup { nth } else { [0; 2] };
         known.rules.push(Asked { behind, tests, descriptors, ..Asked::by(number) });
         let verdicts = if behind { &mut known.behind } else { &mut known.before };
         let these = Verdicts {
             objects: rule.filter.objects.chosen(),
-            by_hook: road == Road::Hook,
+            by_hook: lookup == Lookup::Hook,
             wait: delays::wait(&rule.effect),
             ..Verdicts::of_all(&values)
         };
@@ -192,7 +192,7 @@ fn beyond_hooks(behind: bool, values: &[i64]) -> Option<&'static str> {
 fn check(
     rules: &[Rule],
     wanted: &AllWanted,
-    places: &Places,
+    placement: &Placement,
     backends: &[&dyn Backend],
     notes: &mut Vec<String>,
 ) -> Result<Vec<usize>, PlanError> {
@@ -205,7 +205,7 @@ fn check(
         let behind = spec.moment != Moment::Entry;
         let mine = || {
             let asked = wanted.iter().filter(|(_, want)| want.rules.iter().any(|asked| asked.rule == number));
-            asked.filter_map(|(call, want)| Some((call, want, places.of(*call, behind)?)))
+            asked.filter_map(|(call, want)| Some((call, want, placement.of(*call, behind)?)))
         };
         let caught: BTreeSet<_> =
             mine().filter(|(_, _, place)| place.is_ok()).map(|(_, want, _)| want.entry.name).collect();

@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     distribution::Files,
     plan::{
-        DelayLine, Distributions, Plan, PlanError, PlannedRule,
+        DelayLine, Distributions, Plan, PlanError, PlannedRule, address_sets,
         backend::{Backend, BackendKind, Site},
         calls::{self, call_name},
-        check, features, kernel_rule, members, names,
+        check, features, kernel_rule, names,
         objects::Objects,
         packets,
         tables::{self, Cells, Layout, Pair, pair},
@@ -118,7 +118,7 @@ impl Plan {
             return Err(PlanError::NotLoaded { rule: rule.text.clone() });
         }
         let detour = self.delay_line_with(&rules);
-        members::check(&rules)?;
+        address_sets::check(&rules)?;
         names::check(&rules)?;
         let notes: Vec<_> =
             resolved.notes.into_iter().chain(resolutions).filter(|note| !self.notes.contains(note)).collect();

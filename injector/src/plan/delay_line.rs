@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use injector_common::{
-    netem::{CARRIED, CARRIED_IN, SPLIT, UNFIXED},
+    netem::{SPLIT, UNFIXED, VIA_DELAY_LINE, VIA_DELAY_LINE_IN},
     packet::{EGRESS, INGRESS},
     rule::Rule,
     timing::WAITS,
@@ -17,7 +17,7 @@ const FIRST_DEVICE: u32 = 1 << 30;
 pub struct DelayLine {
     /// Packets wait in it: so many at most, and so long at most.
     pub queue: Option<Queue>,
-    /// Super-packets are taken apart, so that each packet of the wire meets its own fate.
+    /// Super-packets are taken apart, so that each packet of the wire meets its own verdict.
     pub splits: bool,
     /// Checksums are made before the rules are asked, so that damage can leave them wrong.
     pub checksums: bool,
@@ -37,15 +37,15 @@ pub struct Queue {
 impl DelayLine {
     /// What `rules` need together, if any needs it.
     pub(super) fn of<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Option<Self> {
-        rules.into_iter().filter(|rule| rule.netem.road != 0).fold(None, |line, rule| {
+        rules.into_iter().filter(|rule| rule.netem.via != 0).fold(None, |line, rule| {
             let mut line = line.unwrap_or_default();
             let timing = &rule.netem.timing;
-            line.splits |= rule.netem.road & SPLIT != 0;
-            line.checksums |= rule.netem.road & UNFIXED != 0;
-            if rule.netem.road & (CARRIED | SPLIT) != 0 {
+            line.splits |= rule.netem.via & SPLIT != 0;
+            line.checksums |= rule.netem.via & UNFIXED != 0;
+            if rule.netem.via & (VIA_DELAY_LINE | SPLIT) != 0 {
                 line.directions |= rule.packets.directions & EGRESS;
             }
-            if rule.netem.road & CARRIED_IN != 0 {
+            if rule.netem.via & VIA_DELAY_LINE_IN != 0 {
                 line.directions |= INGRESS;
             }
             if timing.flags & WAITS != 0 {

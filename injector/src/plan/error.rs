@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use injector_common::{
-    MAX_RULES, RULE_NUMBERS, delay::MAX_TABLES, member::MAX_MEMBERS, name::MAX_NAMES, sleep::SHORTEST_NS,
-    thread::MAX_SLOTS,
+    MAX_RULES, RULE_NUMBERS, address_set::MAX_ELEMENTS, delay::MAX_TABLES, name::MAX_NAMES,
+    sleep::SHORTEST_NS, thread::MAX_SLOTS,
 };
 
 use crate::{
@@ -223,9 +223,9 @@ pub enum PlanError {
     },
     /// More networks and ports than the kernel side holds.
     #[error(
-        "the rules list {given} networks, addresses and blocks of ports altogether, and a plan holds {MAX_MEMBERS}"
+        "the rules list {given} networks, addresses and blocks of ports altogether, and a plan holds {MAX_ELEMENTS}"
     )]
-    TooManyMembers {
+    TooManyElements {
         /// How many.
         given: usize,
     },
@@ -293,7 +293,7 @@ impl PlanError {
             Self::Switch { .. } | Self::Loses { .. } => {
                 "leave that rule out of the change, or start a second injector for the new ones".into()
             }
-            Self::TooManyMembers { .. } => {
+            Self::TooManyElements { .. } => {
                 "join neighbours into networks and ranges, or split the rules over two injectors".into()
             }
             Self::TooManyNames { .. } => {

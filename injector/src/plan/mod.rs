@@ -1,6 +1,7 @@
 //! Rules made concrete for this kernel: which function each call is caught at, which slot each rule has,
 //! what is refused and why. Pure data, printable; nothing is attached here.
 
+mod address_sets;
 pub mod backend;
 mod calls;
 mod change;
@@ -11,14 +12,13 @@ mod distributions;
 mod error;
 mod features;
 mod instead;
-mod members;
 mod name;
 mod names;
 pub mod objects;
 mod operations;
 mod options;
 mod packets;
-mod places;
+mod placement;
 mod refusals;
 mod reserve;
 mod tables;
@@ -33,7 +33,7 @@ use injector_common::{
     MAX_RULES,
     call::{CallRules, PACKETS, Slot},
     config::{USES_MOST, USES_RECORDS},
-    netem::CARRIED_IN,
+    netem::VIA_DELAY_LINE_IN,
     packet::{CONNECT, EGRESS, INGRESS},
     rule::Rule as KernelRule,
     session::Session,
@@ -41,11 +41,11 @@ use injector_common::{
 };
 
 pub use self::{
+    address_sets::address_sets,
     change::{Change, Numbered},
     delay_line::{DelayLine, Queue},
     distributions::{Distributions, read_files},
     error::PlanError,
-    members::members,
     name::{PlanName, PlanNameError},
     names::names,
     options::{MAX_CALL_DELAY, Options},
@@ -193,7 +193,7 @@ impl Plan {
         let packets = options.whole
             || reserve.packets
             || rules.iter().any(|rule| matches!(rule.asked, RuleKind::Net(_)));
-        members::check(&rules)?;
+        address_sets::check(&rules)?;
         names::check(&rules)?;
         let records = if options.records { USES_RECORDS } else { 0 };
         let needed = features::needed(rules.iter().map(|rule| &rule.kernel), &tables.slots);
@@ -254,7 +254,7 @@ impl Plan {
     /// The first rule by which packets that come in go through the delay line, if there is one.
     pub fn inbound(&self) -> Option<&PlannedRule> {
         self.delay_line?;
-        self.rules.iter().find(|rule| rule.kernel.netem.road & CARRIED_IN != 0)
+        self.rules.iter().find(|rule| rule.kernel.netem.via & VIA_DELAY_LINE_IN != 0)
     }
 
     /// Does a rule mean packets that pass devices?

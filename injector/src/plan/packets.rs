@@ -3,11 +3,11 @@
 use std::{net::IpAddr, time::Duration};
 
 use injector_common::{
-    chance::Coin,
+    chance::Bernoulli,
     code::FaultCode,
     delay::{Delay as KernelDelay, LONGEST, UNIFORM},
     loss::Loss as KernelLoss,
-    netem::{CARRIED, CARRIED_IN, Netem as KernelNetem, SPLIT, UNFIXED},
+    netem::{Netem as KernelNetem, SPLIT, UNFIXED, VIA_DELAY_LINE, VIA_DELAY_LINE_IN},
     packet::{
         ANY_PROTOCOL, DESTINATION_PORT, EGRESS, EITHER_PORT, FROM, ICMP, INGRESS, PacketMatch, Prefix, Range,
         SOURCE_PORT, TCP, TO, TcpFlags, UDP, mapped,
@@ -68,41 +68,42 @@ pub(super) fn describe(
         NetFault::Netem(netem) => {
             rule.fault = FaultCode::NETEM;
             rule.netem = models(netem, distributions, nanoseconds(longest).min(LONGEST));
-            rule.netem.road = road(asked, netem);
+            rule.netem.via = via(asked, netem);
         }
     }
 }
 
 /// How the packets get there.
-fn road(asked: &NetRule, netem: &Netem) -> u64 {
+fn via(asked: &NetRule, netem: &Netem) -> u64 {
     let unfixed = netem.corrupt.is_some_and(|corrupt| !corrupt.fixed);
     let waits = netem.waits().is_some();
     let changed = netem.duplicate.is_some() || netem.corrupt.is_some();
     let (out, comes_in) = (asked.direction != Direction::Ingress, asked.direction != Direction::Egress);
-    let mut road = 0;
+    let mut via = 0;
     if out && (waits || unfixed) {
-        road |= CARRIED;
+        via |= VIA_DELAY_LINE;
     }
     if comes_in && (waits || changed) {
-        road |= CARRIED_IN;
+        via |= VIA_DELAY_LINE_IN;
     }
     // What is sent by ICMP is one packet each. What comes in and can only be lost takes no detour for that.
     let several = asked.protocol != Protocol::Icmp && (netem.loss.is_some() || changed);
-    if several && (out || road != 0) {
-        road |= SPLIT;
+    if several && (out || via != 0) {
+        via |= SPLIT;
     }
-    if unfixed { road | UNFIXED } else { road }
+    if unfixed { via | UNFIXED } else { via }
 }
 
 /// netem's words as numbers.
 fn models(asked: &Netem, distributions: &Distributions, longest: u64) -> KernelNetem {
-    let coin = |chance: Chance| Coin::new(chance.probability.numerator(), chance.correlation.numerator());
+    let bernoulli =
+        |chance: Chance| Bernoulli::new(chance.probability.numerator(), chance.correlation.numerator());
     KernelNetem {
         loss: asked.loss.map_or(KernelLoss::NONE, chain),
-        duplicate: asked.duplicate.map_or(Coin::NEVER, coin),
-        corrupt: asked.corrupt.map_or(Coin::NEVER, |corrupt| coin(corrupt.chance)),
+        duplicate: asked.duplicate.map_or(Bernoulli::NEVER, bernoulli),
+        corrupt: asked.corrupt.map_or(Bernoulli::NEVER, |corrupt| bernoulli(corrupt.chance)),
         timing: timing(asked, distributions, longest),
-        road: 0,
+        via: 0,
     }
 }
 
@@ -119,7 +120,10 @@ fn timing(asked: &Netem, distributions: &Distributions, longest: u64) -> Timing 
         _pad: 0,
     });
     let reorder = asked.reorder.map_or(KernelReorder::NONE, |reorder| KernelReorder {
-        coin: Coin::new(reorder.chance.probability.numerator(), reorder.chance.correlation.numerator()),
+        chance: Bernoulli::new(
+            reorder.chance.probability.numerator(),
+            reorder.chance.correlation.numerator(),
+        ),
         gap: u64::from(reorder.gap),
     });
     let rate = asked.rate.map_or(KernelRate::NONE, |rate| KernelRate {

@@ -1,15 +1,15 @@
-//! Plans against backends that can do known things, so that every road is walked on any machine.
+//! Plans against backends that can do known things, so that every case is tried on any machine.
 
 mod changes;
 mod delays;
 
 use injector_common::{
+    address_set::{Element, Sets},
     call::{Run, hook_entry},
     code::{FaultCode, MomentCode},
     config::USES_ANSWERS,
     loss::Loss,
-    member::{Member, Sets},
-    netem::{CARRIED, SPLIT, UNFIXED},
+    netem::{SPLIT, UNFIXED, VIA_DELAY_LINE},
     packet::{ANY_PROTOCOL, Packet, TCP, UDP, mapped},
     reject::{BY_PROTOCOL, FORBIDDEN, NO_PORT, RESET},
 };
@@ -261,23 +261,23 @@ fn packet_rules_need_no_calls() {
 /// What comes in is lost where it is met, and goes through the delay line for all else.
 #[test]
 fn which_way_packets_go() {
-    for (rule, road, directions) in [
+    for (rule, via, directions) in [
         ("net ingress : loss 1%", 0, None),
         ("net ingress : partition", 0, None),
         ("net loss 1%", SPLIT, Some(EGRESS)),
         ("net both : loss 1%", SPLIT, Some(EGRESS)),
         ("net icmp : loss 1%", 0, None),
-        ("net delay 1ms", CARRIED, Some(EGRESS)),
-        ("net ingress : delay 1ms", CARRIED_IN, Some(INGRESS)),
-        ("net ingress : rate 1mbit loss 1%", CARRIED_IN | SPLIT, Some(INGRESS)),
-        ("net ingress icmp : duplicate 1%", CARRIED_IN, Some(INGRESS)),
-        ("net both : corrupt 1% fixed", CARRIED_IN | SPLIT, Some(EGRESS | INGRESS)),
-        ("net both icmp : corrupt 1%", CARRIED | CARRIED_IN | UNFIXED, Some(EGRESS | INGRESS)),
+        ("net delay 1ms", VIA_DELAY_LINE, Some(EGRESS)),
+        ("net ingress : delay 1ms", VIA_DELAY_LINE_IN, Some(INGRESS)),
+        ("net ingress : rate 1mbit loss 1%", VIA_DELAY_LINE_IN | SPLIT, Some(INGRESS)),
+        ("net ingress icmp : duplicate 1%", VIA_DELAY_LINE_IN, Some(INGRESS)),
+        ("net both : corrupt 1% fixed", VIA_DELAY_LINE_IN | SPLIT, Some(EGRESS | INGRESS)),
+        ("net both icmp : corrupt 1%", VIA_DELAY_LINE | VIA_DELAY_LINE_IN | UNFIXED, Some(EGRESS | INGRESS)),
     ] {
         let plan = plan(&[rule]).unwrap();
         let line = plan.delay_line.map(|line| line.directions);
-        assert_eq!((plan.rules[0].kernel.netem.road, line), (road, directions), "{rule}");
-        assert_eq!(plan.inbound().is_some(), road & CARRIED_IN != 0, "{rule}");
+        assert_eq!((plan.rules[0].kernel.netem.via, line), (via, directions), "{rule}");
+        assert_eq!(plan.inbound().is_some(), via & VIA_DELAY_LINE_IN != 0, "{rule}");
     }
 }
 
@@ -285,7 +285,7 @@ fn which_way_packets_go() {
 struct Everything;
 
 impl Sets for Everything {
-    fn have(&mut self, _: Member) -> bool {
+    fn have(&mut self, _: Element) -> bool {
         true
     }
 }
@@ -324,21 +324,21 @@ fn packets_that_are_refused() {
 #[test]
 fn addresses_and_ports_go_to_the_sets_of_their_rule() {
     use injector_common::{
-        member::{BARRED, DESTINATION, EITHER, Member, TO_V4, TO_V6, set},
+        address_set::{BARRED, DESTINATION, EITHER, Element, TO_V4, TO_V6, set},
         packet::{DESTINATION_PORT, EITHER_PORT, Range, TO, TcpFlags, mapped},
     };
     let rules = ["net loss 1%", "net to 10.0.0.0/9,fd00::/8,10.128.0.0/9,10.0.0.7 dport 80,82-83 : loss 1%"];
     let plan = plan(&rules).unwrap();
-    assert_eq!((plan.rules[0].kernel.packets.asked, members(&plan.rules[0])), (0, vec![]));
+    assert_eq!((plan.rules[0].kernel.packets.asked, address_sets(&plan.rules[0])), (0, vec![]));
     assert_eq!(plan.rules[1].kernel.packets.asked, TO | DESTINATION_PORT);
     let fd = std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0).octets();
-    let mut found = members(&plan.rules[1]);
+    let mut found = address_sets(&plan.rules[1]);
     found.sort_unstable();
     let mut expected = vec![
-        Member::network(set(1, TO_V4), mapped([10, 0, 0, 0]), 96 + 8),
-        Member::network(set(1, TO_V6), fd, 8),
-        Member::ports(set(1, DESTINATION), 80, 16),
-        Member::ports(set(1, DESTINATION), 82, 15),
+        Element::network(set(1, TO_V4), mapped([10, 0, 0, 0]), 96 + 8),
+        Element::network(set(1, TO_V6), fd, 8),
+        Element::ports(set(1, DESTINATION), 80, 16),
+        Element::ports(set(1, DESTINATION), 82, 15),
     ];
     expected.sort_unstable();
     assert_eq!(found, expected);
@@ -349,7 +349,7 @@ fn addresses_and_ports_go_to_the_sets_of_their_rule() {
     assert_eq!((packets.asked, packets.barred), (TO, TO | EITHER_PORT));
     assert_eq!((packets.length, packets.not_length), (Range { first: 100, last: 65_575 }, Range::NONE));
     assert_eq!((packets.flags, packets.not_flags), (TcpFlags::any_of(2), TcpFlags::NONE));
-    let sets: Vec<_> = members(&plan.rules[0]).iter().map(|member| member.set).collect();
+    let sets: Vec<_> = address_sets(&plan.rules[0]).iter().map(|element| element.set).collect();
     assert_eq!(sets, [set(0, TO_V4), set(0, TO_V4 | BARRED), set(0, EITHER | BARRED)]);
 }
 
@@ -361,16 +361,16 @@ fn more_elements_than_the_kernel_side_holds_are_refused() {
     let rules: Vec<_> = rules.iter().map(String::as_str).collect();
     assert!(plan(&rules).is_ok());
     let more = [&rules[..], &["net to 10.0.0.1 : loss 1%"]].concat();
-    assert!(matches!(plan(&more), Err(PlanError::TooManyMembers { given: 131_073 })));
+    assert!(matches!(plan(&more), Err(PlanError::TooManyElements { given: 131_073 })));
 }
 
 #[test]
 fn questions_go_to_port_53_unless_the_rule_says_where() {
     use injector_common::{
+        address_set::{DESTINATION, EITHER, Element, set},
         code::FaultCode,
         config::{USES_ANSWERS, USES_DNS},
         dns::{REFUSED, TIMEOUT},
-        member::{DESTINATION, EITHER, Member, set},
         packet::{DESTINATION_PORT, EITHER_PORT, UDP},
     };
     let rules = ["net dns refused for a.b,*.c", "net port 5353 not dport 53 : dns timeout", "net loss 1%"];
@@ -379,9 +379,9 @@ fn questions_go_to_port_53_unless_the_rule_says_where() {
     let [first, second, third] = &plan.rules[..] else { panic!("three rules") };
     assert_eq!((first.kernel.fault, first.kernel.value), (FaultCode::DNS, i64::from(REFUSED)));
     assert_eq!((first.kernel.packets.protocols, first.kernel.packets.asked), (UDP, DESTINATION_PORT));
-    assert_eq!(members(first), [Member::ports(set(0, DESTINATION), 53, 16)]);
+    assert_eq!(address_sets(first), [Element::ports(set(0, DESTINATION), 53, 16)]);
     assert_eq!((second.kernel.value, second.kernel.packets.asked), (i64::from(TIMEOUT), EITHER_PORT));
-    assert_eq!(members(second).last(), Some(&Member::ports(set(1, EITHER), 5353, 16)));
+    assert_eq!(address_sets(second).last(), Some(&Element::ports(set(1, EITHER), 5353, 16)));
     // Where names begin, and where each of them ends.
     assert_eq!((names(first).len(), names(second).len(), names(third).len()), (3, 2, 0));
 }

@@ -1,4 +1,4 @@
-//! What rules want of calls, while places for them are looked for, and what comes of that.
+//! What rules want of calls, while it is found out where they can be caught, and what comes of that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::{
     syscalls::{Call, Entry},
 };
 
-/// What comes of looking for places for all calls of all rules.
+/// What comes of that for all calls of all rules.
 pub(super) struct Resolved {
     pub(super) sites: BTreeSet<Site>,
     /// By entry of the call table.

@@ -14,6 +14,7 @@ use crate::{
         nearest::nearest,
         netem::Distribution,
         object::{self, Chosen},
+        problem::{CallProblem, FilterProblem, ValueProblem, WordProblem},
         signal::Signal,
         trigger,
         units::Probability,
@@ -64,7 +65,7 @@ pub(super) fn parse<'a>(set: Word<'_>, words: Option<Word<'a>>, verb: Verb) -> R
         effect.result = Some(CallResult::Errors(vec![(Errno::ENOSYS, 1)]));
     }
     if effect == Effect::default() {
-        return Err(set.problem(Problem::NoAction(set.text.into())));
+        return Err(set.problem(CallProblem::NoAction(set.text.into())));
     }
     let trigger = Trigger {
         when: actions.when.unwrap_or(When::ALWAYS),
@@ -130,12 +131,12 @@ impl<'a> Actions<'a> {
         }
         let Some((name, value)) = word.split_once("=") else {
             return Err(word.problem(match self.chosen.port_of_peer(word) {
-                near @ Some(_) => Problem::UnknownWord { word: word.text.into(), near },
+                near @ Some(_) => CallProblem::UnknownWord { word: word.text.into(), near }.into(),
                 None => lone(word.text),
             }));
         };
         if verb == Verb::Fault && NOT_A_FAULT.contains(&name.text) {
-            return Err(name.problem(Problem::NotAFault(format!("{}=", name.text))));
+            return Err(name.problem(CallProblem::NotAFault(format!("{}=", name.text))));
         }
         let Some((_, example)) = words().find(|(known, _)| *known == name.text) else {
             return self.unknown(word, name);
@@ -162,9 +163,9 @@ impl<'a> Actions<'a> {
     /// A word that is none of ours: an argument's name, somebody else's, or a slip.
     fn unknown(&mut self, word: Word<'a>, name: Word<'a>) -> Result<(), Located> {
         match name.text {
-            "syscall" => return Err(name.problem(Problem::OtherCall)),
+            "syscall" => return Err(name.problem(CallProblem::OtherCall)),
             "poke_enter" | "poke_exit" => {
-                return Err(name.problem(Problem::Poke(format!("{}=", name.text))));
+                return Err(name.problem(CallProblem::Poke(format!("{}=", name.text))));
             }
             _ => {}
         }
@@ -174,12 +175,12 @@ impl<'a> Actions<'a> {
         let near =
             || nearest(name.text, words().map(|(known, _)| known)).map(|near| format!("{near}=").into());
         let near = familiar::call_word(name.text).or_else(near);
-        Err(name.problem(Problem::UnknownWord { word: name.text.into(), near }))
+        Err(name.problem(CallProblem::UnknownWord { word: name.text.into(), near }))
     }
 
     fn test(&mut self, word: Word<'a>) -> Result<(), Located> {
         if self.tests.len() == injector_common::argument::MAX_TESTS {
-            return Err(word.problem(Problem::TooManyTests(self.tests.len())));
+            return Err(word.problem(FilterProblem::TooManyTests(self.tests.len())));
         }
         self.tests.push(Test::parse(word)?);
         self.asked.push(word);
@@ -195,9 +196,9 @@ impl<'a> Actions<'a> {
             }
             Some((first, earlier)) if std::mem::discriminant(earlier) == std::mem::discriminant(&result) => {
                 let name = first.split_once("=").map_or(*first, |(name, _)| name);
-                Err(word.problem(Problem::Twice(format!("{}=", name.text))))
+                Err(word.problem(WordProblem::Twice(format!("{}=", name.text))))
             }
-            Some((first, _)) => Err(word.problem(Problem::Contradiction {
+            Some((first, _)) => Err(word.problem(WordProblem::Contradiction {
                 first: first.text.into(),
                 second: word.text.into(),
                 remedy: "a call returns one thing: keep one of the two".into(),
@@ -212,15 +213,15 @@ impl<'a> Actions<'a> {
             ("at", "exit") => Moment::Exit,
             ("on", "success") => Moment::Success,
             ("on", "failure") => Moment::Failure,
-            ("at", _) => return Err(value.problem(Problem::UnknownMoment(value.text.into()))),
-            _ => return Err(value.problem(Problem::UnknownOutcome(value.text.into()))),
+            ("at", _) => return Err(value.problem(CallProblem::UnknownMoment(value.text.into()))),
+            _ => return Err(value.problem(CallProblem::UnknownOutcome(value.text.into()))),
         };
         if let Some((first, earlier)) = self.moment {
             if first.text.split('=').next() == Some(name.text) {
-                return Err(word.problem(Problem::Twice(format!("{}=", name.text))));
+                return Err(word.problem(WordProblem::Twice(format!("{}=", name.text))));
             }
             if earlier == Moment::Entry || moment == Moment::Entry {
-                return Err(word.problem(Problem::Contradiction {
+                return Err(word.problem(WordProblem::Contradiction {
                     first: first.text.into(),
                     second: word.text.into(),
                     remedy: "what came of a call is known at its exit only: leave `at=entry` out".into(),
@@ -238,7 +239,7 @@ impl<'a> Actions<'a> {
 /// The value of a word, which must not be empty.
 pub(super) fn given<'a>(name: Word<'_>, value: Word<'a>, example: &'static str) -> Result<Word<'a>, Located> {
     if value.text.is_empty() {
-        return Err(name.problem(Problem::NoValue { word: format!("{}=", name.text), example }));
+        return Err(name.problem(WordProblem::NoValue { word: format!("{}=", name.text), example }));
     }
     Ok(value)
 }
@@ -246,12 +247,13 @@ pub(super) fn given<'a>(name: Word<'_>, value: Word<'a>, example: &'static str) 
 /// A word without a `=`.
 fn lone(word: &str) -> Problem {
     match WORDS.iter().find(|(name, _)| *name == word) {
-        Some((name, example)) => Problem::NoValue { word: format!("{name}="), example },
-        None if word == "syscall" => Problem::OtherCall,
-        None => Problem::UnknownWord {
+        Some((name, example)) => WordProblem::NoValue { word: format!("{name}="), example }.into(),
+        None if word == "syscall" => CallProblem::OtherCall.into(),
+        None => CallProblem::UnknownWord {
             word: word.into(),
             near: nearest(word, WORDS.iter().map(|(known, _)| *known)).map(|near| format!("{near}=").into()),
-        },
+        }
+        .into(),
     }
 }
 
@@ -264,5 +266,5 @@ fn return_value(word: Word<'_>) -> Result<i64, Located> {
     let value = super::constant::c_number(digits).and_then(|number| {
         if negative { 0_i64.checked_sub_unsigned(number) } else { Some(number.cast_signed()) }
     });
-    value.ok_or_else(|| word.problem(Problem::ReturnValue(word.text.into())))
+    value.ok_or_else(|| word.problem(ValueProblem::ReturnValue(word.text.into())))
 }

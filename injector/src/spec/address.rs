@@ -9,8 +9,8 @@ use std::{
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::spec::{
-    error::{Located, Problem},
-    problem::AddressPlace,
+    error::Located,
+    problem::{AddressPlace, AddressProblem},
     vocabulary::{MATCH_WORDS, is_fault},
     word::Word,
 };
@@ -107,14 +107,14 @@ fn address(word: Word<'_>) -> Result<Address, Located> {
         return network(word).map(Address::Network);
     }
     if MATCH_WORDS.contains(&word.text) || is_fault(word.text) {
-        return Err(word.problem(Problem::NoAddress(word.text.into())));
+        return Err(word.problem(AddressProblem::NoAddress(word.text.into())));
     }
     // RFC 1123, 2.1; the dot at the end of a name says that it is whole (RFC 1034, 3.1).
     let name = word.text.strip_suffix('.').unwrap_or(word.text);
     let label =
         |label: &str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
     if name.len() > 253 || !name.split('.').all(label) {
-        return Err(word.problem(Problem::HostName(word.text.into())));
+        return Err(word.problem(AddressProblem::HostName(word.text.into())));
     }
     Ok(Address::Host(Host { name: word.text.into(), addresses: BTreeSet::new() }))
 }
@@ -146,15 +146,18 @@ pub(super) fn network(word: Word<'_>) -> Result<IpNet, Located> {
     }
     let net = word.text.parse::<IpNet>().map_err(|_| {
         word.problem(match with_port(word) {
-            Some((address, port)) => {
-                Problem::AddressWithPort { word: word.text.into(), address, port, place: AddressPlace::Other }
-            }
-            None => Problem::Address(word.text.into()),
+            Some((address, port)) => AddressProblem::AddressWithPort {
+                word: word.text.into(),
+                address,
+                port,
+                place: AddressPlace::Other,
+            },
+            None => AddressProblem::Address(word.text.into()),
         })
     })?;
     if net.addr() != net.network() {
         let (whole, single) = (net.trunc().to_string(), net.addr().to_string());
-        return Err(word.problem(Problem::HostBits { network: word.text.into(), whole, single }));
+        return Err(word.problem(AddressProblem::HostBits { network: word.text.into(), whole, single }));
     }
     Ok(net)
 }

@@ -10,9 +10,10 @@ use regex::RegexBuilder;
 
 use crate::{
     spec::{
-        error::{Located, Problem},
+        error::Located,
         familiar,
         nearest::{Near, nearest},
+        problem::CallSetProblem,
         word::Word,
     },
     syscalls::{self, Abi, Call, Entry, Machine},
@@ -43,7 +44,7 @@ pub(super) fn parse(set: Word<'_>, machine: Machine) -> Result<CallSet, Located>
     match values.text {
         "none" => {}
         "all" => chosen.calls = implemented(machine),
-        "" => return Err(set.problem(Problem::NoSet)),
+        "" => return Err(set.problem(CallSetProblem::NoSet)),
         // strace overlooks an empty value; here it may be a name that a script failed to put there.
         _ => {
             for value in values.whole_pieces("fsync,fdatasync")? {
@@ -56,7 +57,7 @@ pub(super) fn parse(set: Word<'_>, machine: Machine) -> Result<CallSet, Located>
         chosen = CallSet { calls: &all - &chosen.calls, ..CallSet::default() };
     }
     if chosen.calls.is_empty() {
-        return Err(set.problem(Problem::EmptySet(set.text.into())));
+        return Err(set.problem(CallSetProblem::EmptySet(set.text.into())));
     }
     Ok(chosen)
 }
@@ -96,7 +97,7 @@ fn abi(value: Word<'_>, designator: &str, machine: Machine) -> Result<&'static [
     found.map(|at| &abis[at..=at]).ok_or_else(|| {
         let known: Vec<_> = abis.iter().map(|abi| format!("`@{}`", abi.designator())).collect();
         let known = known.join(" or ");
-        value.problem(Problem::UnknownAbi { word: format!("@{designator}"), known })
+        value.problem(CallSetProblem::UnknownAbi { word: format!("@{designator}"), known })
     })
 }
 
@@ -119,7 +120,7 @@ impl Found {
                     let cause = error.to_string();
                     let cause =
                         cause.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                    pattern.problem(Problem::Pattern { pattern: pattern.text.into(), cause })
+                    pattern.problem(CallSetProblem::Pattern { pattern: pattern.text.into(), cause })
                 })?;
             return choose(false, &|entry| regex.is_match(entry.name));
         }
@@ -152,37 +153,37 @@ impl Found {
 /// function for it.
 fn nothing(what: Word<'_>, with_abi: Word<'_>, machine: Machine, found: &Found) -> Located {
     if let Some(pattern) = what.strip_prefix("/") {
-        return with_abi.problem(Problem::NothingMatches(pattern.text.into()));
+        return with_abi.problem(CallSetProblem::NothingMatches(pattern.text.into()));
     }
     if found.entries.iter().any(|entry| entry.is_implemented()) {
         let abis = machine.abis().iter().filter(|abi| !found.within(&[**abi]).is_empty());
         let others: Vec<_> = abis.map(|abi| format!("`{}@{}`", what.text, abi.designator())).collect();
         let abi = with_abi.text.rsplit('@').next().unwrap_or_default().to_owned();
-        return with_abi.problem(Problem::NotInAbi {
+        return with_abi.problem(CallSetProblem::NotInAbi {
             name: what.text.into(),
             abi,
             others: others.join(", "),
         });
     }
     if !found.entries.is_empty() {
-        return what.problem(Problem::NotImplemented(what.text.into()));
+        return what.problem(CallSetProblem::NotImplemented(what.text.into()));
     }
     match what.text {
-        "" => with_abi.problem(Problem::NoSet),
-        "none" => what.problem(Problem::WholeSet { word: what.text.into() }),
-        text if text.starts_with('!') => what.problem(Problem::WholeSet { word: text.into() }),
+        "" => with_abi.problem(CallSetProblem::NoSet),
+        "none" => what.problem(CallSetProblem::WholeSet { word: what.text.into() }),
+        text if text.starts_with('!') => what.problem(CallSetProblem::WholeSet { word: text.into() }),
         text if text.starts_with(|c: char| c.is_ascii_digit()) => {
-            what.problem(Problem::UnknownNumber(text.into()))
+            what.problem(CallSetProblem::UnknownNumber(text.into()))
         }
         text if text.starts_with('%') => {
             let known = syscalls::classes();
             let near = nearest(&text[1..], known).map(|near| format!("%{near}"));
-            what.problem(Problem::UnknownClass { word: text.into(), near })
+            what.problem(CallSetProblem::UnknownClass { word: text.into(), near })
         }
         text => {
             let names = || syscalls::all(machine).map(|entry| entry.name);
             let near = familiar::call(text).or_else(|| nearest(text, names()).map(Near::from));
-            what.problem(Problem::UnknownCall { word: text.into(), near })
+            what.problem(CallSetProblem::UnknownCall { word: text.into(), near })
         }
     }
 }

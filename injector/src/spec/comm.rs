@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use crate::spec::{
-    error::{Located, Problem},
-    word::Word,
-};
+use crate::spec::{error::Located, problem::FilterProblem, word::Word};
 
 /// A thread's name, or how it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +22,7 @@ impl Comm {
             None => (word.text, false),
         };
         if name.is_empty() || name.contains('*') || name.len() > Self::LENGTH {
-            return Err(word.problem(Problem::Comm(word.text.into())));
+            return Err(word.problem(FilterProblem::Comm(word.text.into())));
         }
         Ok(Self { name: name.into(), prefix })
     }

@@ -3,8 +3,9 @@
 use nix::libc;
 
 use crate::spec::{
-    error::{Located, Problem},
+    error::Located,
     nearest::{Near, nearest},
+    problem::FilterProblem,
     word::Word,
 };
 
@@ -52,7 +53,7 @@ const CONSTANTS: &[(&str, i64)] = constants![
 /// unsigned register; what comes out are the register's bits.
 pub(super) fn parse(word: Word<'_>) -> Result<u64, Located> {
     if word.text.is_empty() {
-        return Err(word.problem(Problem::NoOperand));
+        return Err(word.problem(FilterProblem::NoOperand));
     }
     let mut value = 0;
     for piece in word.text.split('|') {
@@ -75,7 +76,7 @@ fn one(word: Word<'_>, piece: &str) -> Result<u64, Located> {
                     Some(number)
                 }
             })
-            .ok_or_else(|| word.problem(Problem::Operand(piece.into())));
+            .ok_or_else(|| word.problem(FilterProblem::Operand(piece.into())));
     }
     if let Some((_, value)) = CONSTANTS.iter().find(|(name, _)| *name == piece) {
         return Ok(value.cast_unsigned());
@@ -84,7 +85,7 @@ fn one(word: Word<'_>, piece: &str) -> Result<u64, Located> {
         path if path.starts_with('/') => Some(format!("path={path}").into()),
         _ => nearest(piece, CONSTANTS.iter().map(|(name, _)| *name)).map(Near::from),
     };
-    Err(word.problem(Problem::UnknownConstant { word: piece.into(), near }))
+    Err(word.problem(FilterProblem::UnknownConstant { word: piece.into(), near }))
 }
 
 /// A number without a sign in C's notation: decimal, `0x` hexadecimal, a leading 0 for octal.

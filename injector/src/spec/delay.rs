@@ -4,8 +4,9 @@
 use std::{fmt, time::Duration};
 
 use crate::spec::{
-    error::{Located, Problem},
+    error::Located,
     netem::Distribution,
+    problem::{NetemProblem, ValueProblem},
     word::Word,
 };
 
@@ -31,7 +32,7 @@ impl Delay {
         let (middle, width) = match word.split_once("~") {
             None if word.text == FOREVER => return Ok(Self::Forever),
             Some((middle, _)) if middle.text == FOREVER => {
-                return Err(word.problem(Problem::NoLength(word.text.into())));
+                return Err(word.problem(ValueProblem::NoLength(word.text.into())));
             }
             None => (word, None),
             Some((middle, width)) => (middle, Some(width)),
@@ -42,6 +43,13 @@ impl Delay {
     /// Is there something that a distribution could spread?
     pub(super) fn varies(self) -> bool {
         matches!(self, Self::For { jitter, .. } if jitter > Duration::ZERO)
+    }
+}
+
+impl From<Duration> for Delay {
+    /// So long, and always the same.
+    fn from(time: Duration) -> Self {
+        Self::For { time, jitter: Duration::ZERO }
     }
 }
 
@@ -64,7 +72,7 @@ pub(super) fn distribution(
     match given {
         None => Ok(Distribution::Uniform),
         Some((_, named)) if delays.into_iter().flatten().any(Delay::varies) => Ok(named),
-        Some((word, _)) => Err(word.problem(Problem::NothingToDistribute { example })),
+        Some((word, _)) => Err(word.problem(NetemProblem::NothingToDistribute { example })),
     }
 }
 
@@ -102,7 +110,7 @@ pub(super) fn show(distribution: &Distribution, f: &mut fmt::Formatter<'_>) -> f
 /// strace's time: a number, with a fraction if you like, and `s`, `ms`, `us` or `ns`; microseconds if
 /// nothing is said (src/util.c, `parse_ts`, strace 7.2).
 fn time(word: Word<'_>) -> Result<Duration, Located> {
-    let problem = || word.problem(Problem::Delay(word.text.into()));
+    let problem = || word.problem(ValueProblem::Delay(word.text.into()));
     let end = word.text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(word.text.len());
     let (number, unit) = word.text.split_at(end);
     let nanoseconds: u64 = match unit {

@@ -7,11 +7,7 @@ use injector_common::{
     name::{LETTERS, too_many_fronts},
 };
 
-use crate::spec::{
-    error::{Located, Problem},
-    nearest::nearest,
-    word::Word,
-};
+use crate::spec::{error::Located, nearest::nearest, problem::DnsProblem, word::Word};
 
 /// What asks for a name, and is told what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +59,7 @@ impl Answer {
         let known = Self::ALL.into_iter().find(|answer| answer.word().eq_ignore_ascii_case(word.text));
         known.ok_or_else(|| {
             let near = nearest(word.text, Self::ALL.map(Self::word));
-            word.problem(Problem::UnknownDns { word: word.text.into(), near })
+            word.problem(DnsProblem::UnknownDns { word: word.text.into(), near })
         })
     }
 }
@@ -74,7 +70,7 @@ impl Dns {
         let names =
             list.whole_pieces("db.internal,*.example.com")?.map(name).collect::<Result<Vec<_>, _>>()?;
         if too_many_fronts(names.iter().map(String::as_str)) {
-            return Err(list.problem(Problem::NameFronts));
+            return Err(list.problem(DnsProblem::NameFronts));
         }
         Ok(Self { answer, names })
     }
@@ -86,18 +82,18 @@ fn name(word: Word<'_>) -> Result<String, Located> {
     const LABEL: usize = 63;
     let name = word.text.strip_suffix('.').unwrap_or(word.text).to_ascii_lowercase();
     if let Some(other) = name.chars().find(|c| !c.is_ascii_alphanumeric() && !"-_.*".contains(*c)) {
-        return Err(word.problem(Problem::NameLetter(other)));
+        return Err(word.problem(DnsProblem::NameLetter(other)));
     }
     if name.split('.').any(str::is_empty) {
-        return Err(word.problem(Problem::NoName(word.text.into())));
+        return Err(word.problem(DnsProblem::NoName(word.text.into())));
     }
     if name.matches('*').count() > 1 {
-        return Err(word.problem(Problem::NameStars(word.text.into())));
+        return Err(word.problem(DnsProblem::NameStars(word.text.into())));
     }
     // A star stands for dots, too, so what is around it may be of several labels.
     let long = name.split('.').any(|label| !label.contains('*') && label.len() > LABEL);
     if long || name.replace('*', "").len() > LETTERS {
-        return Err(word.problem(Problem::NameTooLong));
+        return Err(word.problem(DnsProblem::NameTooLong));
     }
     Ok(name)
 }

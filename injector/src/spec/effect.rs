@@ -5,8 +5,9 @@ use std::fmt;
 use crate::spec::{
     delay::{self, Delay},
     errno::Errno,
-    error::{Located, Problem},
+    error::Located,
     netem::Distribution,
+    problem::{ValueProblem, WordProblem},
     signal::Signal,
     word::Word,
 };
@@ -60,25 +61,24 @@ impl CallResult {
                 None => (piece, 1),
                 Some((name, weight)) => {
                     let known = weight.decimal::<u32>().filter(|weight| (1..=MAX_WEIGHT).contains(weight));
-                    (name, known.ok_or_else(|| weight.problem(Problem::Weight(weight.text.into())))?)
+                    (name, known.ok_or_else(|| weight.problem(ValueProblem::Weight(weight.text.into())))?)
                 }
             };
             if name.text.is_empty() {
-                return Err(
-                    piece.problem(Problem::NoValue { word: "error=".into(), example: "error=EIO*3/ENOSPC" })
-                );
+                return Err(piece
+                    .problem(WordProblem::NoValue { word: "error=".into(), example: "error=EIO*3/ENOSPC" }));
             }
             let errno = Errno::parse(name)?;
             if errors.iter().any(|(known, _)| *known == errno) {
-                return Err(piece.problem(Problem::ErrnoTwice(errno.to_string())));
+                return Err(piece.problem(ValueProblem::ErrnoTwice(errno.to_string())));
             }
             errors.push((errno, weight));
         }
         if errors.is_empty() {
-            return Err(word.problem(Problem::ErrnoRange(word.text.into())));
+            return Err(word.problem(ValueProblem::ErrnoRange(word.text.into())));
         }
         if errors.len() > injector_common::rule::MAX_CHOICES {
-            return Err(word.problem(Problem::TooManyErrnos(errors.len())));
+            return Err(word.problem(ValueProblem::TooManyErrnos(errors.len())));
         }
         Ok(Self::Errors(errors))
     }

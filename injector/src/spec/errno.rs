@@ -7,11 +7,7 @@ use std::{fmt, sync::LazyLock};
 
 use nix::errno::Errno as Libc;
 
-use crate::spec::{
-    error::{Located, Problem},
-    nearest::nearest,
-    word::Word,
-};
+use crate::spec::{error::Located, nearest::nearest, problem::ValueProblem, word::Word};
 
 /// An error number, 1 to 4095.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,16 +39,16 @@ impl Errno {
     pub(super) fn parse(word: Word<'_>) -> Result<Self, Located> {
         if word.text.bytes().all(|byte| byte.is_ascii_digit()) {
             let number = word.decimal().and_then(Self::new);
-            return number.ok_or_else(|| word.problem(Problem::ErrnoRange(word.text.into())));
+            return number.ok_or_else(|| word.problem(ValueProblem::ErrnoRange(word.text.into())));
         }
         let name = word.text.strip_prefix('-').unwrap_or(word.text);
         if name.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(word.problem(Problem::ErrnoRange(word.text.into())));
+            return Err(word.problem(ValueProblem::ErrnoRange(word.text.into())));
         }
         let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         known.map(|(_, number)| Self(*number)).ok_or_else(|| {
             let near = nearest(name, NAMES.iter().map(|(known, _)| known.as_str()));
-            word.problem(Problem::UnknownErrno { word: name.into(), near })
+            word.problem(ValueProblem::UnknownErrno { word: name.into(), near })
         })
     }
 }
@@ -65,6 +61,20 @@ impl fmt::Display for Errno {
             None => self.0.fmt(f),
         }
     }
+}
+
+/// Constants of the errors that programs most often meet.
+macro_rules! named {
+    ($($name:ident)*) => {
+        #[expect(missing_docs, reason = "errno(3) says what each means")]
+        impl Errno {
+            $(pub const $name: Self = Self(Libc::$name as u16);)*
+        }
+    };
+}
+
+named! {
+    EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT EBUSY EEXIST EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDEADLK ENAMETOOLONG ENOLCK ENOTEMPTY ELOOP ENODATA ETIME EPROTO EOVERFLOW EBADMSG ENOTSOCK EMSGSIZE EOPNOTSUPP EADDRINUSE EADDRNOTAVAIL ENETDOWN ENETUNREACH ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ETIMEDOUT ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY EINPROGRESS ESTALE EDQUOT ECANCELED
 }
 
 /// Other names of the same numbers.

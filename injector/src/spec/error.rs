@@ -3,7 +3,10 @@
 use std::{fmt, ops::Range};
 
 pub use crate::spec::problem::Problem;
-use crate::{printable::without_middle, spec::problem::AddressPlace};
+use crate::{
+    printable::without_middle,
+    spec::problem::{AddressPlace, AddressProblem},
+};
 
 /// A text that is no valid rule. Its message names the text and the cause; [`SpecError::hint`] says what
 /// to do, [`SpecError::caret`] shows the place.
@@ -108,7 +111,7 @@ pub(super) struct Located {
 impl Located {
     /// The same about an address at `place`.
     pub(super) fn at(mut self, here: AddressPlace) -> Self {
-        if let Problem::AddressWithPort { place, .. } = &mut self.problem {
+        if let Problem::Address(AddressProblem::AddressWithPort { place, .. }) = &mut self.problem {
             *place = here;
         }
         self

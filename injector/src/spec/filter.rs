@@ -6,13 +6,7 @@ use std::fmt;
 use injector_common::argument::ArgTest;
 
 use crate::{
-    spec::{
-        comm::Comm,
-        constant,
-        error::{Located, Problem},
-        object::Objects,
-        word::Word,
-    },
+    spec::{comm::Comm, constant, error::Located, object::Objects, problem::FilterProblem, word::Word},
     syscalls::Entry,
 };
 
@@ -86,6 +80,14 @@ impl Relation {
         (">", Self::Above),
         ("&", Self::AnyBit),
     ];
+
+    /// What stands between the argument and the operand. A mask is part of the operand.
+    pub(super) fn sign(self) -> &'static str {
+        match self {
+            Self::Masked | Self::NotMasked => "&",
+            other => Self::SIGNS.iter().find(|(_, known)| *known == other).map_or("", |(sign, _)| sign),
+        }
+    }
 }
 
 impl Test {
@@ -101,21 +103,21 @@ impl Test {
         let end = word.text.find(['=', '!', '<', '>', '&']).unwrap_or(word.text.len());
         let (name, rest) = word.split_at(end);
         let subject = match name.text {
-            "" => return Err(word.problem(Problem::NoArgument)),
+            "" => return Err(word.problem(FilterProblem::NoArgument)),
             "fd" => Subject::Descriptor,
             name => nth(name).map_or_else(|| Subject::Named(name.into()), Subject::Nth),
         };
         let sign = Relation::SIGNS.iter().find(|(sign, _)| rest.text.starts_with(sign));
         let Some((sign, relation)) = sign else {
-            return Err(rest.problem(Problem::NoRelation(word.text.into())));
+            return Err(rest.problem(FilterProblem::NoRelation(word.text.into())));
         };
         let (_, operand) = rest.split_at(sign.len());
         if *relation == Relation::Equal && operand.text.starts_with('=') {
             let instead = format!("{}={}", name.text, operand.text.trim_start_matches('='));
-            return Err(rest.problem(Problem::DoubledEquals { instead }));
+            return Err(rest.problem(FilterProblem::DoubledEquals { instead }));
         }
         if ["&&", "||", " and ", " or "].iter().any(|joint| word.text.contains(joint)) {
-            return Err(word.problem(Problem::TwoTests(word.text.into())));
+            return Err(word.problem(FilterProblem::TwoTests(word.text.into())));
         }
         let (mut relation, text) = (*relation, operand.text.to_owned());
         let (mut mask, mut value) = (u64::MAX, 0);
@@ -129,10 +131,10 @@ impl Test {
             if let Some((masked, bits_so)) = then {
                 (relation, value) = (masked, constant::parse(bits_so)?);
                 if value & !mask != 0 {
-                    return Err(word.problem(Problem::OutsideMask(word.text.into())));
+                    return Err(word.problem(FilterProblem::OutsideMask(word.text.into())));
                 }
             } else if mask == 0 {
-                return Err(word.problem(Problem::NoBits(word.text.into())));
+                return Err(word.problem(FilterProblem::NoBits(word.text.into())));
             }
         } else {
             value = constant::parse(operand)?;
@@ -189,11 +191,7 @@ impl fmt::Display for Test {
             Subject::Named(name) => f.write_str(name)?,
             Subject::Descriptor => f.write_str("fd")?,
         }
-        let sign = match self.relation {
-            Relation::Masked | Relation::NotMasked => "&",
-            other => Relation::SIGNS.iter().find(|(_, known)| *known == other).map_or("", |(sign, _)| sign),
-        };
-        write!(f, "{sign}{}", self.operand)
+        write!(f, "{}{}", self.relation.sign(), self.operand)
     }
 }
 

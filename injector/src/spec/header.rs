@@ -2,11 +2,7 @@
 
 use std::fmt;
 
-use crate::spec::{
-    error::{Located, Problem},
-    nearest::nearest,
-    word::Word,
-};
+use crate::spec::{error::Located, nearest::nearest, problem::PacketProblem, word::Word};
 
 /// Bytes of the shortest packet, an IPv4 header alone.
 const SHORTEST: u32 = 20;
@@ -30,8 +26,8 @@ impl Lengths {
     pub(super) fn parse(word: Word<'_>) -> Result<Self, Located> {
         let number = |part: Word<'_>| {
             let bytes =
-                part.decimal::<u32>().ok_or_else(|| word.problem(Problem::Length(word.text.into())))?;
-            if bytes > LONGEST { Err(word.problem(Problem::LengthTooLong(bytes))) } else { Ok(bytes) }
+                part.decimal::<u32>().ok_or_else(|| word.problem(PacketProblem::Length(word.text.into())))?;
+            if bytes > LONGEST { Err(word.problem(PacketProblem::LengthTooLong(bytes))) } else { Ok(bytes) }
         };
         let (first, last) = match word.split_once("-") {
             None => (number(word)?, number(word)?),
@@ -39,10 +35,10 @@ impl Lengths {
             Some((first, last)) => (number(first)?, number(last)?),
         };
         if last < first {
-            return Err(word.problem(Problem::LengthOrder(word.text.into())));
+            return Err(word.problem(PacketProblem::LengthOrder(word.text.into())));
         }
         if last < SHORTEST {
-            return Err(word.problem(Problem::LengthTooShort(word.text.into())));
+            return Err(word.problem(PacketProblem::LengthTooShort(word.text.into())));
         }
         Ok(Self { first, last })
     }
@@ -90,11 +86,11 @@ impl Flags {
     pub(super) fn parse(word: Word<'_>) -> Result<Self, Located> {
         let Some((set, of)) = word.split_once("/") else { return Ok(Self { set: list(word)?, of: None }) };
         if set.text.is_empty() || of.text.is_empty() {
-            return Err(word.problem(Problem::FlagsOutside(word.text.into())));
+            return Err(word.problem(PacketProblem::FlagsOutside(word.text.into())));
         }
         let (set, of) = (list(set)?, list(of)?);
         if set & !of != 0 {
-            return Err(word.problem(Problem::FlagsOutside(word.text.into())));
+            return Err(word.problem(PacketProblem::FlagsOutside(word.text.into())));
         }
         Ok(Self { set, of: Some(of) })
     }
@@ -116,7 +112,7 @@ fn list(word: Word<'_>) -> Result<u8, Located> {
         let known = FLAGS.iter().find(|(known, _)| *known == name.text);
         let (_, bit) = known.ok_or_else(|| {
             let near = nearest(name.text, FLAGS.map(|(known, _)| known));
-            name.problem(Problem::UnknownFlag { word: name.text.into(), near })
+            name.problem(PacketProblem::UnknownFlag { word: name.text.into(), near })
         })?;
         Ok(all | bit)
     })

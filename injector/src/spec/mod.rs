@@ -4,6 +4,7 @@
 
 mod actions;
 pub mod address;
+pub mod build;
 mod callset;
 pub mod comm;
 mod constant;
@@ -24,11 +25,10 @@ pub mod object;
 pub mod operation;
 pub mod packet;
 mod ports;
-mod problem;
+pub mod problem;
 pub mod process;
 mod qualifier;
 mod quantity;
-mod remedy;
 pub mod signal;
 mod syscall;
 #[cfg(test)]

@@ -27,11 +27,7 @@ pub struct Rule {
 impl Rule {
     /// The system calls that it names; none for a rule on packets or operations.
     pub fn calls(&self) -> impl Iterator<Item = Call> + '_ {
-        let calls = match &self.kind {
-            RuleKind::Syscall(rule) => Some(&rule.calls),
-            RuleKind::Net(_) | RuleKind::Operation(_) | RuleKind::UserSpace(_) => None,
-        };
-        calls.into_iter().flatten().copied()
+        self.kind.calls()
     }
 
     /// Does it make calls or operations wait?
@@ -55,6 +51,17 @@ pub enum RuleKind {
     Operation(OperationRule),
     /// What no program in the kernel does, but the injector's own process.
     UserSpace(UserSpaceRule),
+}
+
+impl RuleKind {
+    /// The system calls that it names; none for a rule on packets or operations.
+    pub fn calls(&self) -> impl Iterator<Item = Call> + '_ {
+        let calls = match self {
+            Self::Syscall(rule) => Some(&rule.calls),
+            Self::Net(_) | Self::Operation(_) | Self::UserSpace(_) => None,
+        };
+        calls.into_iter().flatten().copied()
+    }
 }
 
 impl fmt::Display for RuleKind {

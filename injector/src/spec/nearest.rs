@@ -47,6 +47,16 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, candidate)| candidate.to_owned())
 }
 
+/// The near miss as a question, or what else can be said.
+pub(super) fn or(near: Option<&String>, otherwise: &str) -> String {
+    near.map_or_else(|| otherwise.to_owned(), |near| format!("did you mean `{near}`?"))
+}
+
+/// The same where it may be more than a question.
+pub(super) fn hint_or(near: Option<&Near>, otherwise: &str) -> String {
+    near.map_or_else(|| otherwise.to_owned(), Near::hint)
+}
+
 #[cfg(test)]
 mod tests {
     use super::nearest;

@@ -11,7 +11,7 @@ use injector_common::packet::{ICMP, TCP, UDP};
 
 use crate::spec::{
     address::{self, Addresses, network},
-    error::{Located, Problem, SpecError},
+    error::{Located, SpecError},
     familiar,
     header::{Flags, Lengths},
     model::{Rule, RuleKind},
@@ -19,7 +19,7 @@ use crate::spec::{
     netem,
     packet::{Chosen, Direction, NetFault, NetRule, PortList, Ports, Protocol},
     ports,
-    problem::AddressPlace,
+    problem::{AddressPlace, AddressProblem, PacketProblem, Problem, WordProblem},
     qualifier::unqualified,
     vocabulary::{MATCH_WORDS, is_fault},
     word::Word,
@@ -38,7 +38,7 @@ pub(super) fn rule(text: Word<'_>) -> Result<NetRule, Located> {
     let (packets, netem) = halves(text);
     let packets = Match::read(packets)?;
     let Some(netem) = netem.filter(|netem| !netem.text.trim().is_empty()) else {
-        return Err(text.problem(Problem::NoNetFault));
+        return Err(text.problem(PacketProblem::NoNetFault));
     };
     let fault = netem::fault(netem)?;
     packets.finish(fault)
@@ -52,7 +52,9 @@ fn halves(text: Word<'_>) -> (Word<'_>, Option<Word<'_>>) {
         let around = text.words().find(|word| word.span().contains(&at));
         let part_of_it = |word| match address::list(word) {
             Ok(_) => true,
-            Err(located) => matches!(located.problem, Problem::AddressWithPort { .. }),
+            Err(located) => {
+                matches!(located.problem, Problem::Address(AddressProblem::AddressWithPort { .. }))
+            }
         };
         if !around.is_some_and(part_of_it) {
             return (packets, Some(netem));
@@ -93,7 +95,7 @@ impl<'a> Match<'a> {
                 continue;
             }
             let name = words.next().filter(|name| name.text != "not");
-            let name = name.ok_or_else(|| word.problem(Problem::NotNothing))?;
+            let name = name.ok_or_else(|| word.problem(PacketProblem::NotNothing))?;
             this.take(Said { word: text.between(word, name), name, not: true }, &mut words)?;
         }
         Ok(this)
@@ -106,7 +108,7 @@ impl<'a> Match<'a> {
         match said.name.text {
             "egress" => self.take_direction(said, Direction::Egress, Direction::Ingress),
             "ingress" => self.take_direction(said, Direction::Ingress, Direction::Egress),
-            "both" if said.not => Err(said.word.problem(Problem::NothingLeft(said.word.text.into()))),
+            "both" if said.not => Err(said.word.problem(PacketProblem::NothingLeft(said.word.text.into()))),
             "both" => self.take_direction(said, Direction::Both, Direction::Both),
             "tcp" => self.take_protocol(said, Protocol::Tcp, TCP),
             "udp" => self.take_protocol(said, Protocol::Udp, UDP),
@@ -118,8 +120,8 @@ impl<'a> Match<'a> {
             "dport" => self.destination.take(said, ports::parse(value(ports)?).map(PortList)?),
             "length" => self.length.take(said, Lengths::parse(value("length 1000-")?)?),
             "flags" => self.flags.take(said, Flags::parse(value("flags syn")?)?),
-            fault if is_fault(fault) && said.not => Err(said.word.problem(Problem::NotNothing)),
-            fault if is_fault(fault) => Err(said.name.problem(Problem::NoColon(fault.into()))),
+            fault if is_fault(fault) && said.not => Err(said.word.problem(PacketProblem::NotNothing)),
+            fault if is_fault(fault) => Err(said.name.problem(PacketProblem::NoColon(fault.into()))),
             other => {
                 let near = match network(said.name) {
                     Ok(_) => Some(format!("to {other}").into()),
@@ -133,7 +135,7 @@ impl<'a> Match<'a> {
                         familiar::packets(other).or_else(|| nearest(other, MATCH_WORDS).map(Near::from))
                     }
                 };
-                Err(said.name.problem(Problem::UnknownMatch { word: other.into(), near }))
+                Err(said.name.problem(PacketProblem::UnknownMatch { word: other.into(), near }))
             }
         }
     }
@@ -145,7 +147,7 @@ impl<'a> Match<'a> {
     fn take_protocol(&mut self, said: Said<'a>, protocol: Protocol, bit: u32) -> Result<(), Located> {
         let word = said.word;
         if said.not && self.barred.iter().any(|(_, barred)| *barred == bit) {
-            return Err(word.problem(Problem::Twice(word.text.into())));
+            return Err(word.problem(WordProblem::Twice(word.text.into())));
         }
         let other = if said.not { self.protocol.map(|(first, _)| first) } else { None };
         let other = other.or_else(|| self.barred.first().filter(|_| !said.not).map(|(first, _)| *first));
@@ -270,7 +272,7 @@ impl<'a, T: Clone> Part<'a, T> {
         if let Some((word, not)) = &self.not
             && covers(not, self.only.as_ref().map(|(_, only)| only))
         {
-            return Err(word.problem(Problem::NothingLeft(word.text.into())));
+            return Err(word.problem(PacketProblem::NothingLeft(word.text.into())));
         }
         Ok(self.chosen())
     }
@@ -302,7 +304,9 @@ fn one<'a, T>(
 ) -> Result<(), Located> {
     match slot.replace((word, value)) {
         None => Ok(()),
-        Some((first, _)) if first.text == word.text => Err(word.problem(Problem::Twice(word.text.into()))),
+        Some((first, _)) if first.text == word.text => {
+            Err(word.problem(WordProblem::Twice(word.text.into())))
+        }
         Some((first, _)) => Err(contradiction(first.text, word, word.text, remedy)),
     }
 }
@@ -310,7 +314,7 @@ fn one<'a, T>(
 /// `word`, which says `second`, does not go with `first`.
 fn contradiction(first: &str, word: Word<'_>, second: &str, remedy: &str) -> Located {
     let (first, second, remedy) = (first.to_owned(), second.to_owned(), remedy.to_owned());
-    word.problem(Problem::Contradiction { first, second, remedy })
+    word.problem(WordProblem::Contradiction { first, second, remedy })
 }
 
 /// The word after `name`, which has to be there.
@@ -319,5 +323,5 @@ pub(super) fn value<'a>(
     value: Option<Word<'a>>,
     example: &'static str,
 ) -> Result<Word<'a>, Located> {
-    value.ok_or_else(|| name.problem(Problem::NoValue { word: name.text.into(), example }))
+    value.ok_or_else(|| name.problem(WordProblem::NoValue { word: name.text.into(), example }))
 }

@@ -9,11 +9,11 @@ use ipnet::IpNet;
 use crate::{
     spec::{
         address::{network, shown},
-        error::{Located, Problem},
+        error::Located,
         nearest::Near,
         operation::OperationProblem,
         ports,
-        problem::AddressPlace,
+        problem::{AddressPlace, WordProblem},
         word::{Word, once},
     },
     syscalls::Entry,
@@ -44,7 +44,7 @@ impl Objects {
 
 /// How it is found out what a call is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Road {
+pub enum Lookup {
     /// It does not matter.
     Any,
     /// By one of these arguments, which are descriptors.
@@ -60,21 +60,21 @@ const ADDRESSED: [&str; 4] = ["connect", "bind", "sendto", "sendmsg"];
 
 impl Objects {
     /// How it is found out whether `call` is about one of them.
-    pub fn road(&self, call: &Entry) -> Road {
+    pub fn lookup(&self, call: &Entry) -> Lookup {
         if !self.chosen() {
-            return Road::Any;
+            return Lookup::Any;
         }
         // A range of descriptors can be of many files.
         if call.name == "close_range" {
-            return Road::None;
+            return Lookup::None;
         }
         if self.paths.is_some() && call.is_in("file") || self.of_sockets() && ADDRESSED.contains(&call.name) {
-            return Road::Hook;
+            return Lookup::Hook;
         }
         let mut open = (0..).zip(&call.parameters).filter(|(_, parameter)| parameter.is_open_file());
         match (open.next(), open.next()) {
-            (Some((first, _)), second) => Road::Descriptors([first, second.map_or(first, |(nth, _)| nth)]),
-            (None, _) => Road::None,
+            (Some((first, _)), second) => Lookup::Descriptors([first, second.map_or(first, |(nth, _)| nth)]),
+            (None, _) => Lookup::None,
         }
     }
 }
@@ -146,7 +146,7 @@ impl<'a> Chosen<'a> {
     /// Reads the value of one of [`WORDS`].
     pub(super) fn read(&mut self, word: Word<'a>, name: Word<'a>, value: Word<'a>) -> Result<(), Located> {
         if let Some(first) = self.names.iter().find(|first| (first.text == "path") != (name.text == "path")) {
-            return Err(word.problem(Problem::Contradiction {
+            return Err(word.problem(WordProblem::Contradiction {
                 first: format!("{}=", first.text),
                 second: format!("{}=", name.text),
                 remedy: "what has a path has no peer and no port: write two rules".into(),
@@ -156,9 +156,9 @@ impl<'a> Chosen<'a> {
         match name.text {
             "path" => {
                 glob::compile(&[value.text.as_bytes()])
-                    .map_err(|error| value.problem(OperationProblem::Path(error).into()))?;
+                    .map_err(|error| value.problem(OperationProblem::Path(error)))?;
                 if let Some(problem) = matches_nothing(value.text) {
-                    return Err(value.problem(problem.into()));
+                    return Err(value.problem(problem));
                 }
                 self.paths.push(value);
                 Ok(())
@@ -181,8 +181,8 @@ impl<'a> Chosen<'a> {
         let paths = match self.paths.last() {
             None => None,
             Some(last) => {
-                let glob = glob::compile(&patterns)
-                    .map_err(|_| last.problem(OperationProblem::PathsTooLong.into()))?;
+                let glob =
+                    glob::compile(&patterns).map_err(|_| last.problem(OperationProblem::PathsTooLong))?;
                 let patterns = self.paths.iter().map(|word| word.text.to_owned()).collect();
                 Some(Paths { patterns, glob: Box::new(glob) })
             }

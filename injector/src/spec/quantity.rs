@@ -1,9 +1,6 @@
 //! Times and rates in tc's units: a decimal number with its unit, kept exact.
 
-use crate::spec::{
-    error::{Located, Problem},
-    word::Word,
-};
+use crate::spec::{error::Located, problem::NetemProblem, word::Word};
 
 /// Nanoseconds of tc's units of time (tc(8)), and of its `ns`.
 const TIMES: [(&str, u128); 13] = [
@@ -47,7 +44,8 @@ pub(super) fn time(word: Word<'_>) -> Result<u64, Located> {
     if let Some(value) = nanoseconds(word.text) {
         return Ok(value);
     }
-    let problem = if scaled(word.text, 1).is_some() { Problem::TimeWithoutUnit } else { Problem::Time };
+    let problem =
+        if scaled(word.text, 1).is_some() { NetemProblem::TimeWithoutUnit } else { NetemProblem::Time };
     Err(word.problem(problem(word.text.into())))
 }
 
@@ -68,10 +66,15 @@ pub(super) fn rate(word: Word<'_>) -> Result<u64, Located> {
         let prefix = |(prefix, scale)| Some((stem.strip_suffix(prefix)?, scale));
         let found = PREFIXES.into_iter().find_map(prefix);
         if let Some(value) = found.and_then(|(number, scale)| scaled(number, scale * bits)) {
-            return if value == 0 { Err(word.problem(Problem::NoRate(word.text.into()))) } else { Ok(value) };
+            return if value == 0 {
+                Err(word.problem(NetemProblem::NoRate(word.text.into())))
+            } else {
+                Ok(value)
+            };
         }
     }
-    let problem = if scaled(word.text, 1).is_some() { Problem::RateWithoutUnit } else { Problem::Rate };
+    let problem =
+        if scaled(word.text, 1).is_some() { NetemProblem::RateWithoutUnit } else { NetemProblem::Rate };
     Err(word.problem(problem(word.text.into())))
 }
 
@@ -111,7 +114,8 @@ pub(crate) fn bytes(text: &str) -> Option<u64> {
 /// Reads a size of a rule.
 pub(super) fn size(word: Word<'_>) -> Result<u64, Located> {
     bytes(word.text).filter(|&bytes| bytes > 0).ok_or_else(|| {
-        let problem = if scaled(word.text, 1).is_some() { Problem::SizeWithoutUnit } else { Problem::Size };
+        let problem =
+            if scaled(word.text, 1).is_some() { NetemProblem::SizeWithoutUnit } else { NetemProblem::Size };
         word.problem(problem(word.text.into()))
     })
 }

@@ -4,11 +4,7 @@ use std::{fmt, str::FromStr};
 
 use nix::sys::signal::Signal as Named;
 
-use crate::spec::{
-    error::{Located, Problem},
-    nearest::nearest,
-    word::Word,
-};
+use crate::spec::{error::Located, nearest::nearest, problem::ValueProblem, word::Word};
 
 /// A signal, 1 to 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,8 +15,18 @@ pub struct Signal(u8);
 const RTMIN: u8 = 32;
 
 impl Signal {
+    /// The terminal is gone; daemons read their configuration anew.
+    pub const HUP: Self = Self(Named::SIGHUP as u8);
+    /// Somebody has pressed Ctrl-C.
+    pub const INT: Self = Self(Named::SIGINT as u8);
     /// Ends a process whatever it wants.
-    pub const KILL: Self = Self(9);
+    pub const KILL: Self = Self(Named::SIGKILL as u8);
+    /// Means what the program says.
+    pub const USR1: Self = Self(Named::SIGUSR1 as u8);
+    /// Means what the program says.
+    pub const USR2: Self = Self(Named::SIGUSR2 as u8);
+    /// Asks a process to end.
+    pub const TERM: Self = Self(Named::SIGTERM as u8);
     /// The highest number (`_NSIG`).
     pub const MAX: u8 = 64;
 
@@ -44,7 +50,7 @@ impl Signal {
     pub(super) fn parse(word: Word<'_>) -> Result<Self, Located> {
         if word.text.bytes().all(|byte| byte.is_ascii_digit()) {
             let number = word.decimal().and_then(Self::new);
-            return number.ok_or_else(|| word.problem(Problem::SignalRange(word.text.into())));
+            return number.ok_or_else(|| word.problem(ValueProblem::SignalRange(word.text.into())));
         }
         let upper = word.text.to_ascii_uppercase();
         let name = upper.strip_prefix("SIG").unwrap_or(&upper);
@@ -55,7 +61,7 @@ impl Signal {
                 let nth = nth.parse::<u8>().ok().and_then(|nth| nth.checked_add(RTMIN));
                 return nth
                     .and_then(Self::new)
-                    .ok_or_else(|| word.problem(Problem::SignalRange(word.text.into())));
+                    .ok_or_else(|| word.problem(ValueProblem::SignalRange(word.text.into())));
             }
             // Other names of the same numbers.
             ("POLL", _) => Self::of(Named::SIGIO),
@@ -66,7 +72,7 @@ impl Signal {
         known.ok_or_else(|| {
             let names = Named::iterator().map(|signal| signal.as_str().trim_start_matches("SIG"));
             let near = nearest(name, names).map(|near| format!("SIG{near}"));
-            word.problem(Problem::UnknownSignal { word: word.text.into(), near })
+            word.problem(ValueProblem::UnknownSignal { word: word.text.into(), near })
         })
     }
 

@@ -9,13 +9,15 @@ use crate::{
     spec::{
         actions::{self, Parsed, Verb},
         callset::{self, CallSet},
-        error::{Located, Problem, SpecError},
+        error::{Located, SpecError},
         filter::Test,
         model::{Rule, RuleKind, SyscallRule},
         nearest::nearest,
         net,
-        object::{Objects, Road},
-        operation, process,
+        object::{Lookup, Objects},
+        operation,
+        problem::{CallSetProblem, FilterProblem, QualifierProblem},
+        process,
         qualifier::{QUALIFIERS, unqualified},
         word::Word,
     },
@@ -44,7 +46,7 @@ fn expressed(whole: Word<'_>, machine: Machine) -> Result<RuleKind, Located> {
         Some((qualifier, rest)) if !qualifier.text.is_empty() && !qualifier.text.contains(':') => {
             (qualifier, rest)
         }
-        _ => return Err(whole.problem(Problem::NoQualifier)),
+        _ => return Err(whole.problem(QualifierProblem::NoQualifier)),
     };
     match qualifier.text {
         "inject" => rule(rest, machine, Verb::Inject).map(RuleKind::Syscall),
@@ -53,11 +55,11 @@ fn expressed(whole: Word<'_>, machine: Machine) -> Result<RuleKind, Located> {
         "io" => operation::rule(rest).map(RuleKind::Operation),
         "process" => process::rule(rest),
         word if STRACE_OUTPUT.split(' ').any(|known| known == word) => {
-            Err(qualifier.problem(Problem::StraceOutput(word.into())))
+            Err(qualifier.problem(QualifierProblem::StraceOutput(word.into())))
         }
         word => {
             let near = nearest(word, QUALIFIERS);
-            Err(qualifier.problem(Problem::UnknownQualifier { word: word.into(), near }))
+            Err(qualifier.problem(QualifierProblem::UnknownQualifier { word: word.into(), near }))
         }
     }
 }
@@ -79,7 +81,7 @@ fn rule(text: Word<'_>, machine: Machine, verb: Verb) -> Result<SyscallRule, Loc
         None => (text, None),
     };
     if set.text.is_empty() {
-        return Err(set.problem(Problem::NoSet));
+        return Err(set.problem(CallSetProblem::NoSet));
     }
     let Parsed { filter, asked, chosen_by, effect, moment, trigger } = actions::parse(set, words, verb)?;
     let CallSet { calls, named, numbers } = callset::parse(set, machine)?;
@@ -100,7 +102,7 @@ fn asks_something(
     set: Word<'_>,
     calls: &BTreeSet<Call>,
     named: &BTreeSet<Call>,
-) -> Result<(), Problem> {
+) -> Result<(), FilterProblem> {
     let entries = |calls: &BTreeSet<Call>| calls.iter().filter_map(|call| syscalls::get(*call)).collect();
     let (all, by_name): (Vec<_>, Vec<_>) = (entries(calls), entries(named));
     for entry in &by_name {
@@ -108,11 +110,11 @@ fn asks_something(
         if same.all(|other| test.of(other).is_none()) {
             let arguments: Vec<_> = entry.parameters.iter().map(|parameter| parameter.name).collect();
             let (call, test) = (entry.name.to_owned(), test.to_string());
-            return Err(Problem::NoSuchArgument { call, test, arguments: arguments.join(", ") });
+            return Err(FilterProblem::NoSuchArgument { call, test, arguments: arguments.join(", ") });
         }
     }
     if all.iter().all(|entry| test.of(entry).is_none()) {
-        return Err(Problem::NobodyHasArgument { set: set.text.into(), test: test.to_string() });
+        return Err(FilterProblem::NobodyHasArgument { set: set.text.into(), test: test.to_string() });
     }
     Ok(())
 }
@@ -124,19 +126,19 @@ fn is_about_something(
     set: Word<'_>,
     calls: &BTreeSet<Call>,
     named: &BTreeSet<Call>,
-) -> Result<(), Problem> {
-    let about = |call: &Call| syscalls::get(*call).is_some_and(|entry| objects.road(entry) != Road::None);
+) -> Result<(), FilterProblem> {
+    let about = |call: &Call| syscalls::get(*call).is_some_and(|entry| objects.lookup(entry) != Lookup::None);
     let word = format!("{}=", word.text);
     for call in named {
         let Some(entry) = syscalls::get(*call) else { continue };
         let mut same =
             named.iter().filter(|other| syscalls::get(**other).is_some_and(|o| o.name == entry.name));
         if !same.any(about) {
-            return Err(Problem::AboutNothing { word, call: entry.name.into() });
+            return Err(FilterProblem::AboutNothing { word, call: entry.name.into() });
         }
     }
     if !calls.iter().any(about) {
-        return Err(Problem::AboutNothing { word, call: set.text.into() });
+        return Err(FilterProblem::AboutNothing { word, call: set.text.into() });
     }
     Ok(())
 }

@@ -2,11 +2,7 @@
 
 use std::fmt;
 
-use crate::spec::{
-    error::{Located, Problem},
-    units::Probability,
-    word::Word,
-};
+use crate::spec::{error::Located, problem::TriggerProblem, units::Probability, word::Word};
 
 /// Which of the events that match a rule also fire. All parts have to agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +29,17 @@ pub enum Scope {
     Rule,
 }
 
+impl Scope {
+    /// The word of the grammar.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Thread => "thread",
+            Self::Process => "process",
+            Self::Rule => "rule",
+        }
+    }
+}
+
 impl Trigger {
     /// Every event fires.
     pub const ALWAYS: Self =
@@ -53,8 +60,7 @@ impl fmt::Display for Trigger {
         }
         match self.scope {
             Scope::Thread => Ok(()),
-            Scope::Process => f.write_str(":scope=process"),
-            Scope::Rule => f.write_str(":scope=rule"),
+            other => write!(f, ":scope={}", other.word()),
         }
     }
 }
@@ -105,15 +111,15 @@ pub(super) fn when(word: Word<'_>) -> Result<When, Located> {
         None => (count(word, range, COUNT_LIMIT)?, None),
     };
     if first == 0 {
-        return Err(range.problem(Problem::WhenZero));
+        return Err(range.problem(TriggerProblem::WhenZero));
     }
     if let Some(last) = last.filter(|last| *last < first) {
-        return Err(range.problem(Problem::WhenOrder { first, last }));
+        return Err(range.problem(TriggerProblem::WhenOrder { first, last }));
     }
     let every = match step.filter(|step| !step.text.is_empty()) {
         None => 1,
         Some(step) => match count(word, step, COUNT_LIMIT)? {
-            0 => return Err(step.problem(Problem::StepZero)),
+            0 => return Err(step.problem(TriggerProblem::StepZero)),
             every => every,
         },
     };
@@ -129,27 +135,24 @@ pub(super) fn when(word: Word<'_>) -> Result<When, Located> {
 /// One of the numbers in `when`.
 fn count(when: Word<'_>, number: Word<'_>, limit: u32) -> Result<u32, Located> {
     if number.text.is_empty() || !number.text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(when.problem(Problem::When(when.text.into())));
+        return Err(when.problem(TriggerProblem::When(when.text.into())));
     }
     let within = number.decimal::<u32>().filter(|number| *number <= limit);
-    within.ok_or_else(|| number.problem(Problem::WhenRange { number: number.text.into(), limit }))
+    within.ok_or_else(|| number.problem(TriggerProblem::WhenRange { number: number.text.into(), limit }))
 }
 
 /// A number of times, from 1.
 pub(super) fn times(word: Word<'_>) -> Result<u64, Located> {
     match word.decimal() {
-        Some(0) => Err(word.problem(Problem::NeverByTimes)),
+        Some(0) => Err(word.problem(TriggerProblem::NeverByTimes)),
         Some(times) => Ok(times),
-        None => Err(word.problem(Problem::Times(word.text.into()))),
+        None => Err(word.problem(TriggerProblem::Times(word.text.into()))),
     }
 }
 
 /// `thread`, `process` or `rule`.
 pub(super) fn scope(word: Word<'_>) -> Result<Scope, Located> {
-    match word.text {
-        "thread" => Ok(Scope::Thread),
-        "process" => Ok(Scope::Process),
-        "rule" => Ok(Scope::Rule),
-        _ => Err(word.problem(Problem::Scope(word.text.into()))),
-    }
+    let known =
+        [Scope::Thread, Scope::Process, Scope::Rule].into_iter().find(|scope| scope.word() == word.text);
+    known.ok_or_else(|| word.problem(TriggerProblem::Scope(word.text.into())))
 }

@@ -4,7 +4,8 @@
 use std::{fmt, time::Duration};
 
 use crate::spec::{
-    error::{Located, Problem, SpecError},
+    error::{Located, SpecError},
+    problem::{TriggerProblem, ValueProblem},
     word::Word,
 };
 
@@ -21,6 +22,14 @@ impl Probability {
         if numerator <= Self::ALWAYS.0 { Some(Self(numerator)) } else { None }
     }
 
+    /// The probability nearest to `fraction`, which is from 0 to 1.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 2^32, and whole")]
+    pub fn of_fraction(fraction: f64) -> Option<Self> {
+        // 2^32.
+        const ALL: f64 = 4_294_967_296.0;
+        (0.0..=1.0).contains(&fraction).then(|| Self((fraction * ALL).round() as u64))
+    }
+
     /// How many of 2^32 draws fire.
     pub const fn numerator(self) -> u64 {
         self.0
@@ -33,14 +42,14 @@ impl Probability {
             Some(percent) => Self::of_decimal(percent, 2),
             None if word.text.contains('.') => Self::of_decimal(word.text, 0),
             None if word.decimal::<u128>().is_some() => {
-                return Err(word.problem(Problem::ProbabilityWithoutUnit(word.text.into())));
+                return Err(word.problem(TriggerProblem::ProbabilityWithoutUnit(word.text.into())));
             }
             None => None,
         };
         match value {
-            Some(Self(0)) => Err(word.problem(Problem::NeverByChance(word.text.into()))),
+            Some(Self(0)) => Err(word.problem(TriggerProblem::NeverByChance(word.text.into()))),
             Some(value) => Ok(value),
-            None => Err(word.problem(Problem::Probability(word.text.into()))),
+            None => Err(word.problem(TriggerProblem::Probability(word.text.into()))),
         }
     }
 
@@ -92,13 +101,13 @@ pub fn duration(text: &str) -> Result<Duration, SpecError> {
     let word = Word::whole(text);
     let problem = || {
         if word.trim().decimal::<u128>().is_some() {
-            return Problem::DurationWithoutUnit(text.trim().into());
+            return ValueProblem::DurationWithoutUnit(text.trim().into());
         }
-        Problem::Duration(text.into())
+        ValueProblem::Duration(text.into())
     };
     let refused = |problem| SpecError::new("duration", text, word.problem(problem));
     match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err(refused(Problem::NoDuration)),
+        Ok(Duration::ZERO) => Err(refused(ValueProblem::NoDuration)),
         Ok(time) => Ok(time),
         Err(_) => Err(refused(problem())),
     }

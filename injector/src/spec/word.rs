@@ -2,7 +2,10 @@
 
 use std::{ops::Range, str::FromStr};
 
-use crate::spec::error::{Located, Problem};
+use crate::spec::{
+    error::{Located, Problem},
+    problem::WordProblem,
+};
 
 /// A slice of a rule's text and the byte offset at which it starts.
 #[derive(Clone, Copy, Debug)]
@@ -28,8 +31,8 @@ impl<'a> Word<'a> {
     }
 
     /// An error about this word.
-    pub(super) fn problem(self, problem: Problem) -> Located {
-        Located { problem, span: self.span() }
+    pub(super) fn problem(self, problem: impl Into<Problem>) -> Located {
+        Located { problem: problem.into(), span: self.span() }
     }
 
     /// A part of it; both ends have to lie between characters.
@@ -69,7 +72,7 @@ impl<'a> Word<'a> {
     /// The pieces between commas, none of which is empty. `example` is how such a list looks.
     pub(super) fn whole_pieces(self, example: &'static str) -> Result<impl Iterator<Item = Self>, Located> {
         if self.text.split(',').any(str::is_empty) {
-            return Err(self.problem(Problem::Hole { list: self.text.into(), example }));
+            return Err(self.problem(WordProblem::Hole { list: self.text.into(), example }));
         }
         Ok(self.pieces(','))
     }
@@ -142,7 +145,7 @@ impl<'a> Word<'a> {
 pub(super) fn once<T>(slot: &mut Option<T>, value: T, word: Word<'_>) -> Result<(), Located> {
     if slot.replace(value).is_some() {
         let name = word.split_once("=").map_or(word, |(name, _)| name);
-        return Err(word.problem(Problem::Twice(format!("{}=", name.text))));
+        return Err(word.problem(WordProblem::Twice(format!("{}=", name.text))));
     }
     Ok(())
 }

@@ -216,6 +216,15 @@ impl AsFd for Cgroup {
     }
 }
 
+/// The directories of all cgroups below the root, parents first.
+///
+/// # Errors
+/// [`CgroupError`]: the hierarchy cannot be walked.
+pub fn all(hierarchy: &Hierarchy) -> Result<Vec<PathBuf>, CgroupError> {
+    let top = hierarchy.mount_point();
+    directories_below(top).map_err(|source| CgroupError::Read { path: top.to_path_buf(), source })
+}
+
 /// Directories below `top` at any depth, parents first; what vanishes meanwhile is left out.
 pub(crate) fn directories_below(top: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();

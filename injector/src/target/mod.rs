@@ -45,6 +45,11 @@ pub(crate) fn processes(targets: &[Target]) -> Vec<u32> {
     targets.iter().filter_map(|target| target.pids().ok()).flatten().collect()
 }
 
+/// Is one of them a process tree?
+pub(crate) fn has_tree(targets: &[Target]) -> bool {
+    targets.iter().any(|target| matches!(target, Target::Process(_)))
+}
+
 impl Target {
     /// The cgroup at `path`, with all below it: a directory, or the cgroup's name as the line `0::` of `/proc/PID/cgroup`
     /// has it.

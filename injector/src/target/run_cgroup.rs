@@ -154,23 +154,20 @@ fn remove_tree(path: &Path) -> io::Result<()> {
     fs::remove_dir(path)
 }
 
-/// Removes what earlier injectors were killed too early to remove: cgroups of ours, anywhere below the
-/// mount, that are empty and that no living injector holds. Gives their paths.
+/// Removes what earlier injectors were killed too early to remove: those of the cgroups in `directories`, parents first,
+/// that are ours, are empty, and are held by no living injector. Gives their paths.
 ///
 /// # Errors
-/// [`CgroupError`]: the hierarchy cannot be walked, or an empty cgroup cannot be removed.
-pub fn sweep(hierarchy: &Hierarchy) -> Result<Vec<PathBuf>, CgroupError> {
-    let top = hierarchy.mount_point();
-    let directories =
-        directories_below(top).map_err(|source| CgroupError::Read { path: top.to_path_buf(), source })?;
+/// [`CgroupError`]: an empty cgroup cannot be removed.
+pub fn sweep(directories: &[PathBuf]) -> Result<Vec<PathBuf>, CgroupError> {
     let mut removed = Vec::new();
     // Deepest first: a command that was an injector itself has such a cgroup below its own.
-    for path in directories.into_iter().rev().filter(|path| is_our_name(path)) {
-        match sweep_one(&path) {
-            Ok(true) => removed.push(path),
+    for path in directories.iter().rev().filter(|path| is_our_name(path)) {
+        match sweep_one(path) {
+            Ok(true) => removed.push(path.clone()),
             Ok(false) => {}
             Err(error) if vanished(&error) => {}
-            Err(source) => return Err(CgroupError::Remove { path, source }),
+            Err(source) => return Err(CgroupError::Remove { path: path.clone(), source }),
         }
     }
     Ok(removed)

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use injector_common::{
-    chance::Coin,
+    chance::Bernoulli,
     delay::Delay,
     netem::{CORRUPTED, Netem, OVERTOOK},
     reorder::Reorder,
@@ -91,11 +91,11 @@ fn packets_overtake() -> Result<()> {
     let arrived = send(&target, &echo, LOCAL, (20, 2))?;
     let rule = injector.interrupt()?.expect(0)?.report()?.rules.remove(0);
     let netem = Netem {
-        timing: Timing { reorder: Reorder { coin: Coin::new(1 << 32, 0), gap: 5 }, ..timing(800, 0) },
+        timing: Timing { reorder: Reorder { chance: Bernoulli::new(1 << 32, 0), gap: 5 }, ..timing(800, 0) },
         ..Netem::NONE
     };
-    let fates = Flow::new(SEED, 0, OUT, LOCAL, 0).fates(&netem, 20);
-    let overtakes = |number: &u32| fates[*number as usize].effects & OVERTOOK != 0;
+    let verdicts = Flow::new(SEED, 0, OUT, LOCAL, 0).verdicts(&netem, 20);
+    let overtakes = |number: &u32| verdicts[*number as usize].effects & OVERTOOK != 0;
     let (first, rest): (Vec<u32>, Vec<u32>) = (0..20).partition(overtakes);
     assert_eq!(first, [4, 9, 14, 19]);
     let order: Vec<_> = arrived.into_iter().map(|arrival| arrival.number).collect();
@@ -195,7 +195,7 @@ fn damage_on_the_wire_is_seen_by_the_receiver() -> Result<()> {
     let far = IpAddr::V4(Ipv4Addr::new(10, 5, 0, 1));
     let space = Space::new("damaged")?;
     space.join("veth-damaged", "10.5.0")?;
-    let netem = Netem { corrupt: Coin::new(percent(30), 0), ..Netem::NONE };
+    let netem = Netem { corrupt: Bernoulli::new(percent(30), 0), ..Netem::NONE };
     let wire = Scratch::new()?;
     // Killed with the cgroup.
     wire.spawn(space.command("sleep").arg("100"))?;
@@ -206,19 +206,19 @@ fn damage_on_the_wire_is_seen_by_the_receiver() -> Result<()> {
             if address == far { space.command(victim::DATAGRAMS) } else { Command::new(victim::DATAGRAMS) };
         sent(target.spawn(&mut paced(program, address, echo.port, (COUNT as usize, 2)))?)?;
         let rule = injector.interrupt()?.expect(0)?.report()?.rules.remove(0);
-        let fates = Flow::new(SEED, 0, OUT, address, 0).fates(&netem, COUNT);
-        let whole = |(fate, number): (_, u32)| {
-            let fate: injector_common::netem::Fate = fate;
-            (fate.effects & CORRUPTED == 0).then_some(number)
+        let verdicts = Flow::new(SEED, 0, OUT, address, 0).verdicts(&netem, COUNT);
+        let whole = |(verdict, number): (_, u32)| {
+            let verdict: injector_common::netem::Verdict = verdict;
+            (verdict.effects & CORRUPTED == 0).then_some(number)
         };
-        let expected: Vec<_> = fates.into_iter().zip(0..).filter_map(whole).collect();
+        let expected: Vec<_> = verdicts.into_iter().zip(0..).filter_map(whole).collect();
         assert_eq!(numbers(&echo), expected, "{address}");
         assert_eq!(rule.packets["corrupted"], u64::from(COUNT) - expected.len() as u64, "{address}");
     }
     Ok(())
 }
 
-/// TCP hands down up to 64 KiB at a time. Each packet of the wire has a fate of its own.
+/// TCP hands down up to 64 KiB at a time. Each packet of the wire has a verdict of its own.
 #[test]
 fn super_packets_are_taken_apart() -> Result<()> {
     const BYTES: usize = 1 << 20;

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Result, anyhow, ensure};
 use injector_common::{
-    chance::Coin,
+    chance::Bernoulli,
     delay::Delay,
     netem::{CORRUPTED, Netem},
     timing::Timing,
@@ -151,9 +151,9 @@ fn what_comes_in_meets_what_the_model_says() -> Result<()> {
         }
     }
 
-    let netem = Netem { corrupt: Coin::new(percent(30), 0), ..Netem::NONE };
-    let fates = Flow::new(SEED, 0, IN, HERE, 0).fates(&netem, COUNT).into_iter().zip(0..);
-    let whole = fates.filter(|(fate, _)| fate.effects & CORRUPTED == 0).map(|(_, number)| number);
+    let netem = Netem { corrupt: Bernoulli::new(percent(30), 0), ..Netem::NONE };
+    let verdicts = Flow::new(SEED, 0, IN, HERE, 0).verdicts(&netem, COUNT).into_iter().zip(0..);
+    let whole = verdicts.filter(|(verdict, _)| verdict.effects & CORRUPTED == 0).map(|(_, number)| number);
     assert_eq!(numbers(&spoilt), whole.collect::<Vec<u32>>());
     assert_eq!((doubled.take().len(), report.rules[1].packets["duplicated"]), (20, 10));
     Ok(())

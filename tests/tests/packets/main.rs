@@ -124,8 +124,8 @@ fn passing(rule: u32, share: u64, count: u32, flow: (u32, u8), peer: IpAddr) -> 
 
 /// The numbers, from 0, of a flow that are not lost.
 fn kept(flow: &Flow, netem: &Netem, count: u32) -> Vec<u32> {
-    let fates = flow.fates(netem, count).into_iter().zip(0..);
-    fates.filter(|(fate, _)| fate.effects & LOST == 0).map(|(_, number)| number).collect()
+    let verdicts = flow.verdicts(netem, count).into_iter().zip(0..);
+    verdicts.filter(|(verdict, _)| verdict.effects & LOST == 0).map(|(_, number)| number).collect()
 }
 
 fn numbers(echo: &Echo) -> Vec<u32> {

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use injector_common::{
-    chance::Coin,
+    chance::Bernoulli,
     loss::Loss,
     netem::{COPY_CORRUPTED, CORRUPTED, DUPLICATED, LOST, Netem},
 };
@@ -82,13 +82,13 @@ fn flows_that_interleave_meet_the_same_faults_again() -> Result<()> {
 /// What an echo server gets, in order: copies come first.
 fn arrivals(flow: &Flow, netem: &Netem, count: u32) -> Vec<u32> {
     let mut all = Vec::new();
-    for (fate, number) in flow.fates(netem, count).into_iter().zip(0_u32..) {
-        let turned = |copy| number ^ 1 << flow.bit(fate.number, copy, 4);
-        if fate.effects & DUPLICATED != 0 {
-            all.push(if fate.effects & COPY_CORRUPTED == 0 { number } else { turned(true) });
+    for (verdict, number) in flow.verdicts(netem, count).into_iter().zip(0_u32..) {
+        let turned = |copy| number ^ 1 << flow.bit(verdict.number, copy, 4);
+        if verdict.effects & DUPLICATED != 0 {
+            all.push(if verdict.effects & COPY_CORRUPTED == 0 { number } else { turned(true) });
         }
-        if fate.effects & LOST == 0 {
-            all.push(if fate.effects & CORRUPTED == 0 { number } else { turned(false) });
+        if verdict.effects & LOST == 0 {
+            all.push(if verdict.effects & CORRUPTED == 0 { number } else { turned(false) });
         }
     }
     all
@@ -100,8 +100,8 @@ fn packets_are_doubled_lost_and_damaged_as_the_model_says() -> Result<()> {
     const WORDS: &str = "loss 10% duplicate 20% 25% corrupt 30% fixed";
     let netem = Netem {
         loss: Loss::random(percent(10), 0),
-        duplicate: Coin::new(percent(20), percent(25)),
-        corrupt: Coin::new(percent(30), 0),
+        duplicate: Bernoulli::new(percent(20), percent(25)),
+        corrupt: Bernoulli::new(percent(30), 0),
         ..Netem::NONE
     };
     for address in [LOCAL, LOCAL6] {
@@ -112,8 +112,8 @@ fn packets_are_doubled_lost_and_damaged_as_the_model_says() -> Result<()> {
         let flow = Flow::new(SEED, 0, OUT, address, 0);
         assert_eq!(seen.refused, 0);
         assert_eq!(numbers(&echo), arrivals(&flow, &netem, 300), "{address}");
-        let fates = flow.fates(&netem, 300);
-        let count = |effects| fates.iter().filter(|fate| fate.effects & effects != 0).count() as u64;
+        let verdicts = flow.verdicts(&netem, 300);
+        let count = |effects| verdicts.iter().filter(|verdict| verdict.effects & effects != 0).count() as u64;
         let rule = &finished.report()?.rules[0];
         assert_eq!((rule.matched, rule.fired), (300, count(u32::MAX)));
         let told = ["bytes", "dropped", "duplicated", "corrupted"].map(|name| rule.packets[name]);
@@ -132,7 +132,7 @@ fn packets_are_doubled_lost_and_damaged_as_the_model_says() -> Result<()> {
 #[test]
 fn damage_has_a_right_checksum() -> Result<()> {
     let far = IpAddr::V4(Ipv4Addr::new(10, 3, 0, 1));
-    let netem = Netem { corrupt: Coin::new(percent(50), 0), ..Netem::NONE };
+    let netem = Netem { corrupt: Bernoulli::new(percent(50), 0), ..Netem::NONE };
     for offload in [true, false] {
         let space = Space::new("wire")?;
         space.join("veth-wire", "10.3.0")?;
@@ -161,10 +161,10 @@ fn two_rules_on_one_flow() -> Result<()> {
     let injector = attach(target.path(), &["udp : duplicate 30%", "udp : loss 30%"])?;
     send_in(target.path(), LOCAL, echo.port, 200)?;
     let report = injector.interrupt()?.expect(0)?.report()?;
-    let doubling = Netem { duplicate: Coin::new(percent(30), 0), ..Netem::NONE };
+    let doubling = Netem { duplicate: Bernoulli::new(percent(30), 0), ..Netem::NONE };
     let losing = Netem { loss: Loss::random(percent(30), 0), ..Netem::NONE };
-    let doubled = Flow::new(SEED, 0, OUT, LOCAL, 0).fates(&doubling, 200);
-    let lost = Flow::new(SEED, 1, OUT, LOCAL, 0).fates(&losing, 200);
+    let doubled = Flow::new(SEED, 0, OUT, LOCAL, 0).verdicts(&doubling, 200);
+    let lost = Flow::new(SEED, 1, OUT, LOCAL, 0).verdicts(&losing, 200);
     let copies =
         |number: usize| usize::from(doubled[number].effects != 0) + usize::from(lost[number].effects == 0);
     let expected: Vec<u32> = (0..200).flat_map(|n| vec![n; copies(n as usize)]).collect();

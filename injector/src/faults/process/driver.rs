@@ -14,19 +14,17 @@ use std::{
 };
 
 use injector_common::shared::alive;
-use tokio::sync::mpsc::UnboundedSender;
 
 use crate::{
     clock,
     faults::{
-        deed::Deed,
+        fault::Services,
         process::{
             acting::{Acting, Surroundings},
             victims::Spared,
             warden::Warden,
         },
     },
-    kernel::{bpf::mapped::SharedMemory, installation::Tally},
     plan::PlannedRule,
     spec::process::model::ProcessRule,
     target::Target,
@@ -55,9 +53,7 @@ pub(super) struct Tools {
     pub(super) records: bool,
     /// The mount point of the hierarchy.
     pub(super) top: PathBuf,
-    pub(super) shared: SharedMemory,
-    pub(super) tally: Tally,
-    pub(super) log: UnboundedSender<Deed>,
+    pub(super) services: Services,
 }
 
 /// What the thread has to say.
@@ -166,14 +162,14 @@ impl Work {
         if !self.armed {
             return BEFORE;
         }
-        let deadline = self.tools.shared.deadline.load(Relaxed);
+        let deadline = self.tools.services.handle.state().deadline.load(Relaxed);
         let due = self.rules.iter().filter_map(Acting::next).chain([deadline]).filter(|&due| due > now).min();
         due.map_or(LOOK, |due| LOOK.min(Duration::from_nanos(due - now)))
     }
 
     fn look(&mut self, now: u64) {
         if !self.armed {
-            if self.tools.shared.armed.load(Relaxed) == 0 {
+            if self.tools.services.handle.state().armed.load(Relaxed) == 0 {
                 return;
             }
             self.armed = true;
@@ -190,7 +186,8 @@ impl Work {
 
     /// Has each rule do something, and tells what came of it.
     fn each(&mut self, now: u64, mut act: impl FnMut(&mut Acting, bool, &mut Surroundings<'_>)) {
-        let shared = &self.tools.shared;
+        let Services { handle, log } = &self.tools.services;
+        let shared = handle.state();
         let (mut deeds, mut notes, mut remains) = (Vec::new(), Vec::new(), Vec::new());
         let mut around = Surroundings {
             plan: self.tools.plan,
@@ -209,7 +206,7 @@ impl Work {
             let before = rule.counters;
             act(rule, shared.is_paused(rule.number), &mut around);
             if rule.counters != before
-                && let Err(error) = self.tools.tally.write(rule.number, &rule.counters)
+                && let Err(error) = handle.count(rule.number, &rule.counters)
             {
                 tracing::warn!(%error, rule = rule.number, "cannot count");
             }
@@ -217,7 +214,7 @@ impl Work {
         if self.tools.records {
             // Nobody reads them any more if this fails.
             for deed in deeds {
-                let _ = self.tools.log.send(deed);
+                let _ = log.send(deed);
             }
         }
         for note in notes {

@@ -150,21 +150,27 @@ pub(super) fn write(directory: BorrowedFd<'_>, file: &CStr, value: &str) -> io::
     Ok(())
 }
 
-/// Undoes all marks of plans for which `over` holds, at the cgroup `top` and all below it. Gives the cgroups, and what
-/// failed.
-pub(in crate::faults) fn undo_all(top: &Path, over: impl Fn(u32) -> bool) -> (Vec<PathBuf>, Vec<String>) {
+/// Undoes all marks of plans for which `over` holds, at the cgroup `top` and all below it.
+///
+/// # Errors
+/// The hierarchy cannot be walked.
+pub(super) fn undo_below(top: &Path, over: impl Fn(u32) -> bool) -> io::Result<()> {
+    let below = directories_below(top)?;
+    undo_all(std::iter::once(top).chain(below.iter().map(PathBuf::as_path)), over);
+    Ok(())
+}
+
+/// Undoes all marks of plans for which `over` holds, at these cgroups. Gives those at which there was one, and what failed.
+pub(in crate::faults) fn undo_all<'a>(
+    cgroups: impl IntoIterator<Item = &'a Path>,
+    over: impl Fn(u32) -> bool,
+) -> (Vec<PathBuf>, Vec<String>) {
     let (mut undone, mut failed) = (Vec::new(), Vec::new());
-    let directories = match directories_below(top) {
-        Ok(below) => below,
-        Err(error) => {
-            return (undone, vec![format!("cannot look for pauses below {}: {error}", top.display())]);
-        }
-    };
-    for path in std::iter::once(top.to_path_buf()).chain(directories) {
+    for path in cgroups {
         // Most have none, and are not opened.
-        for name in names(&path).into_iter().filter(|name| over(name.plan)) {
-            match File::open(&path).and_then(|directory| undo(directory.as_fd(), &name)) {
-                Ok(()) => undone.push(path.clone()),
+        for name in names(path).into_iter().filter(|name| over(name.plan)) {
+            match File::open(path).and_then(|directory| undo(directory.as_fd(), &name)) {
+                Ok(()) => undone.push(path.to_owned()),
                 Err(error) if vanished(&error) => {}
                 Err(error) => {
                     failed.push(format!("cannot end the pause of the cgroup {}: {error}", path.display()));
@@ -247,11 +253,14 @@ mod tests {
         }
         set(directory.as_fd(), &theirs, &Held::Processes(vec![(u32::MAX, 1)])).unwrap();
         assert!(is_frozen(directory.as_fd()).unwrap());
-        assert_eq!(undo_all(tree.path(), |plan| plan == 7), (vec![path.clone()], Vec::new()));
+        let all = [tree.path(), &path];
+        assert_eq!(undo_all(all, |plan| plan == 7), (vec![path.clone()], Vec::new()));
         assert!(!is_frozen(directory.as_fd()).unwrap());
         assert_eq!(names(&path), [theirs]);
-        assert_eq!(undo_all(tree.path(), |_| true), (vec![path.clone()], Vec::new()));
-        assert_eq!(undo_all(tree.path(), |_| true), (Vec::new(), Vec::new()));
+        undo_below(tree.path(), |plan| plan == 9).unwrap();
+        assert_eq!(names(&path), [theirs]);
+        undo_below(tree.path(), |_| true).unwrap();
+        assert_eq!(undo_all(all, |_| true), (Vec::new(), Vec::new()));
         undo(directory.as_fd(), &ours).unwrap();
     }
 }

@@ -23,12 +23,14 @@ use crate::{
             warden::Warden,
         },
     },
-    target::{Hierarchy, Procfs, Target, TargetError},
+    plan::Plan,
+    target::{Hierarchy, Target, TargetError},
 };
 
 /// The rules on processes of a plan, carried out from when the first one is there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ProcessFaults {
+    services: Services,
     driver: Option<Driver>,
     /// Was a warden started?
     guarded: bool,
@@ -37,45 +39,43 @@ pub(super) struct ProcessFaults {
 }
 
 impl Fault for ProcessFaults {
-    fn needs(&self, scene: Scene<'_>) -> Result<Vec<String>, FaultError> {
-        needs::check(scene)
+    fn needs(plan: &mut Plan, scene: Scene<'_>) -> Result<Vec<String>, FaultError> {
+        needs::check(plan, scene)
     }
 
-    fn start(&mut self, scene: Scene<'_>, services: Services<'_>) -> Result<(), FaultError> {
-        if !scene.rules.iter().any(|rule| of(rule).is_some()) {
+    fn start(&mut self, plan: &Plan, scene: Scene<'_>) -> Result<(), FaultError> {
+        if !plan.rules.iter().any(|rule| of(rule).is_some()) {
             return Ok(());
         }
         let system = |what: &str| {
             let what = what.to_owned();
             move |source| FaultError::System { what, source }
         };
-        let hierarchy = Hierarchy::discover(&Procfs::default()).map_err(TargetError::from)?;
-        let orders = self.orders(scene, services, &hierarchy)?;
+        let hierarchy = Hierarchy::discover(scene.kernel.procfs()).map_err(TargetError::from)?;
+        let orders = self.orders(plan, scene.targets, &hierarchy)?;
         if let Some(driver) = &self.driver {
             return driver.change(orders).map_err(system("change the rules on processes"));
         }
         let tools = Tools {
-            plan: scene.plan,
-            monitor: scene.options.monitor,
-            records: scene.options.records,
+            plan: plan.id,
+            monitor: plan.options.monitor,
+            records: plan.options.records,
             top: hierarchy.mount_point().into(),
-            shared: services.installation.map_shared()?,
-            tally: services.installation.tally()?,
-            log: services.log.clone(),
+            services: self.services.clone(),
         };
         self.driver = Some(Driver::start(tools, orders).map_err(system("start a thread"))?);
         Ok(())
     }
 
-    fn change(&mut self, scene: Scene<'_>, services: Services<'_>) -> Result<(), FaultError> {
+    fn change(&mut self, plan: &Plan, scene: Scene<'_>) -> Result<(), FaultError> {
         match &self.driver {
-            None => self.start(scene, services),
-            Some(_) if scene.rules.iter().any(|rule| of(rule).is_some()) => self.start(scene, services),
-            Some(_) => self.stop(),
+            None => self.start(plan, scene),
+            Some(_) if plan.rules.iter().any(|rule| of(rule).is_some()) => self.start(plan, scene),
+            Some(_) => self.stop(true),
         }
     }
 
-    fn stop(&mut self) -> Result<(), FaultError> {
+    fn stop(&mut self, _: bool) -> Result<(), FaultError> {
         let Some(mut driver) = self.driver.take() else { return Ok(()) };
         self.guarded = false;
         let lived = driver.stop();
@@ -98,27 +98,32 @@ impl Fault for ProcessFaults {
 }
 
 impl ProcessFaults {
+    /// None yet.
+    pub(super) fn new(services: Services) -> Self {
+        Self { services, driver: None, guarded: false, notes: Vec::new() }
+    }
+
     /// What the thread is to do, with a warden if it needs one and has none.
     fn orders(
         &mut self,
-        scene: Scene<'_>,
-        services: Services<'_>,
+        plan: &Plan,
+        targets: &[Target],
         hierarchy: &Hierarchy,
     ) -> Result<Orders, FaultError> {
         let rules: Vec<_> =
-            scene.rules.iter().filter_map(|rule| Some((rule.clone(), of(rule)?.clone()))).collect();
-        let targets = scene.targets.iter().map(Target::try_clone).collect::<Result<_, _>>();
+            plan.rules.iter().filter_map(|rule| Some((rule.clone(), of(rule)?.clone()))).collect();
+        let targets = targets.iter().map(Target::try_clone).collect::<Result<_, _>>();
         let targets =
             targets.map_err(|source| FaultError::System { what: "hold a target open".into(), source })?;
-        let mut spared = Spared::of(scene);
-        spared.own.extend(services.installation.helpers());
-        let guarded = !scene.options.monitor && rules.iter().any(|(_, asked)| asked.pauses());
+        let handle = &self.services.handle;
+        let mut spared = Spared::of(&plan.options);
+        spared.own.extend(handle.helpers());
+        let guarded = !plan.options.monitor && rules.iter().any(|(_, asked)| asked.pauses());
         let warden = if guarded && !self.guarded {
-            let memory = services.installation.map_shared()?;
-            let warden = Warden::start(scene.plan, hierarchy.mount_point(), &memory);
+            let warden = Warden::start(plan.id, hierarchy.mount_point(), handle.state());
             let warden = warden
                 .map_err(|source| FaultError::System { what: "start injector-warden".into(), source })?;
-            services.installation.exempt(warden.pidfd())?;
+            handle.exempt(warden.pidfd())?;
             spared.own.insert(warden.number());
             self.guarded = true;
             Some(warden)

@@ -12,15 +12,18 @@ use crate::{
         fault::Scene,
         process::victims::{Inside, Spared},
     },
-    plan::unsupported::{Mechanism, Unsupported},
+    plan::{
+        Plan,
+        unsupported::{Mechanism, Unsupported},
+    },
     target::{Cgroup, Target},
 };
 
 /// See [`crate::faults::fault::Fault::needs`].
-pub(super) fn check(scene: Scene<'_>) -> Result<Vec<String>, FaultError> {
-    let spared = Spared::of(scene);
+pub(super) fn check(plan: &Plan, scene: Scene<'_>) -> Result<Vec<String>, FaultError> {
+    let spared = Spared::of(&plan.options);
     let mut notes = Vec::new();
-    for rule in scene.rules.iter().filter(|rule| rule.pauses()) {
+    for rule in plan.rules.iter().filter(|rule| rule.pauses()) {
         for target in scene.targets {
             match target {
                 Target::Cgroup(cgroup) => can_pause(&rule.text, target, cgroup, &spared)?,
@@ -47,7 +50,7 @@ fn can_pause(rule: &str, target: &Target, cgroup: &Cgroup, spared: &Spared) -> R
         Err(Errno::ENOENT) => {
             let why = "cgroups have no file cgroup.freeze";
             let cause = Unsupported::missing(Mechanism::Freezer, why, "use Linux 5.2 or later");
-            return Err(FaultError::Unsupported { rule, cause });
+            return Err(FaultError::Missing { rule, cause });
         }
         Err(error) => {
             let what = format!("pause the {target}");

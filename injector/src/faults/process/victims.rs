@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use crate::{
-    faults::fault::Scene,
+    plan::Options,
     target::{self, Cgroup, Init, Process, Procfs, Target, TargetError},
 };
 
@@ -39,10 +39,10 @@ impl fmt::Display for Inside {
 
 impl Spared {
     /// Who is never met, but for helpers.
-    pub(super) fn of(scene: Scene<'_>) -> Self {
+    pub(super) fn of(options: &Options) -> Self {
         Self {
             own: [std::process::id()].into(),
-            init: if scene.options.allow_unsafe { Init::Allowed } else { Init::Refused },
+            init: if options.allow_unsafe { Init::Allowed } else { Init::Refused },
             procfs: Procfs::default(),
         }
     }

@@ -90,7 +90,8 @@ impl Drop for Warden {
 fn watch(plan: u32, top: &Path, shared: &SharedMemory, injector: [BorrowedFd<'_>; 2]) {
     // Whoever ends the injector by its name means the injector; this one goes by itself.
     let _ = SigSet::all().thread_block();
-    let undo = || mark::undo_all(top, |of| of == plan);
+    // Nobody could be told of what fails; `recover` tries it again.
+    let undo = || drop(mark::undo_below(top, |of| of == plan));
     let mut due = Instant::now();
     loop {
         // Nothing is ever written to the pipe: its end is an event that is always told.

@@ -185,7 +185,7 @@ struct KernelLayout {
 
 /// The object of one plan: its maps exist, its programs can be loaded.
 #[derive(Debug)]
-pub struct Ready {
+pub struct LoadedObject {
     maps: Maps,
     programs: Mutex<Programs>,
     layout: KernelLayout,
@@ -232,7 +232,7 @@ impl Programs {
     }
 }
 
-impl Ready {
+impl LoadedObject {
     /// Parses the embedded object, writes `config` into it, and makes its maps.
     ///
     /// # Errors

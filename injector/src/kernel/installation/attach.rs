@@ -39,7 +39,7 @@ impl Installation {
             return Ok(());
         }
         let id = btf.tracepoint(name).ok_or(InstallError::NoTracepoint(name))?;
-        let program = self.ready.load(name, name, Kind::Tracepoint(id))?;
+        let program = self.object.load(name, name, Kind::Tracepoint(id))?;
         let link =
             sys::link_tracepoint(program.as_fd()).map_err(system(format!("attach to tracepoint {name}")))?;
         self.process_tree.push((name, program, link));
@@ -51,7 +51,7 @@ impl Installation {
     /// # Errors
     /// [`InstallError`]: the kernel refuses a program.
     pub fn delay_line_programs(&self) -> Result<DelayLinePrograms, InstallError> {
-        let load = |name| self.ready.load(name, name, Kind::Classifier);
+        let load = |name| self.object.load(name, name, Kind::Classifier);
         Ok(DelayLinePrograms {
             decide: load("line_decide")?,
             stamp: load("line_stamp")?,
@@ -74,7 +74,7 @@ impl Installation {
             if sites.is_empty() {
                 continue;
             }
-            let attached = backend.attach(&self.ready, &sites)?;
+            let attached = backend.attach(&self.object, &sites)?;
             if attached.len() < sites.len() {
                 let name = format!("{} many functions", backend.kind());
                 let sites: BTreeSet<_> = sites.into_iter().cloned().collect();
@@ -123,6 +123,7 @@ impl Installation {
         }
         if !plan.delays_calls() {
             self.call_delays.release();
+            self.handle.set_helpers(Vec::new());
         }
         if !plan.needs_ingress() {
             self.ingress = None;
@@ -146,7 +147,7 @@ impl Installation {
     /// [`InstallError`]: the kernel refuses the program, or the link to the cgroup.
     pub fn attach_ingress(&mut self, whose: Whose, cgroup: BorrowedFd<'_>) -> Result<(), InstallError> {
         let hooks = self.ingress.get_or_insert_with(AtCgroups::ingress);
-        hooks.attach(&self.ready, whose, cgroup)
+        hooks.attach(&self.object, whose, cgroup)
     }
 
     /// Has sockets of a cgroup, and of all below it, pass the rules on connections before they connect.
@@ -155,7 +156,7 @@ impl Installation {
     /// [`InstallError`]: the kernel refuses the program, or the link to the cgroup.
     pub fn attach_connect(&mut self, whose: Whose, cgroup: BorrowedFd<'_>) -> Result<(), InstallError> {
         let hooks = self.connect.get_or_insert_with(AtCgroups::connect);
-        hooks.attach(&self.ready, whose, cgroup)
+        hooks.attach(&self.object, whose, cgroup)
     }
 
     /// From here on sockets that a process tree makes are marked as its own.
@@ -164,7 +165,7 @@ impl Installation {
     /// [`InstallError`]: the kernel refuses the program, or has no such hook.
     pub fn follow_sockets(&mut self, btf: &KernelBtf) -> Result<(), InstallError> {
         if self.processes && self.sockets.is_none() {
-            self.sockets = Some(Sockets::follow(&self.ready, btf)?);
+            self.sockets = Some(Sockets::follow(&self.object, btf)?);
         }
         Ok(())
     }
@@ -174,7 +175,7 @@ impl Installation {
     /// # Errors
     /// [`InstallError`]: the iterator cannot be loaded, or cannot be read to its end.
     pub fn mark_sockets(&self, btf: &KernelBtf) -> Result<(), InstallError> {
-        if self.processes { sockets::mark(&self.ready, btf) } else { Ok(()) }
+        if self.processes { sockets::mark(&self.object, btf) } else { Ok(()) }
     }
 
     /// How many descriptors those in the target cgroups, which have to be known, have of sockets of other cgroups.
@@ -182,7 +183,7 @@ impl Installation {
     /// # Errors
     /// [`InstallError`]: the iterator cannot be loaded, or cannot be read to its end.
     pub fn sockets_elsewhere(&self, btf: &KernelBtf) -> Result<u64, InstallError> {
-        sockets::count_elsewhere(&self.ready, btf)?;
+        sockets::count_elsewhere(&self.object, btf)?;
         Ok(self.shared().elsewhere.load(Relaxed))
     }
 
@@ -197,12 +198,12 @@ impl Installation {
             Side::Egress => ("egress", "egress_gate", 0),
             Side::Ingress => ("inbound", "inbound_gate", 1),
         };
-        let program = self.ready.load(name, name, Kind::Classifier)?;
+        let program = self.object.load(name, name, Kind::Classifier)?;
         if !stays_behind {
             return Ok(program);
         }
-        let gate = self.ready.load(gate, gate, Kind::Classifier)?;
-        self.ready.put_behind("GATE", place, &program)?;
+        let gate = self.object.load(gate, gate, Kind::Classifier)?;
+        self.object.put_behind("GATE", place, &program)?;
         Ok(gate)
     }
 

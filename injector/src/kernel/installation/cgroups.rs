@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::kernel::{
-    bpf::{kind::Kind, loader::Ready, sys},
+    bpf::{kind::Kind, loader::LoadedObject, sys},
     installation::InstallError,
 };
 
@@ -55,7 +55,7 @@ impl AtCgroups {
     /// A program is not taken, or cannot be attached.
     pub(crate) fn attach(
         &mut self,
-        ready: &Ready,
+        object: &LoadedObject,
         whose: Whose,
         cgroup: BorrowedFd<'_>,
     ) -> Result<(), InstallError> {
@@ -65,7 +65,7 @@ impl AtCgroups {
             let name = if whose == Whose::Tree { tree } else { own };
             let program = match self.programs.entry(name) {
                 Entry::Occupied(loaded) => loaded.into_mut(),
-                Entry::Vacant(place) => place.insert(ready.load(name, name, kind)?),
+                Entry::Vacant(place) => place.insert(object.load(name, name, kind)?),
             };
             let link = sys::link_to(program.as_fd(), cgroup, kind.numbers().1).map_err(|source| {
                 InstallError::System { what: format!("attach {name} to a cgroup"), source }

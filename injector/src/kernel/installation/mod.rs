@@ -3,36 +3,36 @@
 
 mod attach;
 pub mod cgroups;
-mod members;
+mod elements;
+mod handle;
 mod readings;
 pub mod sleep;
 pub mod sockets;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+    os::fd::{BorrowedFd, OwnedFd},
     time::Duration,
 };
 
 use injector_common::{
+    address_set::Element,
     call::{ABI_COMPAT, CALLS_PER_ABI, CallRules, PACKETS, Run, Slot},
     config::{Config, Offsets, USES_DELAYS, USES_OBJECTS},
-    member::Member,
     name::NameKey,
+    shared::Shared,
     thread,
 };
-use nix::libc;
 
 pub use crate::kernel::{
     error::InstallError,
-    installation::readings::{Readings, Tally},
+    installation::{handle::Handle, readings::Readings},
 };
 use crate::{
     kernel::{
         bpf::{
             btf::KernelBtf,
-            loader::{Ready, Sizes},
-            mapped::SharedMemory,
+            loader::{LoadedObject, Sizes},
             messages::Messages,
             offsets, sys,
             tables::Tables,
@@ -40,15 +40,14 @@ use crate::{
         error::system,
         installation::{
             cgroups::AtCgroups,
-            members::Members,
+            elements::Elements,
             sleep::{CallDelays, Shortfall},
             sockets::Sockets,
         },
-        live::lease::LeaseKeeper,
         sleep::Lost,
         syscall::Attached,
     },
-    plan::{Plan, backend::Site, delay_line, members, names, objects::PLACES},
+    plan::{Plan, address_sets, backend::Site, delay_line, names, objects::PLACES},
     target::rlimit,
 };
 
@@ -76,15 +75,13 @@ pub struct Subjects {
 pub struct Installation {
     // First, so that whoever sleeps is awake before the programs go.
     pub(super) call_delays: CallDelays,
-    pub(super) ready: Ready,
+    pub(super) object: LoadedObject,
     messages: Option<Messages>,
-    pub(super) shared: SharedMemory,
+    handle: Handle,
     tables: Tables,
-    members: Members<Member, u8>,
-    names: Members<NameKey, u64>,
+    addresses: Elements<Element, u8>,
+    names: Elements<NameKey, u64>,
     offsets: Offsets,
-    /// Bytes of a thread's state.
-    state_size: usize,
     pub(super) calls: Vec<Program>,
     /// Skipped runs of programs that a change of the plan has taken off.
     misses_before: BTreeMap<String, u64>,
@@ -155,22 +152,20 @@ impl Installation {
         let queues = plan.packets;
         let distributions = queues || plan.features & USES_DELAYS != 0;
         let sizes = Sizes { slots: config.slots, flows, events, objects, queues, distributions };
-        let ready = Ready::prepare(&config, sizes, btf)?;
-        let shared =
-            SharedMemory::map(ready.maps().get(".bss.shared")?).map_err(system("map the shared memory"))?;
-        let (calls, slots) = (ready.maps().get("CALLS")?, ready.maps().get("SLOTS")?);
+        let object = LoadedObject::prepare(&config, sizes, btf)?;
+        let handle = Handle::new(object.maps(), thread::state_size(config.slots) as usize)?;
+        let (calls, slots) = (object.maps().get("CALLS")?, object.maps().get("SLOTS")?);
         let tables = Tables::map(calls, slots, 2 * plan.room).map_err(system("map the tables of rules"))?;
-        let messages = ready.messages().map_err(system("read what the programs tell of their decisions"))?;
+        let messages = object.messages().map_err(system("read what the programs tell of their decisions"))?;
         let mut this = Self {
             messages,
             call_delays: CallDelays::default(),
             offsets: config.offsets,
-            ready,
-            shared,
+            object,
+            handle,
             tables,
-            members: Members::default(),
-            names: Members::default(),
-            state_size: thread::state_size(config.slots) as usize,
+            addresses: Elements::default(),
+            names: Elements::default(),
             calls: Vec::new(),
             misses_before: BTreeMap::new(),
             process_tree: Vec::new(),
@@ -206,15 +201,15 @@ impl Installation {
     /// # Errors
     /// [`InstallError`]: a map has no room, or cannot be written.
     pub fn fill(&mut self, acting: Option<&Plan>, plan: &Plan) -> Result<(), InstallError> {
-        self.members
-            .fill(self.ready.maps().get("MEMBERS")?, acting, plan, |rule| {
-                members(rule).into_iter().map(|member| (member, 1)).collect()
+        self.addresses
+            .fill(self.object.maps().get("ADDRESS_SETS")?, acting, plan, |rule| {
+                address_sets(rule).into_iter().map(|element| (element, 1)).collect()
             })
             .map_err(system("write the addresses and ports of a rule"))?;
         self.names
-            .fill(self.ready.maps().get("NAMES")?, acting, plan, names)
+            .fill(self.object.maps().get("NAMES")?, acting, plan, names)
             .map_err(system("write the names of a rule"))?;
-        let rules = self.ready.maps().get("RULES")?;
+        let rules = self.object.maps().get("RULES")?;
         for rule in &plan.rules {
             sys::update(rules, &rule.entry.to_ne_bytes(), bytemuck::bytes_of(&rule.kernel))
                 .map_err(system("write a rule"))?;
@@ -241,7 +236,7 @@ impl Installation {
         ];
         for (name, entries) in tables {
             for (place, value) in entries {
-                sys::update(self.ready.maps().get(name)?, &place.to_ne_bytes(), value)
+                sys::update(self.object.maps().get(name)?, &place.to_ne_bytes(), value)
                     .map_err(system(format!("fill the map {name}")))?;
             }
         }
@@ -276,47 +271,16 @@ impl Installation {
     /// [`InstallError`]: the table of cgroups is full (65,536), or there is no memory.
     pub fn add_cgroup(&self, id: u64, target: u32) -> Result<bool, InstallError> {
         use std::sync::atomic::Ordering::Relaxed;
-        let map = self.ready.maps().get("CGROUPS")?;
+        let map = self.object.maps().get("CGROUPS")?;
         match sys::insert(map, &id.to_ne_bytes(), &target.to_ne_bytes()) {
             Ok(true) => {
                 let entry = injector_common::shared::cgroup_entry(id);
-                self.shared.cgroups[entry].fetch_add(1, Relaxed);
+                self.shared().cgroups[entry].fetch_add(1, Relaxed);
                 Ok(true)
             }
             Ok(false) => Ok(false),
             Err(source) => Err(system("add a target cgroup")(source)),
         }
-    }
-
-    /// Marks a process by its pidfd with `flags` of [`thread`], unless it is marked already or has ended;
-    /// says whether it did.
-    ///
-    /// # Errors
-    /// [`InstallError`]: there is no memory for the thread's state, or the descriptor is no pidfd.
-    pub fn mark(
-        &self,
-        pidfd: BorrowedFd<'_>,
-        position: u64,
-        flags: u32,
-        target: u32,
-    ) -> Result<bool, InstallError> {
-        let mut value = vec![0; self.state_size];
-        let head = thread::Thread::at(position, flags, target);
-        let head = bytemuck::bytes_of(&head);
-        value.get_mut(..head.len()).unwrap_or_default().copy_from_slice(head);
-        match sys::insert(self.ready.maps().get("THREADS")?, &pidfd.as_raw_fd().to_ne_bytes(), &value) {
-            Ok(new) => Ok(new),
-            Err(error) if matches!(error.raw_os_error(), Some(libc::ESRCH | libc::ENOENT)) => Ok(false),
-            Err(source) => Err(system("mark a process")(source)),
-        }
-    }
-
-    /// Keeps all rules off a process.
-    ///
-    /// # Errors
-    /// As [`Self::mark`].
-    pub fn exempt(&self, pidfd: BorrowedFd<'_>) -> Result<(), InstallError> {
-        self.mark(pidfd, 0, thread::EXEMPT, 0).map(drop)
     }
 
     /// Starts what makes calls wait, if it is not there. Nobody waits longer than `longest` at a time.
@@ -325,8 +289,10 @@ impl Installation {
     /// [`InstallError`]: one of the three helpers cannot be started, or FUSE is missing.
     pub fn begin_call_delays(&mut self, longest: Duration) -> Result<(), InstallError> {
         let mut call_delays = std::mem::take(&mut self.call_delays);
-        let mark = |process: BorrowedFd<'_>, flags| self.mark(process, 0, flags, 0);
-        let begun = call_delays.begin(self.ready.maps().get("SLEEP_SLOTS")?, &self.shared, longest, mark);
+        let exempt = |process: BorrowedFd<'_>| self.handle.exempt(process);
+        let table = self.object.maps().get("SLEEP_SLOTS")?;
+        let begun = call_delays.begin(table, self.handle.state(), longest, exempt);
+        self.handle.set_helpers(call_delays.numbers());
         self.call_delays = call_delays;
         begun
     }
@@ -341,9 +307,9 @@ impl Installation {
             self.call_delays.wake();
             return Err(lost);
         }
-        for end in self.call_delays.missed(&self.shared) {
+        for end in self.call_delays.missed(self.handle.state()) {
             for program in &mut self.calls {
-                match program.attached.grow(&self.ready, &self.shared, end) {
+                match program.attached.grow(&self.object, self.handle.state(), end) {
                     Ok(Some(count)) => tracing::debug!(count, ?end, "more programs that sleep"),
                     Ok(None) => {}
                     // Other tools' programs take room as well; what cannot be delayed is counted.
@@ -361,36 +327,19 @@ impl Installation {
         }
     }
 
-    /// The numbers of the processes that make calls wait, in this pid namespace.
-    pub fn helpers(&self) -> Vec<u32> {
-        self.call_delays.numbers()
-    }
-
     /// How often delays fell short.
     pub fn shortfall(&self) -> Shortfall {
-        sleep::shortfall(&self.shared)
+        sleep::shortfall(self.shared())
     }
 
-    /// Has the lease renewed by a thread while this one is busy with the plan itself.
-    ///
-    /// # Errors
-    /// [`InstallError`]: the memory cannot be mapped, or the thread cannot be started.
-    pub fn keep_lease(&self) -> Result<LeaseKeeper, InstallError> {
-        LeaseKeeper::start(self.map_shared()?).map_err(system("start a thread"))
-    }
-
-    /// The same memory as [`Installation::shared`], for another thread.
-    ///
-    /// # Errors
-    /// [`InstallError`]: the memory cannot be mapped.
-    pub fn map_shared(&self) -> Result<SharedMemory, InstallError> {
-        let map = self.ready.maps().get(".bss.shared")?;
-        SharedMemory::map(map).map_err(system("map the shared memory"))
+    /// What others need of the plan.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     /// What both sides have open.
-    pub fn shared(&self) -> &SharedMemory {
-        &self.shared
+    pub(super) fn shared(&self) -> &Shared {
+        self.handle.state()
     }
 }
 

@@ -1,15 +1,11 @@
 //! What an installation tells: counters, queues, events, misses.
 
-use std::{
-    io,
-    os::fd::{AsFd as _, OwnedFd},
-};
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::maps::{Map, MapData, RingBuf};
 use bytemuck::Pod;
 use injector_common::{
     counters::{Counters, Traffic},
-    plan::PlanHeader,
     queue::Queue,
 };
 
@@ -17,7 +13,6 @@ use crate::kernel::{
     bpf::sys,
     error::system,
     installation::{InstallError, Installation, sockets::Sockets},
-    live::registry::Listing,
 };
 
 /// The counters of a plan, for whoever reads them while others change it.
@@ -62,17 +57,6 @@ impl Readings {
     }
 }
 
-/// The counters of a plan, to be written for rules that user space carries out.
-#[derive(Debug)]
-pub struct Tally(OwnedFd);
-
-impl Tally {
-    /// Writes what rule `number` has counted. Of each rule there is one who does.
-    pub(crate) fn write(&self, number: u32, counters: &Counters) -> io::Result<()> {
-        sys::update(self.0.as_fd(), &number.to_ne_bytes(), bytemuck::bytes_of(counters))
-    }
-}
-
 /// The element of rule `number` in an array of such elements; `what` is what an error says.
 fn read<T: Pod>(map: &OwnedFd, number: u32, what: &'static str) -> Result<T, InstallError> {
     let mut out = T::zeroed();
@@ -88,19 +72,10 @@ impl Installation {
     /// [`InstallError`]: no descriptor is left.
     pub fn readings(&self) -> Result<Readings, InstallError> {
         let own = |map| -> Result<OwnedFd, InstallError> {
-            self.ready.maps().get(map)?.try_clone_to_owned().map_err(system("use the map of counters"))
+            self.object.maps().get(map)?.try_clone_to_owned().map_err(system("use the map of counters"))
         };
         let (counters, traffic, queues) = (own("COUNTERS")?, own("TRAFFIC")?, own("QUEUES")?);
         Ok(Readings { counters, traffic, queues, cgroups: own("CGROUPS")? })
-    }
-
-    /// The counters, to be written.
-    ///
-    /// # Errors
-    /// [`InstallError`]: no descriptor is left.
-    pub fn tally(&self) -> Result<Tally, InstallError> {
-        let counters = self.ready.maps().get("COUNTERS")?;
-        Ok(Tally(counters.try_clone_to_owned().map_err(system("use the map of counters"))?))
     }
 
     /// The ring buffer of events.
@@ -108,7 +83,7 @@ impl Installation {
     /// # Errors
     /// [`InstallError`]: no descriptor is left, or the ring buffer cannot be mapped.
     pub fn events(&self) -> Result<RingBuf<MapData>, InstallError> {
-        let fd = self.ready.maps().get("EVENTS")?;
+        let fd = self.object.maps().get("EVENTS")?;
         let fd = fd.try_clone_to_owned().map_err(system("use the map of events"))?;
         Ok(RingBuf::try_from(Map::RingBuf(MapData::from_fd(fd)?))?)
     }
@@ -123,18 +98,5 @@ impl Installation {
             all.insert(Sockets::name(), sockets.misses());
         }
         all.into_iter().filter(|(_, misses)| *misses > 0).collect()
-    }
-
-    /// Makes the plan known to everybody who looks, see [`crate::kernel::live::registry`]; again after a change.
-    ///
-    /// # Errors
-    /// [`InstallError`]: the map cannot be written.
-    pub fn list(&self, header: PlanHeader, text: &str, listing: &Listing) -> Result<(), InstallError> {
-        let maps = self.ready.maps();
-        let id = |name| -> Result<u32, InstallError> {
-            sys::map_id(maps.get(name)?).map_err(system("ask for a map's number"))
-        };
-        let header = PlanHeader { shared_map: id(".bss.shared")?, counters_map: id("COUNTERS")?, ..header };
-        listing.write(header, text).map_err(system("publish the plan"))
     }
 }

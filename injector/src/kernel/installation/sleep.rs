@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use injector_common::{shared::Shared, thread::EXEMPT};
+use injector_common::shared::Shared;
 
 use crate::{
     clock,
@@ -44,13 +44,13 @@ pub(crate) struct CallDelays {
 }
 
 impl CallDelays {
-    /// Starts the helpers, if they are not there; `mark` keeps rules off them.
+    /// Starts the helpers, if they are not there; `exempt` keeps rules off them.
     pub(crate) fn begin(
         &mut self,
         table: BorrowedFd<'_>,
         shared: &Shared,
         longest: Duration,
-        mark: impl Fn(BorrowedFd<'_>, u32) -> Result<bool, InstallError>,
+        exempt: impl Fn(BorrowedFd<'_>) -> Result<(), InstallError>,
     ) -> Result<(), InstallError> {
         if self.helpers.is_some() {
             return Ok(());
@@ -61,7 +61,7 @@ impl CallDelays {
         let barrier = Barrier::new()?;
         let helpers = Helpers::start(table, shared, longest)?;
         for process in helpers.processes() {
-            mark(process, EXEMPT)?;
+            exempt(process)?;
         }
         let (pager, slots) = helpers.mapping();
         shared.longest.store(clock::nanoseconds(longest), Relaxed);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::kernel::{
-    bpf::{btf::KernelBtf, kind::Kind, loader::Ready, sys},
+    bpf::{btf::KernelBtf, kind::Kind, loader::LoadedObject, sys},
     installation::InstallError,
 };
 
@@ -25,9 +25,9 @@ pub(crate) struct Sockets {
 
 impl Sockets {
     /// From here on new sockets are marked.
-    pub(crate) fn follow(ready: &Ready, btf: &KernelBtf) -> Result<Self, InstallError> {
+    pub(crate) fn follow(object: &LoadedObject, btf: &KernelBtf) -> Result<Self, InstallError> {
         let kind = Kind::Exit(function(btf, HOOK)?);
-        let program = ready.load("socket_made", "socket_made", kind)?;
+        let program = object.load("socket_made", "socket_made", kind)?;
         let link = sys::link_tracing(program.as_fd(), kind.numbers().1, 0).map_err(failed("attach", HOOK))?;
         Ok(Self { program, _link: link })
     }
@@ -44,19 +44,19 @@ impl Sockets {
 }
 
 /// Marks the sockets that marked processes have open.
-pub(crate) fn mark(ready: &Ready, btf: &KernelBtf) -> Result<(), InstallError> {
-    walk(ready, btf, "sockets_open")
+pub(crate) fn mark(object: &LoadedObject, btf: &KernelBtf) -> Result<(), InstallError> {
+    walk(object, btf, "sockets_open")
 }
 
 /// Counts the sockets that those in target cgroups have open, and that belong to other cgroups.
-pub(crate) fn count_elsewhere(ready: &Ready, btf: &KernelBtf) -> Result<(), InstallError> {
-    walk(ready, btf, "sockets_elsewhere")
+pub(crate) fn count_elsewhere(object: &LoadedObject, btf: &KernelBtf) -> Result<(), InstallError> {
+    walk(object, btf, "sockets_elsewhere")
 }
 
 /// Runs a program on what all processes have open.
-fn walk(ready: &Ready, btf: &KernelBtf, name: &'static str) -> Result<(), InstallError> {
+fn walk(object: &LoadedObject, btf: &KernelBtf, name: &'static str) -> Result<(), InstallError> {
     let kind = Kind::Iterator(function(btf, OPEN_FILES)?);
-    let program = ready.load(name, name, kind)?;
+    let program = object.load(name, name, kind)?;
     sys::walk(program.as_fd()).map_err(failed("walk", OPEN_FILES))
 }
 

@@ -29,7 +29,7 @@ pub struct LeaseKeeper {
 }
 
 impl LeaseKeeper {
-    pub(crate) fn start(shared: SharedMemory) -> io::Result<Self> {
+    pub(crate) fn start(shared: Arc<SharedMemory>) -> io::Result<Self> {
         let over = Arc::new(AtomicBool::new(false));
         let (watched, start) = (Arc::clone(&over), Instant::now());
         let renew = move || {

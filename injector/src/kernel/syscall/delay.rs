@@ -13,7 +13,7 @@ use injector_common::shared::Shared;
 
 use crate::{
     kernel::{
-        bpf::{btf::KernelBtf, kind::Kind, loader::Ready, sys},
+        bpf::{btf::KernelBtf, kind::Kind, loader::LoadedObject, sys},
         probe,
         sleep::Numbers,
         syscall::{
@@ -49,7 +49,7 @@ impl<'a> CallDelay<'a> {
         Self { btf, fmod_ret: FmodRet::new(btf), probed: OnceCell::new() }
     }
 
-    fn attach_one(&self, ready: &Ready, function: &str) -> Result<Attached, AttachError> {
+    fn attach_one(&self, object: &LoadedObject, function: &str) -> Result<Attached, AttachError> {
         let id = function_id(self.btf, function)?;
         let mut copies = Copies {
             function: function.into(),
@@ -61,12 +61,12 @@ impl<'a> CallDelay<'a> {
         // Of those at the exit the first that was attached runs last, and so it does of all fmod_ret
         // (kernel/bpf/trampoline.c: hlist_add_head). They never sleep, but they are of the kind that may: the
         // kernel frees those only when nobody sleeps in a program in front of them.
-        let missed = copies.attach(ready, "delay_missed", Kind::ExitSleepable(id), 0)?;
-        let verdict = copies.attach(ready, "delay_verdict", Kind::ModifyReturnSleepable(id), 0)?;
-        copies.grow(ready, End::Before, 0)?;
-        copies.grow(ready, End::Behind, 0)?;
+        let missed = copies.attach(object, "delay_missed", Kind::ExitSleepable(id), 0)?;
+        let verdict = copies.attach(object, "delay_verdict", Kind::ModifyReturnSleepable(id), 0)?;
+        copies.grow(object, End::Before, 0)?;
+        copies.grow(object, End::Behind, 0)?;
         // Last: from here on somebody may be told to sleep.
-        let decide = copies.attach(ready, "delay_decide", Kind::Entry(id), 0)?;
+        let decide = copies.attach(object, "delay_decide", Kind::Entry(id), 0)?;
         let (programs, links) = [decide, verdict, missed].into_iter().unzip();
         Ok(Attached::with_copies(programs, links, copies))
     }
@@ -112,8 +112,8 @@ impl Backend for CallDelay<'_> {
 }
 
 impl Attach for CallDelay<'_> {
-    fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
-        sites.iter().map(|site| self.attach_one(ready, &site.function)).collect()
+    fn attach(&self, object: &LoadedObject, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
+        sites.iter().map(|site| self.attach_one(object, &site.function)).collect()
     }
 }
 
@@ -153,8 +153,14 @@ impl Copies {
         AttachError::Attach { function, backend, source }
     }
 
-    fn attach(&self, ready: &Ready, program: &str, kind: Kind, batch: u64) -> Result<Copy, AttachError> {
-        let program = ready.load(program, &self.function, kind)?;
+    fn attach(
+        &self,
+        object: &LoadedObject,
+        program: &str,
+        kind: Kind,
+        batch: u64,
+    ) -> Result<Copy, AttachError> {
+        let program = object.load(program, &self.function, kind)?;
         let attach = || {
             let link = sys::link_tracing(program.as_fd(), kind.numbers().1, batch)?;
             Numbers::now()?.give(program, &link)
@@ -165,19 +171,19 @@ impl Copies {
     /// The same while calls are delayed. Nobody sleeps in the new ones before it is known what is behind them.
     pub(super) fn grow_live(
         &mut self,
-        ready: &Ready,
+        object: &LoadedObject,
         shared: &Shared,
         end: End,
     ) -> Result<Option<usize>, AttachError> {
         let batch = shared.copies.load(Relaxed) + 1;
-        let count = self.grow(ready, end, batch)?;
+        let count = self.grow(object, end, batch)?;
         shared.copies.store(batch, Release);
         Ok(count)
     }
 
     /// Twice as many at one end, as far as there is room; says how many there are then, `None` if there is no
     /// room for any more.
-    fn grow(&mut self, ready: &Ready, end: End, batch: u64) -> Result<Option<usize>, AttachError> {
+    fn grow(&mut self, object: &LoadedObject, end: End, batch: u64) -> Result<Option<usize>, AttachError> {
         let (program, kind, now) = match end {
             End::Before => ("delay_before", Kind::ModifyReturnSleepable(self.id), self.before.len()),
             End::Behind => ("delay_behind", Kind::ExitSleepable(self.id), self.behind.len()),
@@ -185,7 +191,7 @@ impl Copies {
         let room = MOST - self.before.len() - self.behind.len();
         let more = now.max(FIRST).min(room);
         for _ in 0..more {
-            let copy = self.attach(ready, program, kind, batch)?;
+            let copy = self.attach(object, program, kind, batch)?;
             match end {
                 End::Before => self.before.push(copy),
                 End::Behind => self.behind.push(copy),

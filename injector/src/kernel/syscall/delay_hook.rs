@@ -6,7 +6,7 @@ use std::{cell::OnceCell, os::fd::AsFd};
 
 use crate::{
     kernel::{
-        bpf::{btf::KernelBtf, kind::Kind, loader::Ready, probe_programs, sys},
+        bpf::{btf::KernelBtf, kind::Kind, loader::LoadedObject, probe_programs, sys},
         probe,
         sleep::Numbers,
         syscall::{
@@ -118,7 +118,7 @@ impl Backend for CallDelayHook<'_> {
 }
 
 impl Attach for CallDelayHook<'_> {
-    fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
+    fn attach(&self, object: &LoadedObject, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
         let attach = |site: &&Site| {
             let function = Self::function(site);
             let id = function_id(self.btf, &function)?;
@@ -127,7 +127,7 @@ impl Attach for CallDelayHook<'_> {
                 AttachError::Attach { function, backend, source }
             };
             let one = |program: &str, kind: Kind| -> Result<_, AttachError> {
-                let program = ready.load(program, &function, kind)?;
+                let program = object.load(program, &function, kind)?;
                 let cookie = u64::from(site.hook);
                 let link = sys::link_tracing(program.as_fd(), kind.numbers().1, cookie).map_err(refused)?;
                 Numbers::now().and_then(|numbers| numbers.give(program, &link)).map_err(refused)

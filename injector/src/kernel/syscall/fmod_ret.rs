@@ -4,7 +4,7 @@ use std::{cell::OnceCell, os::fd::AsFd};
 
 use crate::{
     kernel::{
-        bpf::{btf::KernelBtf, kind::Kind, loader::Ready, probe_programs, sys},
+        bpf::{btf::KernelBtf, kind::Kind, loader::LoadedObject, probe_programs, sys},
         probe,
         syscall::{Attach, AttachError, Attached, by_hook_only, entry_function},
     },
@@ -66,9 +66,9 @@ impl Backend for FmodRet<'_> {
 }
 
 impl Attach for FmodRet<'_> {
-    fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
+    fn attach(&self, object: &LoadedObject, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
         let attach = |site: &&Site| {
-            attach(ready, site, "syscall", Kind::ModifyReturn(function_id(self.btf, &site.function)?))
+            attach(object, site, "syscall", Kind::ModifyReturn(function_id(self.btf, &site.function)?))
         };
         sites.iter().map(attach).collect()
     }
@@ -90,12 +90,12 @@ pub(super) fn function_id(btf: &KernelBtf, function: &str) -> Result<u32, Attach
 
 /// Loads `program` as `kind` says and attaches it.
 pub(in super::super) fn attach(
-    ready: &Ready,
+    object: &LoadedObject,
     site: &Site,
     program: &str,
     kind: Kind,
 ) -> Result<Attached, AttachError> {
-    let program = ready.load(program, &site.function, kind)?;
+    let program = object.load(program, &site.function, kind)?;
     let link =
         sys::link_tracing(program.as_fd(), kind.numbers().1, u64::from(site.hook)).map_err(|source| {
             AttachError::Attach { function: site.function.clone(), backend: site.backend.to_string(), source }

@@ -8,7 +8,7 @@ use std::{cell::OnceCell, collections::HashSet};
 
 use crate::{
     kernel::{
-        bpf::{btf::KernelBtf, kind::Kind, loader::Ready},
+        bpf::{btf::KernelBtf, kind::Kind, loader::LoadedObject},
         probe::{self, kernel_config},
         syscall::{
             Attach, AttachError, Attached,
@@ -250,8 +250,11 @@ impl Backend for Hook<'_> {
 }
 
 impl Attach for Hook<'_> {
-    fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
-        sites.iter().map(|site| attach(ready, site, program(site), self.load_kind(&site.function)?)).collect()
+    fn attach(&self, object: &LoadedObject, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
+        sites
+            .iter()
+            .map(|site| attach(object, site, program(site), self.load_kind(&site.function)?))
+            .collect()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
             btf::KernelBtf,
             kind::Kind,
             link::{When, link},
-            loader::Ready,
+            loader::LoadedObject,
             sys,
         },
         probe,
@@ -92,7 +92,7 @@ impl Backend for Kprobe<'_> {
 impl Attach for Kprobe<'_> {
     /// One program for all functions: it finds out by itself which call it is in. One link, too, where the
     /// kernel can: hundreds of single ones take seconds to make and to take away.
-    fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
+    fn attach(&self, object: &LoadedObject, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
         let refused = |function: &str, source| AttachError::Attach {
             function: function.to_owned(),
             backend: BackendKind::Kprobe.to_string(),
@@ -101,14 +101,14 @@ impl Attach for Kprobe<'_> {
         if sites.len() > 1 {
             let names: Result<Vec<_>, _> = sites.iter().map(|site| CString::new(&*site.function)).collect();
             let names = names.map_err(|error| refused("many functions", error.into()))?;
-            let program = ready.load("syscall_kprobe", "kprobes", Kind::KprobeMulti);
+            let program = object.load("syscall_kprobe", "kprobes", Kind::KprobeMulti);
             if let Ok(program) = program
                 && let Ok(link) = sys::link_kprobe_multi(program.as_fd(), &names)
             {
                 return Ok(vec![Attached::new(Some(program), link)]);
             }
         }
-        let program = ready.load("syscall_kprobe", "kprobe", Kind::Kprobe)?;
+        let program = object.load("syscall_kprobe", "kprobe", Kind::Kprobe)?;
         // Its misses are counted for all of them together, so only the first tells.
         let mut kept = program.try_clone().ok();
         let attach = |site: &&Site| {

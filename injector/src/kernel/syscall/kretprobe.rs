@@ -13,7 +13,7 @@ use crate::{
             btf::KernelBtf,
             kind::Kind,
             link::{When, link},
-            loader::Ready,
+            loader::LoadedObject,
         },
         probe,
         syscall::{
@@ -74,8 +74,8 @@ impl Backend for Kretprobe<'_> {
 impl Attach for Kretprobe<'_> {
     /// One program for all functions, as with the kprobe; a link for each. Where a call takes away what it is about,
     /// another one finds that out before it runs.
-    fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
-        let program = ready.load("syscall_exit", "kretprobe", Kind::Kprobe)?;
+    fn attach(&self, object: &LoadedObject, sites: &[&Site]) -> Result<Vec<Attached>, AttachError> {
+        let program = object.load("syscall_exit", "kretprobe", Kind::Kprobe)?;
         let mut kept = program.try_clone().ok();
         let put = |program: &OwnedFd, site: &Site, when| {
             link(program.as_fd(), &site.function, when).map_err(|source| {
@@ -85,8 +85,8 @@ impl Attach for Kretprobe<'_> {
         };
         let attach = |site: &&Site| {
             let mut links = vec![put(&program, site, When::Returned)?];
-            if ready.knows_objects() && site.function.ends_with(CLOSE) {
-                let first = ready.load("syscall_keep", "kprobe", Kind::Kprobe)?;
+            if object.knows_objects() && site.function.ends_with(CLOSE) {
+                let first = object.load("syscall_keep", "kprobe", Kind::Kprobe)?;
                 links.push(put(&first, site, When::Entered)?);
             }
             Ok(Attached::of_several(kept.take().into_iter().collect(), links))

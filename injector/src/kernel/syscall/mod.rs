@@ -15,7 +15,7 @@ pub mod kretprobe;
 use crate::{
     kernel::bpf::{
         btf::KernelBtf,
-        loader::{ObjectError, Ready},
+        loader::{LoadedObject, ObjectError},
         sys,
     },
     plan::{
@@ -31,7 +31,7 @@ pub trait Attach: Backend {
     ///
     /// # Errors
     /// [`AttachError`]: the kernel refuses a program or a link, or has no function of that name.
-    fn attach(&self, ready: &Ready, sites: &[&Site]) -> Result<Vec<Attached>, AttachError>;
+    fn attach(&self, object: &LoadedObject, sites: &[&Site]) -> Result<Vec<Attached>, AttachError>;
 }
 
 /// Why a program could not be attached.
@@ -96,11 +96,11 @@ impl Attached {
     /// [`AttachError`]: the kernel refuses one more.
     pub fn grow(
         &mut self,
-        ready: &Ready,
+        object: &LoadedObject,
         shared: &Shared,
         end: delay::End,
     ) -> Result<Option<usize>, AttachError> {
-        self.copies.as_mut().map_or(Ok(None), |copies| copies.grow_live(ready, shared, end))
+        self.copies.as_mut().map_or(Ok(None), |copies| copies.grow_live(object, shared, end))
     }
 
     /// How often the kernel skipped the program: because it was running already, or because a kretprobe had no

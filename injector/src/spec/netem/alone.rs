@@ -4,10 +4,11 @@
 use crate::spec::{
     dns::{Answer, Dns},
     errno::Errno,
-    error::{Located, Problem},
+    error::Located,
     nearest::nearest,
     netem::reader::Reader,
     packet::{NetFault, Reject, Unreachable},
+    problem::{NetemProblem, WordProblem},
     vocabulary::{MATCH_WORDS, is_fault},
     word::Word,
 };
@@ -27,7 +28,7 @@ pub(super) fn read(word: Word<'_>, words: &mut Reader<'_>) -> Result<Option<NetF
         "connect" => {
             let example = "connect=ECONNREFUSED";
             words.next();
-            return Err(word.problem(Problem::NoValue { word: word.text.into(), example }));
+            return Err(word.problem(WordProblem::NoValue { word: word.text.into(), example }));
         }
         _ => match word.split_once("=") {
             Some((name, error)) if name.text == "connect" => NetFault::Connect(connect_error(word, error)?),
@@ -39,11 +40,11 @@ pub(super) fn read(word: Word<'_>, words: &mut Reader<'_>) -> Result<Option<NetF
 fn connect_error(word: Word<'_>, error: Word<'_>) -> Result<Errno, Located> {
     if error.text.is_empty() {
         let (word_text, example) = (word.text.into(), "connect=ECONNREFUSED");
-        return Err(word.problem(Problem::NoValue { word: word_text, example }));
+        return Err(word.problem(WordProblem::NoValue { word: word_text, example }));
     }
     let errno = Errno::parse(error)?;
     if errno.number() > LAST_ERROR {
-        return Err(error.problem(Problem::ConnectError(error.text.into())));
+        return Err(error.problem(NetemProblem::ConnectError(error.text.into())));
     }
     Ok(errno)
 }
@@ -74,12 +75,12 @@ fn reject(words: &mut Reader<'_>) -> Result<Reject, Located> {
     let named = Unreachable::ALL.into_iter().find(|known| known.word() == what.text);
     named.map(Reject::Unreachable).ok_or_else(|| {
         let near = nearest(what.text, Unreachable::ALL.map(Unreachable::word));
-        what.problem(Problem::UnknownUnreachable { word: what.text.into(), near })
+        what.problem(NetemProblem::UnknownUnreachable { word: what.text.into(), near })
     })
 }
 
-fn unknown_answer(word: &str, near: Option<String>) -> Problem {
-    Problem::UnknownAnswer { word: word.into(), near }
+fn unknown_answer(word: &str, near: Option<String>) -> NetemProblem {
+    NetemProblem::UnknownAnswer { word: word.into(), near }
 }
 
 /// Is it a word that can stand by itself, in the wrong place though it be?

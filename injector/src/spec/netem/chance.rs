@@ -3,10 +3,7 @@
 use std::fmt;
 
 use crate::spec::{
-    error::{Located, Problem},
-    netem::reader::Reader,
-    units::Probability,
-    word::Word,
+    error::Located, netem::reader::Reader, problem::NetemProblem, units::Probability, word::Word,
 };
 
 /// How often something happens, and how much it depends on whether it happened the last time.
@@ -52,7 +49,9 @@ pub(super) const NONE: Probability = match Probability::new(0) {
 /// A probability above zero as netem prints it: a percentage.
 pub(super) fn probability(name: Word<'_>, word: Word<'_>) -> Result<Probability, Located> {
     if is_bare(word) {
-        return Err(word.problem(Problem::NoPercent { name: name.text.into(), number: word.text.into() }));
+        return Err(
+            word.problem(NetemProblem::NoPercent { name: name.text.into(), number: word.text.into() })
+        );
     }
     Probability::parse(word)
 }
@@ -60,17 +59,18 @@ pub(super) fn probability(name: Word<'_>, word: Word<'_>) -> Result<Probability,
 /// A correlation: zero is none.
 pub(super) fn correlation(word: Word<'_>) -> Result<Probability, Located> {
     if is_bare(word) {
-        return Err(word.problem(Problem::BareCorrelation(word.text.into())));
+        return Err(word.problem(NetemProblem::BareCorrelation(word.text.into())));
     }
-    Probability::percentage(word).ok_or_else(|| word.problem(Problem::Correlation(word.text.into())))
+    Probability::percentage(word).ok_or_else(|| word.problem(NetemProblem::Correlation(word.text.into())))
 }
 
 /// A percentage that may be zero, of the parameter `name` of a model.
 pub(super) fn share(name: &'static str, word: Word<'_>) -> Result<Probability, Located> {
     if is_bare(word) {
-        return Err(word.problem(Problem::BareShare { name, number: word.text.into() }));
+        return Err(word.problem(NetemProblem::BareShare { name, number: word.text.into() }));
     }
-    Probability::percentage(word).ok_or_else(|| word.problem(Problem::Share { name, word: word.text.into() }))
+    Probability::percentage(word)
+        .ok_or_else(|| word.problem(NetemProblem::Share { name, word: word.text.into() }))
 }
 
 /// A number without its unit.

@@ -1,7 +1,7 @@
 //! Reads the second half of a rule on packets: what happens to them.
 
 use crate::spec::{
-    error::{Located, Problem},
+    error::Located,
     familiar,
     nearest::{Near, nearest},
     netem::{
@@ -9,6 +9,7 @@ use crate::spec::{
         reader::{Reader, looks_like_a_number},
     },
     packet::NetFault,
+    problem::{NetemProblem, PacketProblem, WordProblem},
     quantity::{bytes, size},
     vocabulary::{ALONE, MATCH_WORDS, NETEM_WORDS, REFUSED},
     word::Word,
@@ -26,7 +27,7 @@ pub(in crate::spec) fn fault(text: Word<'_>) -> Result<NetFault, Located> {
     while let Some(word) = words.next() {
         let known = if word.text == "latency" { "delay" } else { word.text };
         if seen.iter().any(|seen| seen.text == known || seen.text == word.text) {
-            return Err(word.problem(Problem::Twice(word.text.into())));
+            return Err(word.problem(WordProblem::Twice(word.text.into())));
         }
         match alone::read(word, &mut words)? {
             Some(fault) => alone = Some((word, fault)),
@@ -37,10 +38,10 @@ pub(in crate::spec) fn fault(text: Word<'_>) -> Result<NetFault, Located> {
     if let Some((word, fault)) = alone {
         let Some(other) = seen.iter().find(|other| other.text != word.text) else { return Ok(fault) };
         let (first, second, remedy) = (word.text.into(), other.text.into(), alone::remedy(&fault).into());
-        return Err(other.problem(Problem::Contradiction { first, second, remedy }));
+        return Err(other.problem(WordProblem::Contradiction { first, second, remedy }));
     }
     if seen.is_empty() {
-        return Err(text.problem(Problem::NoNetFault));
+        return Err(text.problem(PacketProblem::NoNetFault));
     }
     extra.finish(&mut netem)?;
     Ok(NetFault::Netem(netem.into()))
@@ -100,19 +101,19 @@ fn limit(word: Word<'_>) -> Result<Limit, Located> {
 /// A number of packets, from 1.
 fn packets(word: Word<'_>) -> Result<u32, Located> {
     let number = word.decimal::<u32>().filter(|&number| number > 0);
-    number.ok_or_else(|| word.problem(Problem::PacketCount(word.text.into())))
+    number.ok_or_else(|| word.problem(NetemProblem::PacketCount(word.text.into())))
 }
 
 /// A word that is none of netem's, or none that is done here.
 fn stranger(word: Word<'_>, text: &str) -> Located {
     if let Some((_, why, instead)) = REFUSED.iter().find(|(refused, ..)| *refused == text) {
-        return word.problem(Problem::NotHere { word: text.into(), why, instead });
+        return word.problem(NetemProblem::NotHere { word: text.into(), why, instead });
     }
     if looks_like_a_number(word) {
-        return word.problem(Problem::Surplus(text.into()));
+        return word.problem(NetemProblem::Surplus(text.into()));
     }
     if MATCH_WORDS.contains(&text) {
-        return word.problem(Problem::MatchBehind(text.into()));
+        return word.problem(PacketProblem::MatchBehind(text.into()));
     }
     let near = match text {
         _ if let Some(ours) = familiar::impairment(text) => Some(ours),
@@ -124,7 +125,7 @@ fn stranger(word: Word<'_>, text: &str) -> Located {
             nearest(name, all.filter(|word| *word != text)).map(Near::from)
         }
     };
-    word.problem(Problem::UnknownNetFault { word: text.into(), near })
+    word.problem(NetemProblem::UnknownNetFault { word: text.into(), near })
 }
 
 impl Extra<'_> {
@@ -134,7 +135,7 @@ impl Extra<'_> {
             match &mut netem.delay {
                 Some(delay) if delay.jitter > 0 => delay.distribution = distribution,
                 _ => {
-                    return Err(word.problem(Problem::NothingToDistribute {
+                    return Err(word.problem(NetemProblem::NothingToDistribute {
                         example: "delay 100ms 20ms distribution normal",
                     }));
                 }
@@ -143,22 +144,26 @@ impl Extra<'_> {
         if let Some(word) = self.ordered {
             if let Some((reorder, _)) = self.reorder {
                 let (first, second) = (word.text.into(), reorder.text.into());
-                return Err(reorder.problem(Problem::Contradiction { first, second, remedy: ONE.into() }));
+                return Err(reorder.problem(WordProblem::Contradiction {
+                    first,
+                    second,
+                    remedy: ONE.into(),
+                }));
             }
             match &mut netem.delay {
                 Some(delay) if delay.jitter > 0 => delay.ordered = true,
-                _ => return Err(word.problem(Problem::NothingToOrder)),
+                _ => return Err(word.problem(NetemProblem::NothingToOrder)),
             }
         }
         if let Some((word, burst)) = self.burst {
-            let rate = netem.rate.as_mut().ok_or_else(|| word.problem(Problem::NothingToBurst))?;
+            let rate = netem.rate.as_mut().ok_or_else(|| word.problem(NetemProblem::NothingToBurst))?;
             rate.burst = burst;
         }
         match (self.reorder, self.gap) {
             (Some((word, _)), _) if netem.delay.is_none() => {
-                return Err(word.problem(Problem::NothingToOvertake));
+                return Err(word.problem(NetemProblem::NothingToOvertake));
             }
-            (None, Some((word, _))) => return Err(word.problem(Problem::GapAlone)),
+            (None, Some((word, _))) => return Err(word.problem(NetemProblem::GapAlone)),
             (Some((_, chance)), gap) => {
                 netem.reorder = Some(Reorder { chance, gap: gap.map_or(1, |(_, gap)| gap) });
             }

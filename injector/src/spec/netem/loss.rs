@@ -3,11 +3,12 @@
 use std::fmt;
 
 use crate::spec::{
-    error::{Located, Problem},
+    error::Located,
     netem::{
         chance::{Chance, NONE, share},
         reader::Reader,
     },
+    problem::{NetemProblem, TriggerProblem},
     units::Probability,
     word::Word,
 };
@@ -56,7 +57,7 @@ impl Loss {
         let example = if random.is_some() { "loss random 10%" } else { "loss 10%" };
         let first = words.value(random.unwrap_or(name), example)?;
         if random.is_none() && !first.text.contains(|c: char| c == '%' || c.is_ascii_digit()) {
-            return Err(first.problem(Problem::UnknownLoss(first.text.into())));
+            return Err(first.problem(NetemProblem::UnknownLoss(first.text.into())));
         }
         Chance::from(name, first, words).map(Self::Random)
     }
@@ -80,11 +81,11 @@ fn state(name: Word<'_>, words: &mut Reader<'_>) -> Result<Loss, Located> {
     let p14 = optional(words, "p14", NONE)?;
     for (names, one, other) in [("p13 and p14", p13, p14), ("p31 and p32", p31, p32)] {
         if one.numerator() + other.numerator() > Probability::ALWAYS.numerator() {
-            return Err(first.problem(Problem::MoreThanAll(names)));
+            return Err(first.problem(NetemProblem::MoreThanAll(names)));
         }
     }
     if p13 == NONE && p14 == NONE {
-        return Err(first.problem(Problem::NeverByChance(first.text.into())));
+        return Err(first.problem(TriggerProblem::NeverByChance(first.text.into())));
     }
     Ok(Loss::State { p13, p31, p32, p23, p14 })
 }
@@ -99,7 +100,7 @@ fn optional(
 
 fn never_zero(probability: Probability, word: Word<'_>) -> Result<Probability, Located> {
     if probability == NONE {
-        return Err(word.problem(Problem::NeverByChance(word.text.into())));
+        return Err(word.problem(TriggerProblem::NeverByChance(word.text.into())));
     }
     Ok(probability)
 }

@@ -2,10 +2,7 @@
 
 use std::{iter::Peekable, vec};
 
-use crate::spec::{
-    error::{Located, Problem},
-    word::Word,
-};
+use crate::spec::{error::Located, problem::WordProblem, word::Word};
 
 /// Reads a NETEM word by word.
 pub(super) struct Reader<'a>(Peekable<vec::IntoIter<Word<'a>>>);
@@ -38,7 +35,7 @@ impl<'a> Reader<'a> {
 
     /// The value of `name`, which has to be there.
     pub(super) fn value(&mut self, name: Word<'_>, example: &'static str) -> Result<Word<'a>, Located> {
-        let missing = || name.problem(Problem::NoValue { word: name.text.into(), example });
+        let missing = || name.problem(WordProblem::NoValue { word: name.text.into(), example });
         self.0.next().ok_or_else(missing)
     }
 }

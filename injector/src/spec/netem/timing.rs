@@ -6,12 +6,13 @@ use std::{fmt, path::PathBuf};
 use injector_common::delay::LONGEST;
 
 use crate::spec::{
-    error::{Located, Problem},
+    error::Located,
     nearest::nearest,
     netem::{
         chance::{Chance, NONE, correlation},
         reader::Reader,
     },
+    problem::NetemProblem,
     quantity::{rate, show_rate, show_size, show_time, time},
     units::Probability,
     word::Word,
@@ -56,7 +57,7 @@ impl Delay {
         let jitter = words.number().map_or(Ok(0), bounded)?;
         let correlation = words.number().map_or(Ok(NONE), correlation)?;
         if middle == 0 && jitter == 0 {
-            return Err(first.problem(Problem::NoDelay(first.text.into())));
+            return Err(first.problem(NetemProblem::NoDelay(first.text.into())));
         }
         Ok(Self { time: middle, jitter, correlation, distribution: Distribution::Uniform, ordered: false })
     }
@@ -64,7 +65,7 @@ impl Delay {
 
 fn bounded(word: Word<'_>) -> Result<u64, Located> {
     let time = time(word)?;
-    if time > LONGEST { Err(word.problem(Problem::TooLong(word.text.into()))) } else { Ok(time) }
+    if time > LONGEST { Err(word.problem(NetemProblem::TooLong(word.text.into()))) } else { Ok(time) }
 }
 
 impl Distribution {
@@ -90,7 +91,7 @@ impl Distribution {
             path if path.contains('/') => Self::File(path.into()),
             other => {
                 let near = nearest(other, Self::NAMES);
-                return Err(word.problem(Problem::UnknownDistribution { word: other.into(), near }));
+                return Err(word.problem(NetemProblem::UnknownDistribution { word: other.into(), near }));
             }
         })
     }
@@ -161,7 +162,7 @@ fn bytes<T: TryFrom<i32>>(word: Word<'_>) -> Result<T, Located> {
     const MOST: i32 = 65_535;
     let number = word.text.parse::<i32>().ok().filter(|number| (-MOST..=MOST).contains(number));
     let number = number.and_then(|number| T::try_from(number).ok());
-    number.ok_or_else(|| word.problem(Problem::Bytes(word.text.into())))
+    number.ok_or_else(|| word.problem(NetemProblem::Bytes(word.text.into())))
 }
 
 impl fmt::Display for Rate {

@@ -13,12 +13,13 @@ use crate::{
         comm::Comm,
         delay::{self, Delay},
         errno::Errno,
-        error::{Located, Problem, SpecError},
+        error::{Located, SpecError},
         familiar,
         model::{Rule, RuleKind, Scope, Trigger, When},
         nearest::nearest,
         netem::Distribution,
         object::{self, Chosen},
+        problem::WordProblem,
         qualifier::unqualified,
         trigger,
         units::Probability,
@@ -47,7 +48,7 @@ pub(super) fn rule(text: Word<'_>) -> Result<OperationRule, Located> {
     let example = "delay=10ms~2ms:distribution=normal";
     let distribution = delay::distribution(actions.distribution, [delay, None], example)?;
     if error.is_none() && delay.is_none() {
-        return Err(set.problem(OperationProblem::NoAction(set.text.into()).into()));
+        return Err(set.problem(OperationProblem::NoAction(set.text.into())));
     }
     let trigger = Trigger {
         when: actions.when.unwrap_or(When::ALWAYS),
@@ -62,12 +63,12 @@ pub(super) fn rule(text: Word<'_>) -> Result<OperationRule, Located> {
 fn operations_of(set: Word<'_>) -> Result<Vec<&'static Operation>, Located> {
     let mut found = Vec::new();
     if set.text.is_empty() {
-        return Err(set.problem(OperationProblem::NoOperation.into()));
+        return Err(set.problem(OperationProblem::NoOperation));
     }
     for word in set.whole_pieces("read,write")? {
-        let operation = operations::get(word.text).ok_or_else(|| word.problem(unknown(word.text).into()))?;
+        let operation = operations::get(word.text).ok_or_else(|| word.problem(unknown(word.text)))?;
         if found.contains(&operation) {
-            return Err(word.problem(Problem::Twice(word.text.into())));
+            return Err(word.problem(WordProblem::Twice(word.text.into())));
         }
         found.push(operation);
     }
@@ -121,8 +122,8 @@ impl<'a> Actions<'a> {
         };
         let Some((_, example)) = words().find(|(known, _)| *known == name.text) else {
             return Err(name.problem(match self.chosen.port_of_peer(word) {
-                near @ Some(_) => OperationProblem::UnknownWord { word: word.text.into(), near }.into(),
-                None => no_word(name.text).into(),
+                near @ Some(_) => OperationProblem::UnknownWord { word: word.text.into(), near },
+                None => no_word(name.text),
             }));
         };
         let value = given(name, value, example)?;
@@ -159,14 +160,11 @@ fn fits(
 ) -> Result<(), Located> {
     match operations.iter().find(|operation| !suits(operation.object)) {
         None => Ok(()),
-        Some(operation) => Err(word.problem(
-            OperationProblem::Unsuited {
-                word: format!("{}=", word.text),
-                operation: operation.name,
-                object: operation.object,
-            }
-            .into(),
-        )),
+        Some(operation) => Err(word.problem(OperationProblem::Unsuited {
+            word: format!("{}=", word.text),
+            operation: operation.name,
+            object: operation.object,
+        })),
     }
 }
 

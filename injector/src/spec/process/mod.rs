@@ -60,23 +60,23 @@ enum Kind {
 
 fn kind(action: Word<'_>) -> Result<Kind, Located> {
     let mut words = action.words();
-    let Some(name) = words.next() else { return Err(action.problem(ProcessProblem::NoAction.into())) };
+    let Some(name) = words.next() else { return Err(action.problem(ProcessProblem::NoAction)) };
     let kind = match name.text {
         "pause" => Kind::Pause,
         "kill" => {
             let Some(word) = words.next() else {
-                return Err(name.problem(ProcessProblem::NoSignal.into()));
+                return Err(name.problem(ProcessProblem::NoSignal));
             };
             let signal = Signal::parse(word)?;
             if signal.stops() {
-                return Err(word.problem(ProcessProblem::Stops(signal.to_string()).into()));
+                return Err(word.problem(ProcessProblem::Stops(signal.to_string())));
             }
             Kind::Kill(signal)
         }
         other => {
             let near = || nearest(other, ["pause", "kill"]).map(Into::into);
             let near = familiar::process_action(other).or_else(near);
-            return Err(name.problem(ProcessProblem::UnknownAction { word: other.into(), near }.into()));
+            return Err(name.problem(ProcessProblem::UnknownAction { word: other.into(), near }));
         }
     };
     match words.next() {
@@ -91,7 +91,7 @@ fn kind(action: Word<'_>) -> Result<Kind, Located> {
                 let rest: Vec<_> = words.map(|word| format!(":{}", word.text)).collect();
                 format!("{head}:{}{}", surplus.text, rest.concat())
             });
-            Err(surplus.problem(ProcessProblem::Surplus { word: surplus.text.into(), instead }.into()))
+            Err(surplus.problem(ProcessProblem::Surplus { word: surplus.text.into(), instead }))
         }
     }
 }
@@ -129,12 +129,12 @@ impl<'a> Words<'a> {
             let known = WORDS.iter().map(|(known, _)| *known);
             let near = || nearest(name.text, known).map(|near| format!("{near}=").into());
             let near = familiar::process_word(name.text).or_else(near);
-            return Err(name.problem(ProcessProblem::UnknownWord { word: name.text.into(), near }.into()));
+            return Err(name.problem(ProcessProblem::UnknownWord { word: name.text.into(), near }));
         };
         let value = given(name, value, example)?;
         match (name.text, kind) {
-            ("for", Kind::Kill(_)) => Err(name.problem(ProcessProblem::KillHasNoLength.into())),
-            ("comm", Kind::Pause) => Err(name.problem(ProcessProblem::PausesAll.into())),
+            ("for", Kind::Kill(_)) => Err(name.problem(ProcessProblem::KillHasNoLength)),
+            ("comm", Kind::Pause) => Err(name.problem(ProcessProblem::PausesAll)),
             ("for", Kind::Pause) => {
                 self.length_word = Some(word);
                 once(&mut self.length, time(value)?, word)
@@ -143,7 +143,7 @@ impl<'a> Words<'a> {
                 self.every_word = Some(word);
                 let every = time(value)?;
                 if every < SHORTEST_ROUND {
-                    return Err(value.problem(ProcessProblem::TooOften(value.text.into()).into()));
+                    return Err(value.problem(ProcessProblem::TooOften(value.text.into())));
                 }
                 once(&mut self.every, every, word)
             }
@@ -168,14 +168,14 @@ impl<'a> Words<'a> {
                 (Some(length), Some(longer)) if length >= every => {
                     let [length, every] =
                         [length, every].map(|time| show_time(crate::clock::nanoseconds(time)));
-                    return Err(longer.problem(ProcessProblem::Overlaps { length, every }.into()));
+                    return Err(longer.problem(ProcessProblem::Overlaps { length, every }));
                 }
-                (None, _) => return Err(word.problem(ProcessProblem::Endless.into())),
+                (None, _) => return Err(word.problem(ProcessProblem::Endless)),
                 _ => {}
             }
         }
         if let (Some(word), None) = (self.when_word, self.every) {
-            return Err(word.problem(ProcessProblem::OneRound.into()));
+            return Err(word.problem(ProcessProblem::OneRound));
         }
         Ok(ProcessRule {
             action,
@@ -195,8 +195,8 @@ impl<'a> Words<'a> {
 /// A time above zero, with its unit.
 fn time(word: Word<'_>) -> Result<Duration, Located> {
     match Duration::from_nanos(quantity::time(word)?) {
-        Duration::ZERO => Err(word.problem(ProcessProblem::NoTime(word.text.into()).into())),
-        time if time > LONGEST => Err(word.problem(ProcessProblem::TooLong(word.text.into()).into())),
+        Duration::ZERO => Err(word.problem(ProcessProblem::NoTime(word.text.into()))),
+        time if time > LONGEST => Err(word.problem(ProcessProblem::TooLong(word.text.into()))),
         time => Ok(time),
     }
 }

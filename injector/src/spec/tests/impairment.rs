@@ -137,9 +137,9 @@ fn limit() -> impl Strategy<Value = Limit> {
 pub(super) fn netem() -> impl Strategy<Value = Netem> {
     let timing =
         (option::of(delay()), option::of((chance(), 1_u32..)), option::of(rate()), option::of(limit()));
-    let fate = (option::of(loss()), option::of(chance()), option::of((chance(), any::<bool>())));
-    (timing, fate).prop_filter_map("something happens", |((delay, reorder, rate, limit), fate)| {
-        let (loss, duplicate, corrupt) = fate;
+    let verdict = (option::of(loss()), option::of(chance()), option::of((chance(), any::<bool>())));
+    (timing, verdict).prop_filter_map("something happens", |((delay, reorder, rate, limit), verdict)| {
+        let (loss, duplicate, corrupt) = verdict;
         let reorder = reorder
             .filter(|_| delay.as_ref().is_some_and(|delay| !delay.ordered))
             .map(|(chance, gap)| Reorder { chance, gap });

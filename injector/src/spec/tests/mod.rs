@@ -2,6 +2,7 @@
 //! words, and that printing and reading are each other's inverse.
 
 mod accepted;
+mod build;
 mod impairment;
 mod processes;
 mod refused;

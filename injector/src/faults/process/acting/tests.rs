@@ -199,7 +199,7 @@ fn a_tree_stands_still_for_the_time_of_a_pause() {
     }
     at(&mut rule, 3, ACTS);
     wait_until(|| tree.stands() == Some(false));
-    assert_eq!(mark::undo_all(top.path(), |_| true), (Vec::new(), Vec::new()), "no mark is left");
+    assert_eq!(mark::undo_all([top.path()], |_| true), (Vec::new(), Vec::new()), "no mark is left");
     // The second is one too many.
     at(&mut rule, 11, ACTS);
     assert_eq!((rule.counters.matched, rule.counters.fired), (2, 1));

@@ -1,13 +1,14 @@
 //! Which addresses and ports the rules on packets mean, as the kernel side looks them up: elements of the sets
-//! that stand by the rules' numbers, see [`injector_common::member`].
+//! that stand by the rules' numbers, see [`injector_common::address_set`].
 
 use std::ops::RangeInclusive;
 
 use injector_common::{
-    dns,
-    member::{
-        BARRED, Blocks, DESTINATION, EITHER, FROM_V4, FROM_V6, MAX_MEMBERS, Member, SOURCE, TO_V4, TO_V6, set,
+    address_set::{
+        BARRED, Blocks, DESTINATION, EITHER, Element, FROM_V4, FROM_V6, MAX_ELEMENTS, SOURCE, TO_V4, TO_V6,
+        set,
     },
+    dns,
 };
 use ipnet::IpNet;
 
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// The elements of the sets of `rule`; none if it is not on packets.
-pub fn members(rule: &PlannedRule) -> Vec<Member> {
+pub fn address_sets(rule: &PlannedRule) -> Vec<Element> {
     let RuleKind::Net(net) = &rule.asked else { return Vec::new() };
     let mut out = Vec::new();
     for (chosen, kinds) in [(&net.from, [FROM_V4, FROM_V6]), (&net.to, [TO_V4, TO_V6])] {
@@ -27,7 +28,7 @@ pub fn members(rule: &PlannedRule) -> Vec<Member> {
             for net in IpNet::aggregate(&networks) {
                 let (address, length) = mapped_network(net);
                 let kind = kinds[usize::from(net.addr().is_ipv6())] | barred;
-                out.push(Member::network(set(rule.number, kind), address, length));
+                out.push(Element::network(set(rule.number, kind), address, length));
             }
         }
     }
@@ -36,7 +37,7 @@ pub fn members(rule: &PlannedRule) -> Vec<Member> {
         && ports.destination.only.is_none()
         && ports.either.only.is_none()
     {
-        out.push(Member::ports(set(rule.number, DESTINATION), dns::PORT, 16));
+        out.push(Element::ports(set(rule.number, DESTINATION), dns::PORT, 16));
     }
     for (chosen, kind) in
         [(&ports.source, SOURCE), (&ports.destination, DESTINATION), (&ports.either, EITHER)]
@@ -45,7 +46,7 @@ pub fn members(rule: &PlannedRule) -> Vec<Member> {
             let set = set(rule.number, kind);
             for range in list.iter().flat_map(|list| joined(&list.0)) {
                 let blocks = Blocks::of(*range.start(), *range.end());
-                out.extend(blocks.map(|(port, length)| Member::ports(set, port, length)));
+                out.extend(blocks.map(|(port, length)| Element::ports(set, port, length)));
             }
         }
     }
@@ -70,8 +71,8 @@ fn joined(list: &[RangeInclusive<u16>]) -> Vec<RangeInclusive<u16>> {
 
 /// Do all fit?
 pub(super) fn check(rules: &[PlannedRule]) -> Result<(), PlanError> {
-    let given = rules.iter().map(|rule| members(rule).len()).sum();
-    if given > MAX_MEMBERS as usize { Err(PlanError::TooManyMembers { given }) } else { Ok(()) }
+    let given = rules.iter().map(|rule| address_sets(rule).len()).sum();
+    if given > MAX_ELEMENTS as usize { Err(PlanError::TooManyElements { given }) } else { Ok(()) }
 }
 
 #[cfg(test)]

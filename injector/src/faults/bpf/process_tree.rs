@@ -9,8 +9,8 @@ use injector_common::{
 };
 
 use crate::{
-    engine::error::EngineError,
-    kernel::installation::Installation,
+    faults::error::FaultError,
+    kernel::installation::Handle,
     target::{Process, Procfs, TargetError, in_initial_pid_namespace},
 };
 
@@ -20,24 +20,24 @@ const LOOKS: usize = 32;
 
 /// Marks `process` and all its descendants as target `number`.
 pub(super) fn mark_tree(
-    installation: &Installation,
+    handle: &Handle,
     process: &Process,
     number: u32,
     procfs: &Procfs,
-) -> Result<(), EngineError> {
+) -> Result<(), FaultError> {
     // The filter is by the number in the initial namespace. Elsewhere it is unknown here, so the filter
     // is opened for all, and the exact test decides.
     let numbered = in_initial_pid_namespace(procfs).unwrap_or(false);
     if !numbered {
-        for entry in &installation.shared().processes {
+        for entry in &handle.state().processes {
             entry.fetch_add(1, Relaxed);
         }
     }
-    mark(installation, process, number, numbered)?;
+    mark(handle, process, number, numbered)?;
     for _ in 0..LOOKS {
         let mut new = false;
         for below in process.descendants().map_err(TargetError::from)? {
-            new |= mark(installation, &below, number, numbered)?;
+            new |= mark(handle, &below, number, numbered)?;
         }
         if !new {
             break;
@@ -47,13 +47,8 @@ pub(super) fn mark_tree(
 }
 
 /// Marks one process; false if it was marked or has gone.
-fn mark(
-    installation: &Installation,
-    process: &Process,
-    number: u32,
-    numbered: bool,
-) -> Result<bool, EngineError> {
-    let shared = installation.shared();
+fn mark(handle: &Handle, process: &Process, number: u32, numbered: bool) -> Result<bool, FaultError> {
+    let shared = handle.state();
     let root = take_root(&shared.roots);
     // A process that is counted out at its end has to be counted in by the same entry, and before, since
     // it may end at any moment.
@@ -63,7 +58,7 @@ fn mark(
         entry.fetch_add(1, Relaxed);
         shared.live.fetch_add(1, Relaxed);
     }
-    let marked = installation.mark(process.pidfd(), root_position(root), flags, number);
+    let marked = handle.mark(process.pidfd(), root_position(root), flags, number);
     if !matches!(marked, Ok(true)) {
         give_back(&shared.roots, root);
         if numbered {

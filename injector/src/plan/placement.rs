@@ -13,24 +13,24 @@ use crate::{
 };
 
 /// Where a call is caught, or what each backend says.
-type Place = Result<Sites, Vec<Unsupported>>;
+type Sited = Result<Sites, Vec<Unsupported>>;
 
-/// The places of all calls.
-pub(super) struct Places {
-    before: BTreeMap<Call, Place>,
-    behind: BTreeMap<Call, Place>,
+/// Where all calls are caught.
+pub(super) struct Placement {
+    before: BTreeMap<Call, Sited>,
+    behind: BTreeMap<Call, Sited>,
 }
 
-impl Places {
+impl Placement {
     /// Where `call` is caught at its entry or (`behind`) when it has run; `None` if no rule asks for that.
-    pub(super) fn of(&self, call: Call, behind: bool) -> Option<&Place> {
+    pub(super) fn of(&self, call: Call, behind: bool) -> Option<&Sited> {
         if behind { self.behind.get(&call) } else { self.before.get(&call) }
     }
 }
 
 /// Chooses a backend for each end of each call; the one whose program is there already, of those in `live`,
 /// if it can do it.
-pub(super) fn place(wanted: &AllWanted, backends: &[&dyn Backend], live: &BTreeSet<Site>) -> Places {
+pub(super) fn place(wanted: &AllWanted, backends: &[&dyn Backend], live: &BTreeSet<Site>) -> Placement {
     let choose = |call, verdicts: Verdicts, behind| {
         let of_that_end = backends.iter().copied().filter(|one| one.kind().is_behind() == behind);
         // A backend behind a call makes nobody wait, and no rule asks it to.
@@ -76,7 +76,7 @@ pub(super) fn place(wanted: &AllWanted, backends: &[&dyn Backend], live: &BTreeS
             )]);
         }
     }
-    Places { before, behind }
+    Placement { before, behind }
 }
 
 /// Where programs are already that can do it. A hook serves many calls and is no such place by itself.
@@ -93,7 +93,7 @@ fn at_live_sites(
 }
 
 /// The first backend that can, or what each of them says.
-fn choose(call: &Entry, verdicts: Verdicts, backends: &[&dyn Backend]) -> Place {
+fn choose(call: &Entry, verdicts: Verdicts, backends: &[&dyn Backend]) -> Sited {
     let mut causes = Vec::new();
     for backend in backends {
         match backend.sites(call, verdicts) {

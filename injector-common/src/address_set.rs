@@ -26,7 +26,7 @@ pub const EITHER: u32 = 6;
 pub const BARRED: u32 = 8;
 
 /// Elements that the rules of a plan can have together. While a plan changes there are those of both.
-pub const MAX_MEMBERS: u32 = 1 << 17;
+pub const MAX_ELEMENTS: u32 = 1 << 17;
 
 /// The number of a rule's set of one kind: one of [`FROM_V4`] and its like.
 #[inline(always)]
@@ -39,7 +39,7 @@ pub const fn set(rule: u32, kind: u32) -> u32 {
 /// (`struct bpf_lpm_trie_key`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Pod, Zeroable)]
-pub struct Member {
+pub struct Element {
     /// How many bits count, those of `set` included.
     pub bits: u32,
     /// Which set.
@@ -48,7 +48,7 @@ pub struct Member {
     pub value: [u8; 16],
 }
 
-impl Member {
+impl Element {
     const SET: u32 = 32;
 
     /// A network of `length` bits (an IPv4 network of n bits is 96 + n), or an address (128).
@@ -104,7 +104,7 @@ impl Iterator for Blocks {
 /// What is asked whether a set has it.
 pub trait Sets {
     /// Is `wanted`, with all its bits, in a network or block of its set?
-    fn have(&mut self, wanted: Member) -> bool;
+    fn have(&mut self, wanted: Element) -> bool;
 }
 
 #[cfg(test)]
@@ -115,18 +115,18 @@ pub(crate) mod tests {
 
     /// The trie, told again.
     #[derive(Clone, Debug, Default)]
-    pub(crate) struct Listed(pub(crate) Vec<Member>);
+    pub(crate) struct Listed(pub(crate) Vec<Element>);
 
     impl Sets for Listed {
-        fn have(&mut self, wanted: Member) -> bool {
-            let bits = |member: &Member| {
-                let value = u128::from_be_bytes(member.value);
-                let length = member.bits - Member::SET;
+        fn have(&mut self, wanted: Element) -> bool {
+            let bits = |element: &Element| {
+                let value = u128::from_be_bytes(element.value);
+                let length = element.bits - Element::SET;
                 if length == 0 { 0 } else { value >> (128 - length) << (128 - length) }
             };
-            self.0.iter().any(|member| {
-                let cut = Member { bits: member.bits, ..wanted };
-                member.set == wanted.set && member.bits <= wanted.bits && bits(member) == bits(&cut)
+            self.0.iter().any(|element| {
+                let cut = Element { bits: element.bits, ..wanted };
+                element.set == wanted.set && element.bits <= wanted.bits && bits(element) == bits(&cut)
             })
         }
     }
@@ -139,10 +139,10 @@ pub(crate) mod tests {
             prop_assert!(blocks.len() <= 30);
             let sizes = blocks.iter().map(|&(_, length)| 1_u32 << (16 - length));
             prop_assert_eq!(sizes.sum::<u32>(), u32::from(high) - u32::from(low) + 1);
-            let mut all = Listed(blocks.iter().map(|&(port, length)| Member::ports(7, port, length)).collect());
+            let mut all = Listed(blocks.iter().map(|&(port, length)| Element::ports(7, port, length)).collect());
             for near in [port, low, high, low.wrapping_sub(1), high.wrapping_add(1)] {
-                prop_assert_eq!(all.have(Member::ports(7, near, 16)), (low..=high).contains(&near));
-                prop_assert!(!all.have(Member::ports(8, near, 16)));
+                prop_assert_eq!(all.have(Element::ports(7, near, 16)), (low..=high).contains(&near));
+                prop_assert!(!all.have(Element::ports(8, near, 16)));
             }
         }
     }

@@ -16,15 +16,15 @@ use crate::{
 
 /// What was written into one trie, by the numbers of the rules.
 #[derive(Debug)]
-pub(crate) struct Members<Key, Value>(BTreeMap<u32, Vec<(Key, Value)>>);
+pub(crate) struct Elements<Key, Value>(BTreeMap<u32, Vec<(Key, Value)>>);
 
-impl<Key, Value> Default for Members<Key, Value> {
+impl<Key, Value> Default for Elements<Key, Value> {
     fn default() -> Self {
         Self(BTreeMap::new())
     }
 }
 
-impl<Key: NoUninit, Value: NoUninit> Members<Key, Value> {
+impl<Key: NoUninit, Value: NoUninit> Elements<Key, Value> {
     /// Writes to `map` what `plan` needs, `of` each rule, while packets may still meet the rules of `acting`. Nothing
     /// is written again: the trie would make a new node for it.
     pub(crate) fn fill(
