@@ -13,7 +13,7 @@ use crate::{
         syscall::AttachError,
     },
     plan::{
-        PlanError,
+        Instead, PlanError,
         unsupported::{Fault, Unsupported, is_permission},
     },
     resolver::NameError,
@@ -128,6 +128,14 @@ impl EngineError {
             Self::Random(_) | Self::Events(_) | Self::Worker(_) => {
                 "this should not happen; please report it".into()
             }
+        }
+    }
+
+    /// What this kernel can do in place of a rule, with that rule's text.
+    pub fn instead(&self) -> Option<(&str, &Instead)> {
+        match self {
+            Self::Plan(error) => error.instead(),
+            _ => None,
         }
     }
 

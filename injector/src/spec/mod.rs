@@ -16,6 +16,7 @@ mod familiar;
 pub mod filter;
 mod form;
 pub mod header;
+mod meaning;
 pub mod model;
 pub(crate) mod nearest;
 mod net;

@@ -23,7 +23,7 @@ pub use self::{
     error::{CgroupError, CommandError, ProcessError, TargetError},
     hierarchy::Hierarchy,
     identity::{Identity, IdentityError},
-    name::{Host, Kind, Name, NameError},
+    name::{Host, Kind, Name, NameError, known},
     process::{Init, Process, in_initial_pid_namespace},
     procfs::Procfs,
     run_cgroup::{Placement, Removal, sweep},
