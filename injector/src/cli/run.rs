@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueHint};
 use injector::{
     engine::{self, End, Guard, Report, Start},
     spec::model::Rule,
@@ -32,10 +32,11 @@ pub(super) struct Run {
     #[command(flatten)]
     behaviour: Behaviour,
     /// Run the command as this user, by name or number; without one as the user who called sudo ($SUDO_UID)
-    #[arg(long, value_name = "USER", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    #[arg(long, value_name = "USER", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Plan")]
     user: Option<String>,
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND", help_heading = None::<&str>)]
+    #[arg(value_hint = ValueHint::AnyPath)]
     command: Vec<OsString>,
 }
 
