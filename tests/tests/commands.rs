@@ -66,6 +66,24 @@ fn signals_are_passed_on() -> Result<()> {
     Ok(())
 }
 
+/// Others see what was typed, not the cgroup that nobody has chosen.
+#[test]
+fn ps_shows_the_command() -> Result<()> {
+    let folder = victim::folder()?;
+    let command = ["sh", "-c", "touch ready; exec sleep 100"];
+    let injector = run(&command)?.in_folder(Stdio::null(), folder.path()).start()?;
+    wait_for(&folder.path().join("ready"))?;
+    let table = Injector::new(["ps"])?.expect(0)?.stdout;
+    ensure!(table.contains("  command sh -c touch ready; exec sleep 100  "), "{table}");
+    let json = Injector::new(["ps", "--json"])?.expect(0)?.stdout;
+    let plans: serde_json::Value = serde_json::from_str(&json)?;
+    assert_eq!(plans[0]["command"], command.join(" "));
+    ensure!(plans[0]["targets"][0].as_str().is_some_and(|target| target.contains("injector-run-")), "{json}");
+    injector.signal(Signal::SIGTERM)?;
+    injector.finish()?.expect(128 + Signal::SIGTERM as i32)?;
+    Ok(())
+}
+
 fn wait_for(file: &Path) -> Result<()> {
     patience::until("the command's beginning", LONG, || Ok(file.exists())).map(drop)
 }

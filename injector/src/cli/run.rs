@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueHint};
 use injector::{
     engine::{self, End, Guard, Report, Start},
+    printable,
     spec::model::Rule,
     target::{Command, Identity, Placement, Received, Removal, Signals, Target},
 };
@@ -20,6 +21,9 @@ use crate::cli::{
     report::{Closing, Ending, Story},
     runtime,
 };
+
+/// So much of a command line is listed, bytes.
+const LONGEST: usize = 200;
 
 /// Start a command in a cgroup of its own, under the rules.
 ///
@@ -47,13 +51,15 @@ impl Run {
     }
 
     async fn supervise(mut self, rules: Vec<Rule>) -> Result<Code, Failure> {
-        let options = self.behaviour.options(None, false)?;
+        let mut options = self.behaviour.options(None, false)?;
+        let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
+        let typed = words.join(" ");
         let outcome = &self.behaviour.outcome;
         if self.behaviour.dry_run {
             let plan = injector(rules)?.plan(options)?;
-            let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
-            return dry_run::print(&plan, vec![format!("command {}", words.join(" "))], false, outcome);
+            return dry_run::print(&plan, vec![format!("command {typed}")], false, outcome);
         }
+        options.command = Some(printable::without_middle(&typed, LONGEST, LONGEST / 2 - 1));
         let identity = match self.user.as_deref() {
             None => None,
             Some("") => Some(Identity::of_sudo()?),

@@ -22,7 +22,7 @@ fn statuses() -> Vec<Status> {
 /// Live plans, by their names and ids.
 pub(in crate::cli) fn plans() -> Vec<CompletionCandidate> {
     let of = |plan: Status| {
-        let about = format!("on {}", plan.targets.join(", "));
+        let about = format!("on {}", plan.command.unwrap_or_else(|| plan.targets.join(", ")));
         let names = plan.name.into_iter().chain([plan.id]);
         names.map(move |name| candidate(name, &about)).collect::<Vec<_>>()
     };
