@@ -8,7 +8,7 @@ use injector::{
     engine::{self, End, Guard, Report, Start},
     printable,
     spec::model::Rule,
-    target::{Command, Identity, Placement, Received, Removal, Signals, Target},
+    target::{Command, Identity, Milestone, Placement, Received, Removal, Signals, Target},
 };
 
 use crate::cli::{
@@ -38,6 +38,12 @@ pub(super) struct Run {
     /// Run the command as this user, by name or number; without one as the user who called sudo ($SUDO_UID)
     #[arg(long, value_name = "USER", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Plan")]
     user: Option<String>,
+    /// Have the rules begin when the command's dynamic loader is done, at the program's first instruction
+    ///
+    /// Without it the files of libraries count: the first openat calls are the loader's. The command is traced until then,
+    /// as by a debugger. Programs that it starts have loaders, too, and these meet the rules.
+    #[arg(long, help_heading = "Plan")]
+    after_start: bool,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND", help_heading = None::<&str>)]
     #[arg(value_hint = ValueHint::AnyPath)]
@@ -73,6 +79,9 @@ impl Run {
         let plan = injector.plan(options)?;
         let (target, mut command) = Target::command(std::mem::take(&mut self.command))?;
         command.unblock(&signals);
+        if self.after_start {
+            command.hold_at_entry();
+        }
         if let Some(identity) = identity {
             command.run_as(identity);
         }
@@ -83,7 +92,8 @@ impl Run {
         }
         let names = [format!("command {}", command.name())];
         let mut story = Story::open(&self.behaviour, names.to_vec())?;
-        let mut guard = injector.target(target).apply(plan, Start::AtExec)?;
+        let start = if self.after_start { Start::WhenTold } else { Start::AtExec };
+        let mut guard = injector.target(target).apply(plan, start)?;
         story.begins();
         output::begun(guard.plan(), &names, self.behaviour.seed.is_none());
         ready::tell(outcome.ready_fd.clone(), &guard.plan().typed_id());
@@ -182,7 +192,13 @@ async fn watch(
 ) -> Result<Watched, Failure> {
     loop {
         tokio::select! {
-            code = command.wait() => return Ok(Watched::Command(code?)),
+            milestone = command.milestone() => match milestone? {
+                Milestone::Ended(code) => return Ok(Watched::Command(code)),
+                Milestone::Entered => {
+                    guard.begin();
+                    command.release()?;
+                }
+            },
             end = guard.wait(|record| log.write(&record)) => return Ok(Watched::Plan(end?)),
             received = signals.next() => {
                 forward(command, received)?;
@@ -198,7 +214,10 @@ async fn watch(
 async fn accompany(command: &mut Command, signals: &Signals) -> Result<i32, Failure> {
     loop {
         tokio::select! {
-            code = command.wait() => return Ok(code?),
+            milestone = command.milestone() => match milestone? {
+                Milestone::Ended(code) => return Ok(code),
+                Milestone::Entered => command.release()?,
+            },
             received = signals.next() => forward(command, received)?,
         }
     }

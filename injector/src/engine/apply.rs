@@ -25,7 +25,7 @@ impl Injector {
         let subjects = Subjects {
             cgroups: self.targets.iter().any(|target| target.as_cgroup().is_some()),
             processes: has_tree(&self.targets),
-            command: start == Start::AtExec,
+            command: start != Start::Now,
         };
         let mut installation = Installation::prepare(&plan, subjects, &self.btf)?;
         self.exempt(&installation, &plan)?;

@@ -62,6 +62,9 @@ pub enum Start {
     Now,
     /// When a process in a target cgroup returns from execve: the command of `run`.
     AtExec,
+    /// When [`Guard::begin`] is called. A process in a target cgroup that has returned from execve before, the command of
+    /// `run`, is then the first of its tree as with [`Self::AtExec`].
+    WhenTold,
 }
 
 /// Whom and what, before anything is done.

@@ -3,6 +3,7 @@
 
 pub mod cgroup;
 pub mod command;
+mod entry;
 mod error;
 pub mod hierarchy;
 mod identity;
@@ -19,7 +20,7 @@ use std::{ffi::OsString, io, path::Path};
 pub(crate) use self::procfs::MountLine;
 pub use self::{
     cgroup::{Cgroup, Descendant},
-    command::Command,
+    command::{Command, Milestone},
     error::{CgroupError, CommandError, ProcessError, TargetError},
     hierarchy::Hierarchy,
     identity::{Identity, IdentityError},
