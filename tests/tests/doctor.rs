@@ -227,7 +227,7 @@ fn one_rule_at_a_time() -> Result<()> {
     let rule = ["-e", "inject=fsync:delay_enter=20ms"];
     let refused =
         Injector::new(["run", "--seed", "7"])?.words(rule).command(&["sleep", "1 2"]).expect(125)?;
-    let typed = "type: injector run --seed 7 --process pause:for=20ms:every=200ms -- sleep '1 2'\n";
+    let typed = "type: injector run --seed 7 --process 'pause:for=20ms:every=200ms' -- sleep '1 2'\n";
     ensure!(refused.stderr.contains(typed), "{}", refused.stderr);
     Ok(())
 }

@@ -40,7 +40,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 use injector::{kernel::probe::refusal, printable, target::rlimit};
 
 use crate::cli::{
@@ -161,6 +161,11 @@ fn misunderstood(mut error: clap::Error, running: bool) -> Code {
             Err(error) if !output::is_gone(&error) => Code::FAILED,
             _ => Code::OK,
         };
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // It is all ours.
+        let _ = error.print();
+        return Code::USAGE;
     }
     let hint = familiar::hint(&error);
     if hint.is_some() {
