@@ -5,6 +5,11 @@ use core::sync::atomic::AtomicU64;
 
 use crate::RULE_NUMBERS;
 
+/// The process that executes a program is known from then on, and the plan armed.
+pub const ARMS: u64 = 1;
+/// It is known from then on, and the injector arms the plan later.
+pub const ADOPTS: u64 = 2;
+
 /// Entries of each filter.
 pub const FILTER: usize = 65_536;
 
@@ -28,7 +33,7 @@ pub struct Shared {
     pub lease: AtomicU64,
     /// Nothing matches while this is 0.
     pub armed: AtomicU64,
-    /// 1: the first execve in a target arms the plan (`run`).
+    /// What the first execve in a target does (`run`): nothing (0), [`ARMS`] or [`ADOPTS`].
     pub arm_at_exec: AtomicU64,
     /// How long the plan lasts from then on, nanoseconds.
     pub length: AtomicU64,

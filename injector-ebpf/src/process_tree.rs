@@ -5,7 +5,7 @@ use core::sync::atomic::AtomicU64;
 
 use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use injector_common::{
-    shared::process_entry,
+    shared::{ADOPTS, process_entry},
     thread::{COUNTED, EXEMPT, TARGET, Thread, child_position, root_position},
 };
 
@@ -151,10 +151,12 @@ fn take_over(task: Task) {
     }
 }
 
-/// `run`: the command's execve arms the plan.
+/// `run`: the command's execve arms the plan, or makes the command known to one that the injector arms when the command's
+/// loader is done.
 #[inline(always)]
 fn arm() -> i64 {
-    if atomic::get(&SHARED.arm_at_exec) == 0 || !target::maybe_target_at_event() {
+    let wanted = atomic::get(&SHARED.arm_at_exec);
+    if wanted == 0 || !target::maybe_target_at_event() {
         return 0;
     }
     let Some(target) = target::cgroup_target() else { return 0 };
@@ -164,6 +166,9 @@ fn arm() -> i64 {
     target::adopt(current(), Thread::at(root_position(1), 0, target));
     atomic::set(&SHARED.roots, 1);
     atomic::set(&SHARED.arm_at_exec, 0);
+    if wanted == ADOPTS {
+        return 0;
+    }
     // The plan's time begins now, unless it was stopped before.
     // SAFETY: no arguments.
     let now = unsafe { bpf_ktime_get_boot_ns() };

@@ -66,6 +66,61 @@ fn signals_are_passed_on() -> Result<()> {
     Ok(())
 }
 
+/// A loader that cannot open its libraries ends the program before it has begun; behind it the program itself meets the
+/// fault.
+#[test]
+fn rules_begin_behind_the_loader() -> Result<()> {
+    let census = Census::take()?;
+    let failing = |words: &[&str]| -> Result<Injector> {
+        let rule = ["-e", "inject=openat:error=EMFILE"];
+        Ok(Injector::new(["run"])?.words(words).words(rule).command(&["cat", "/etc/hostname"]))
+    };
+    let before = failing(&[])?.expect(127)?;
+    ensure!(before.stderr.contains("error while loading shared libraries"), "{}", before.stderr);
+    let behind = failing(&["--after-start", "--expect-fired"])?.expect(1)?;
+    ensure!(behind.stderr.contains("cat: /etc/hostname: Too many open files"), "{}", behind.stderr);
+    // The same calls are met in every run, and what a command gives and gets is its own.
+    let counted = || -> Result<u64> {
+        let script = "read line; echo $line; kill -USR1 $$; exit 7";
+        let injector =
+            Injector::new(["run", "--after-start", "--seed", "7", "-e", "inject=read:error=EIO:when=60000"])?;
+        let folder = victim::folder()?;
+        fs::write(folder.path().join("input"), "one\n")?;
+        let input = fs::File::open(folder.path().join("input"))?;
+        let script = format!("trap 'echo caught' USR1; {script}");
+        let finished = injector
+            .json()
+            .command(&["sh", "-c", &script])
+            .in_folder(input.into(), folder.path())
+            .expect(7)?;
+        assert_eq!(finished.stdout, "one\ncaught\n");
+        Ok(finished.report()?.rules[0].matched)
+    };
+    let first = counted()?;
+    ensure!(first > 0);
+    assert_eq!(counted()?, first);
+    census.gone(Exceptions::None)?;
+    Ok(())
+}
+
+/// Others see what was typed, not the cgroup that nobody has chosen.
+#[test]
+fn ps_shows_the_command() -> Result<()> {
+    let folder = victim::folder()?;
+    let command = ["sh", "-c", "touch ready; exec sleep 100"];
+    let injector = run(&command)?.in_folder(Stdio::null(), folder.path()).start()?;
+    wait_for(&folder.path().join("ready"))?;
+    let table = Injector::new(["ps"])?.expect(0)?.stdout;
+    ensure!(table.contains("  command sh -c touch ready; exec sleep 100  "), "{table}");
+    let json = Injector::new(["ps", "--json"])?.expect(0)?.stdout;
+    let plans: serde_json::Value = serde_json::from_str(&json)?;
+    assert_eq!(plans[0]["command"], command.join(" "));
+    ensure!(plans[0]["targets"][0].as_str().is_some_and(|target| target.contains("injector-run-")), "{json}");
+    injector.signal(Signal::SIGTERM)?;
+    injector.finish()?.expect(128 + Signal::SIGTERM as i32)?;
+    Ok(())
+}
+
 fn wait_for(file: &Path) -> Result<()> {
     patience::until("the command's beginning", LONG, || Ok(file.exists())).map(drop)
 }

@@ -141,6 +141,10 @@ fn a_refusal_names_what_was_needed() -> Result<()> {
     let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
     let (code, told) = said(&nobody, &["doctor"])?;
     ensure!(code == 4 && told.matches("lacks CAP_BPF, CAP_PERFMON\n").count() == 1, "{code}: {told}");
+    ensure!(told.lines().count() == 3 && told.contains("do:      run it as root (sudo)"), "{told}");
+    // Once in the verdict, once in the table.
+    let (code, told) = said(&nobody, &["doctor", "-v"])?;
+    ensure!(code == 4 && told.matches("lacks CAP_BPF, CAP_PERFMON\n").count() == 2, "{code}: {told}");
     // What would bring the right does not give way to what would bring the kernel's part.
     ensure!(told.contains("use a kernel") != Kernel::running()?.delays_at_hooks(), "{told}");
     let (code, told) = said(&nobody, &["ps"])?;
@@ -172,7 +176,12 @@ fn without_securityfs_the_same_is_found() -> Result<()> {
 #[test]
 fn a_table_for_a_person() -> Result<()> {
     let (_, found) = findings()?;
-    let finished = Injector::new(["doctor"])?.expect(0)?;
+    let verdict = Injector::new(["doctor"])?.expect(0)?.stdout;
+    ensure!(verdict.lines().count() == 3 && verdict.contains("can:     errors of operations"), "{verdict}");
+    let limits = verdict.contains("of other calls, such as fsync");
+    assert_eq!(limits, !Kernel::running()?.injects_calls(), "{verdict}");
+    let finished = Injector::new(["doctor", "-v"])?.expect(0)?;
+    ensure!(finished.stdout.starts_with(&verdict), "{}", finished.stdout);
     for (mechanism, finding) in found {
         let line = finished.stdout.lines().find(|line| line.split_whitespace().nth(1) == Some(&mechanism));
         let line = line.with_context(|| format!("no line on {mechanism}: {}", finished.stdout))?;
@@ -186,11 +195,48 @@ fn a_table_for_a_person() -> Result<()> {
     Ok(())
 }
 
+/// A rule that can be had is told by what; one that cannot, why, and what comes nearest.
+#[test]
+fn one_rule_at_a_time() -> Result<()> {
+    let kernel = Kernel::running()?;
+    let doctor = |rule: &str, code: i32| -> Result<String> {
+        let finished =
+            Injector::new(["doctor", "--rule", rule])?.expect(code).with_context(|| rule.to_owned())?;
+        Ok(finished.stdout)
+    };
+    for (rule, way) in [
+        ("io=write:error=EIO", "by:   hook at security_file_permission"),
+        ("net=delay 10ms", "by:   delay_line"),
+        ("process=pause", "by:   freezer"),
+    ] {
+        let said = doctor(rule, 0)?;
+        ensure!(said.starts_with(&format!("yes  {rule}\n")) && said.contains(way), "{said}");
+    }
+    if kernel.injects_calls() {
+        let said = doctor("inject=fsync:error=EIO", 0)?;
+        ensure!(said.contains("by:   fmod_ret at "), "{said}");
+        return Ok(());
+    }
+    let said = doctor("inject=fsync:error=EIO", 3)?;
+    ensure!(said.starts_with("no   inject=fsync:error=EIO\n"), "{said}");
+    ensure!(
+        said.contains("--io 'write:error=EIO'") && said.contains("CONFIG_FUNCTION_ERROR_INJECTION"),
+        "{said}"
+    );
+    // Ready to be typed.
+    let rule = ["-e", "inject=fsync:delay_enter=20ms"];
+    let refused =
+        Injector::new(["run", "--seed", "7"])?.words(rule).command(&["sleep", "1 2"]).expect(125)?;
+    let typed = "type: injector run --seed 7 --process 'pause:for=20ms:every=200ms' -- sleep '1 2'\n";
+    ensure!(refused.stderr.contains(typed), "{}", refused.stderr);
+    Ok(())
+}
+
 #[test]
 fn a_machine_without_version_2_cgroups_and_without_type_information() -> Result<()> {
     let injector = guest::injector()?;
     let doctor = |preparation: &str| -> Result<(i32, String)> {
-        let script = format!("{preparation}; exec {} doctor", injector.display());
+        let script = format!("{preparation}; exec {} doctor -v", injector.display());
         let output = Command::new("unshare").args(["--mount", "sh", "-c", &script]).output()?;
         Ok((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned()))
     };
@@ -200,7 +246,8 @@ fn a_machine_without_version_2_cgroups_and_without_type_information() -> Result<
     let (code, said) = doctor("mount -t tmpfs none /sys/kernel/btf")?;
     let cause = "a file system (tmpfs) is mounted over it at /sys/kernel/btf";
     ensure!(code == 1 && said.contains("no   btf"), "{code}: {said}");
-    ensure!(said.matches(cause).count() == 1 && !said.contains("CONFIG_"), "{said}");
+    // Once in the verdict, once in the table.
+    ensure!(said.matches(cause).count() == 2 && !said.contains("CONFIG_"), "{said}");
     let (code, said) = doctor("mount -t tmpfs none /sys")?;
     ensure!(code == 1 && said.contains("(tmpfs) is mounted over it at /sys\n"), "{code}: {said}");
     Ok(())
@@ -235,13 +282,13 @@ fn zz_lockdown_is_told() -> Result<()> {
     assert_eq!(all["lockdown"], "integrity");
     assert_eq!(found["hook"]["available"], true, "{all:#}");
     fs::write(LEVEL, "confidentiality")?;
-    let finished = Injector::new(["doctor"])?.finish()?;
+    let finished = Injector::new(["doctor", "-v"])?.finish()?;
     ensure!(finished.stdout.contains("locked down: confidentiality"), "{}", finished.stdout);
     // Reading kernel memory is forbidden now, which the programs need: the doctor says so, and whoever
     // needs it hears the same.
     let refused = Injector::run("read:error=EIO")?.command(&["true"]).expect(125)?;
     ensure!(refused.stderr.contains("locked down (confidentiality)"), "{}", refused.stderr);
-    let script = format!("umount /sys/kernel/security; exec {} doctor", guest::injector()?.display());
+    let script = format!("umount /sys/kernel/security; exec {} doctor -v", guest::injector()?.display());
     let bare = Command::new("unshare").args(["--mount", "sh", "-c", &script]).output()?;
     let said = String::from_utf8_lossy(&bare.stdout);
     ensure!(said.contains("no   hook") && said.contains("locked down (confidentiality)"), "{said}");

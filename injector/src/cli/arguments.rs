@@ -3,6 +3,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use clap::{ArgMatches, Args, FromArgMatches, parser::ValueSource};
+use clap_complete::engine::ArgValueCompleter;
 use injector::{
     engine::{
         self, Injector,
@@ -12,7 +13,7 @@ use injector::{
     spec::{SpecError, model::Rule, units},
 };
 
-use crate::cli::{exit::Failure, outcome::Outcome};
+use crate::cli::{completions, exit::Failure, outcome::Outcome};
 
 /// Rules, any number, of any kind. All of them count, in the order of the command line.
 #[derive(Debug)]
@@ -39,9 +40,11 @@ struct RuleOptions {
     /// Other kinds of rules begin with `net=`, `io=` or `process=` here, as in -e 'net=udp : loss 5%', and go on as for
     /// --net, --io and --process.
     #[arg(short = 'e', long = "expression", value_name = "EXPR", help_heading = "Rules")]
+    #[arg(add = ArgValueCompleter::new(completions::expressions))]
     expression: Vec<String>,
     /// The same without `inject=`: SET:ACTIONS
     #[arg(long, value_name = "SET:ACTIONS", help_heading = "Rules")]
+    #[arg(add = ArgValueCompleter::new(completions::syscalls))]
     syscall: Vec<String>,
     /// A rule on packets, in netem's words: 'MATCH : delay T [JITTER]|loss P|duplicate P|corrupt P|rate R|…'
     ///
@@ -52,6 +55,7 @@ struct RuleOptions {
     /// LIST, each with `not` in front if you like; egress if none is given. LIST is separated by commas.
     /// Examples: --net 'tcp dport 6379 : loss 10%' --net 'to 10.1.0.0/16 : delay 80ms 20ms distribution normal'
     #[arg(long, value_name = "MATCH : NETEM", help_heading = "Rules")]
+    #[arg(add = ArgValueCompleter::new(completions::packets))]
     net: Vec<String>,
     /// A rule on operations, whichever way they come (system call, io_uring, sendfile, splice, mmap):
     /// OP[,OP…]:error=ERRNO|delay=T[:path=GLOB][:peer=CIDR][:port=LIST][:when=…][:prob=5%][:times=N]
@@ -60,6 +64,7 @@ struct RuleOptions {
     /// for system calls. OP is any of open, read, write, mmap, rename, unlink, mkdir, connect, send, …; `injector doctor` lists those of
     /// this kernel. Example: --io 'read,write:error=EIO:path=/var/lib/**/*.db'
     #[arg(long, value_name = "OP:ACTIONS", help_heading = "Rules")]
+    #[arg(add = ArgValueCompleter::new(completions::operations))]
     io: Vec<String>,
     /// A rule on processes: pause[:for=T] or 'kill SIGNAL', with [:after=T][:every=T][:when=…][:prob=5%][:times=N]
     ///
@@ -68,6 +73,7 @@ struct RuleOptions {
     /// those with that name. Rounds come every=T, the first one after=T, and when= counts them. Examples: --process pause:for=2s:every=10s
     /// --process 'kill SIGKILL:every=30s:prob=10%'
     #[arg(long, value_name = "ACTION", help_heading = "Rules")]
+    #[arg(add = ArgValueCompleter::new(completions::actions_on_processes))]
     process: Vec<String>,
 }
 
@@ -105,7 +111,12 @@ impl Args for Rules {
 impl Rules {
     /// Parses them.
     pub(super) fn parse(&self) -> Result<Vec<Rule>, SpecError> {
-        self.0.iter().map(|(grammar, text)| grammar.parse(text)).collect()
+        self.each().collect()
+    }
+
+    /// Parses each by itself.
+    pub(super) fn each(&self) -> impl Iterator<Item = Result<Rule, SpecError>> {
+        self.0.iter().map(|(grammar, text)| grammar.parse(text))
     }
 
     /// As they were given, for another injector.
@@ -116,6 +127,7 @@ impl Rules {
 
 /// How the plan acts and what is told of it.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Plan")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Behaviour {
     /// End after this time, such as 30s or 5m; `forever` for no limit
@@ -127,8 +139,6 @@ pub(super) struct Behaviour {
     /// A name for the plan, which `injector ps` lists and `stop`, `change`, `pause` and `resume` take as well as its id
     #[arg(long, value_name = "NAME")]
     pub(super) name: Option<PlanName>,
-    #[command(flatten)]
-    pub(super) outcome: Outcome,
     /// Print what would be done, and do nothing; as JSON with --json
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -149,7 +159,7 @@ pub(super) struct Behaviour {
     /// Prepare the plan for a rule, of any kind and written as for -e, that `injector change` may bring: the change is
     /// quicker, and its rules may choose files and sockets. May be given more than once. Without another rule the plan is
     /// idle until the first change
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", add = ArgValueCompleter::new(completions::expressions))]
     pub(super) prepare: Vec<String>,
     /// The addresses of a host that rules on packets name, in place of what this machine's resolver says. May be given more
     /// than once: all addresses of a name count
@@ -158,6 +168,8 @@ pub(super) struct Behaviour {
     /// Children are always included; accepted because strace has it
     #[arg(short = 'f', hide = true)]
     _follow: bool,
+    #[command(flatten)]
+    pub(super) outcome: Outcome,
 }
 
 impl Behaviour {

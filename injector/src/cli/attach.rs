@@ -34,15 +34,15 @@ const DEFAULT_TIME: Duration = Duration::from_mins(5);
 #[derive(Args, Debug)]
 pub(super) struct Attach {
     #[command(flatten)]
+    rules: Rules,
+    #[command(flatten)]
     targets: Targets,
     /// End when the targets are gone; without it the rules act again on one that restarts
-    #[arg(long)]
+    #[arg(long, help_heading = "Plan")]
     once: bool,
     /// Go on in the background when the rules are in place, and print the plan's id
-    #[arg(long)]
+    #[arg(long, help_heading = "Plan")]
     detach: bool,
-    #[command(flatten)]
-    rules: Rules,
     #[command(flatten)]
     behaviour: Behaviour,
 }

@@ -2,6 +2,7 @@
 //! through the kernel, does it, and answers.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use injector::{
     engine::{
         control::{self, Wanted},
@@ -13,6 +14,7 @@ use injector::{
 
 use crate::cli::{
     arguments::{Rules, until},
+    completions,
     exit::{Code, Failure},
     output,
 };
@@ -26,18 +28,18 @@ use crate::cli::{
 #[derive(Args, Debug)]
 pub(super) struct Change {
     /// The plan, as `injector ps` lists it: its id, of which the first digits are enough, or its name
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", add = ArgValueCandidates::new(completions::plans))]
     id: String,
     #[command(flatten)]
     rules: Rules,
     /// End so long from now, such as 30s or 5m; `forever` for no limit
-    #[arg(long = "for", value_name = "TIME")]
+    #[arg(long = "for", value_name = "TIME", help_heading = "Plan")]
     duration: Option<String>,
     /// Print what has changed as JSON
-    #[arg(long)]
+    #[arg(long, help_heading = "Report")]
     json: bool,
     /// Allow dangerous calls: close, futex, …
-    #[arg(long = "unsafe")]
+    #[arg(long = "unsafe", help_heading = "Plan")]
     allow_unsafe: bool,
 }
 

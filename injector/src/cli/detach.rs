@@ -19,6 +19,7 @@ use crate::cli::{
     exit::{Code, Failure},
     outcome::Outcome,
     output,
+    retyped::DETACHED,
 };
 
 /// Starts it, and gives its exit code if it ends before its rules are in place.
@@ -46,7 +47,7 @@ pub(super) fn detach(outcome: &Outcome) -> Result<Code, Failure> {
 /// Those of this program, but without `--detach`, and with its readiness told on stdout.
 fn arguments() -> impl Iterator<Item = OsString> {
     let words = env::args_os().skip(1).filter(|word| word != "--detach");
-    words.chain(["--ready-fd=1".into()])
+    words.chain([DETACHED.into()])
 }
 
 /// The line that says that the rules are in place, with what is said before it passed on; `None` if none comes.

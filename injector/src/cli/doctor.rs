@@ -1,9 +1,13 @@
 //! `injector doctor`: what this kernel allows, every mechanism attached for real.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 
 mod delays;
+mod rule;
+mod verdict;
+
 use injector::{
     kernel::{
         bpf::btf::KernelBtf,
@@ -20,43 +24,36 @@ use injector::{
 };
 
 use crate::cli::{
-    doctor::delays::Delays,
+    color, completions,
+    doctor::{
+        delays::Delays,
+        verdict::{Obstacle, Verdict},
+    },
     exit::{Code, Failure},
     output,
 };
 
-/// Say what this kernel allows, why not, and what to do about it.
+/// Say what this kernel can do; with -v why not all of it, and what to do about that.
 ///
-/// Every mechanism is tried by attaching a program that changes nothing. Exit code 3 if nothing at all
-/// can be injected on this kernel, 4 if that is for want of a right, 1 if a limit or a mount is in the way.
+/// Every mechanism is tried by attaching a program that changes nothing. Exit code 3 if nothing at all, or a rule of
+/// --rule, can be injected on this kernel, 4 if that is for want of a right, 1 if a limit or a mount is in the way.
 #[derive(Args, Debug)]
 pub(super) struct Doctor {
+    /// Say of each mechanism what it is for, why it does not work, and what to do
+    #[arg(long, short)]
+    verbose: bool,
+    /// Say whether this rule, written as for -e, can be had on this kernel, by what, or what can be had instead; may be
+    /// given more than once
+    #[arg(long, value_name = "RULE", add = ArgValueCompleter::new(completions::expressions))]
+    #[arg(conflicts_with_all = ["json", "verbose"])]
+    rule: Vec<String>,
+    /// Rules of --rule may do what needs --unsafe elsewhere
+    #[arg(long = "unsafe", requires = "rule")]
+    allow_unsafe: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
-
-const ALL: [Mechanism; 19] = [
-    Mechanism::Btf,
-    Mechanism::ProcessTree,
-    Mechanism::CgroupV2,
-    Mechanism::FmodRet,
-    Mechanism::Kprobe,
-    Mechanism::Kretprobe,
-    Mechanism::Hook,
-    Mechanism::Lsm,
-    Mechanism::CallDelay,
-    Mechanism::CallDelayHook,
-    Mechanism::CgroupIngress,
-    Mechanism::CgroupConnect,
-    Mechanism::Tcx,
-    Mechanism::Clsact,
-    Mechanism::Sockets,
-    Mechanism::DelayLine,
-    Mechanism::Freezer,
-    Mechanism::CgroupKill,
-    Mechanism::Pidfd,
-];
 
 /// How many files the smallest plan opens: its maps, its programs and what links them, and the event loop's.
 const SMALLEST_PLAN: usize = 56;
@@ -118,22 +115,40 @@ enum Wait {
 
 impl Doctor {
     pub(super) fn run(self) -> Result<Code, Failure> {
+        if !self.rule.is_empty() {
+            return rule::tell(&self.rule, self.allow_unsafe);
+        }
         let limit = limit();
-        let cramped = limit.is_some();
         let btf = probe::btf();
         let result = |mechanism| match &btf {
             Ok(btf) => probe::probe(mechanism, btf),
             Err(cause) => Err(Unsupported { mechanism, ..cause.clone() }),
         };
-        let results: Vec<_> = ALL.iter().map(|&mechanism| (mechanism, result(mechanism))).collect();
+        let results = Mechanism::ALL.map(|mechanism| (mechanism, result(mechanism)));
         let works = |wanted: &[Mechanism]| {
             results.iter().any(|(mechanism, result)| wanted.contains(mechanism) && result.is_ok())
         };
         let ways = [Mechanism::FmodRet, Mechanism::Kprobe, Mechanism::Hook, Mechanism::CgroupIngress];
         let usable = works(&[Mechanism::ProcessTree]) && works(&ways);
-        let blames = |fault| {
-            results.iter().any(|(_, result)| result.as_ref().is_err_and(|cause| cause.fault == fault))
+        let code = |fault| match fault {
+            Fault::Right => Code::PERMISSION,
+            Fault::Machine => Code::FAILED,
+            Fault::Kernel => Code::KERNEL,
         };
+        // What can be helped most easily comes first.
+        let blamed = [Fault::Right, Fault::Machine, Fault::Kernel].into_iter().find_map(|fault| {
+            results.iter().filter_map(|(_, result)| result.as_ref().err()).find(|cause| cause.fault == fault)
+        });
+        let obstacle = match (&limit, blamed) {
+            (Some(Limit { why, remedy }), _) if usable => Some(Obstacle::of_limit(why, remedy)),
+            (_, Some(cause)) if !usable => Some(Obstacle::of(cause)),
+            _ => None,
+        };
+        let verdict = Verdict { kernel: &release(), results: &results, obstacle: obstacle.as_ref() };
+        if !self.json && !self.verbose {
+            output::out(&verdict.text())?;
+            return Ok(obstacle.map_or(Code::OK, |obstacle| code(obstacle.fault)));
+        }
         let (anywhere, waits) = (works(&[Mechanism::CallDelay]), works(&[Mechanism::CallDelayHook]));
         let delays = Delays::find(btf.as_ref().ok(), anywhere, waits);
         let operations = operations(btf.as_ref(), waits);
@@ -141,17 +156,9 @@ impl Doctor {
         if self.json {
             output::print_json(&findings)?;
         } else {
-            output::out(&text(&findings))?;
+            output::out(&format!("{}\n{}", verdict.text(), text(&findings)))?;
         }
-        Ok(if usable && !cramped {
-            Code::OK
-        } else if blames(Fault::Right) {
-            Code::PERMISSION
-        } else if cramped || blames(Fault::Machine) {
-            Code::FAILED
-        } else {
-            Code::KERNEL
-        })
+        Ok(obstacle.map_or(Code::OK, |obstacle| code(obstacle.fault)))
     }
 }
 
@@ -160,6 +167,12 @@ fn limit() -> Option<Limit> {
     rlimit::raise();
     let error = rlimit::has_room_for(SMALLEST_PLAN).err()?;
     refusal::limit(&error).map(|cause| Limit { why: cause.why, remedy: cause.remedy })
+}
+
+/// The kernel's version, as uname(1) has it.
+fn release() -> String {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    release.trim().to_owned()
 }
 
 fn findings(results: &[(Mechanism, Result<(), Unsupported>)]) -> Findings {
@@ -173,10 +186,9 @@ fn findings(results: &[(Mechanism, Result<(), Unsupported>)]) -> Findings {
             remedy: cause.map(|cause| cause.remedy.clone()).filter(|remedy| !remedy.is_empty()),
         }
     };
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     Findings {
         schema: 1,
-        kernel: release.trim().to_owned(),
+        kernel: release(),
         architecture: std::env::consts::ARCH,
         lockdown: kernel_config::lockdown(),
         fully_preemptible: kernel_config::fully_preemptible(),
@@ -218,7 +230,7 @@ fn operations(btf: Result<&KernelBtf, &Unsupported>, waits: bool) -> Vec<Possibl
 
 /// For a person.
 fn text(findings: &Findings) -> String {
-    let mut lines = vec![format!("kernel {} on {}", findings.kernel, findings.architecture)];
+    let mut lines = Vec::new();
     if let Some(level) = &findings.lockdown {
         lines.push(format!("locked down: {level}"));
     }
@@ -230,7 +242,7 @@ fn text(findings: &Findings) -> String {
         lines.push(format!("     do:  {}", limit.remedy));
     }
     for finding in &findings.mechanisms {
-        let mark = if finding.available { "yes" } else { "no " };
+        let mark = if finding.available { color::good("yes") } else { color::bad("no ") };
         lines.push(format!("{mark}  {:<15} {}", finding.mechanism, finding.purpose));
         // What keeps several from working is told once.
         let same = |other: &&Finding| other.why == finding.why && other.remedy == finding.remedy;

@@ -9,6 +9,8 @@ use injector::{
 use serde::Serialize;
 use std::process::ExitCode;
 
+use crate::cli::retyped;
+
 /// An exit code of ours, or of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Code(u8);
@@ -89,7 +91,12 @@ impl From<Blame> for Code {
 
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
-        Self { message: error.to_string(), hint: error.hint(), code: error.blame().into() }
+        let hint = error.hint();
+        // Ready to be typed, where the rule comes from this command line.
+        let typed =
+            error.instead().and_then(|(rule, instead)| retyped::with(std::env::args_os(), rule, instead));
+        let hint = typed.map_or(hint.clone(), |command| format!("{hint}\ntype: {command}"));
+        Self { message: error.to_string(), hint, code: error.blame().into() }
     }
 }
 

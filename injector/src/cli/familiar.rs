@@ -69,6 +69,15 @@ pub(super) fn hint(error: &clap::Error) -> Option<String> {
             let name = word.split('=').next().unwrap_or(word);
             known(name)
         }
+        ErrorKind::MissingRequiredArgument => match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::Strings(missing)) if missing.iter().any(|name| name.contains("COMMAND")) => {
+                Some("name the command, as in `injector run -e inject=fsync:error=EIO -- ./server`".into())
+            }
+            Some(ContextValue::Strings(missing)) if missing.iter().any(|name| name.contains("ID")) => {
+                Some("name a plan; `injector ps` lists them".into())
+            }
+            _ => None,
+        },
         ErrorKind::InvalidSubcommand => known(said(ContextKind::InvalidSubcommand)?),
         ErrorKind::ValueValidation if said(ContextKind::InvalidArg)?.contains("--pid") => {
             let value = said(ContextKind::InvalidValue)?;
@@ -135,6 +144,10 @@ mod tests {
             ("pause|--all", "name one plan"),
             ("unpause|1a", "injector resume"),
             ("list", "injector ps"),
+            ("run", "injector run -e"),
+            ("run|-e|inject=read:error=EIO", "-- ./server"),
+            ("stop", "injector ps"),
+            ("change", "injector ps"),
         ] {
             let said = hint_for(line).unwrap_or_default();
             assert!(said.contains(expected), "{line}: {said}");

@@ -3,15 +3,22 @@
 mod arguments;
 mod attach;
 mod change;
+mod check;
+mod color;
+mod completions;
 mod detach;
 mod doctor;
 mod dry_run;
 mod effects;
+mod examples;
 mod exit;
 mod familiar;
+mod help;
 mod live;
 mod log;
 mod log_file;
+mod man;
+mod manual;
 mod news;
 mod outcome;
 mod output;
@@ -21,21 +28,29 @@ mod ps;
 mod ready;
 mod recover;
 mod report;
+mod retyped;
 mod run;
 mod screen;
 mod stop;
 mod targets;
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    env,
+    io::{self, Write as _},
     process::ExitCode,
 };
 
-use anyhow::Context as _;
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 use injector::{kernel::probe::refusal, printable, target::rlimit};
 
-use crate::cli::exit::{Code, Failure};
+use crate::cli::{
+    color::Color,
+    exit::{Code, Failure},
+};
+
+/// What the program says of its exit codes.
+const EXIT_CODES: &str = "0 ok, 1 it ran and failed, 2 usage, 3 this kernel cannot, 4 permission, 6 clean-up \
+                          incomplete. `run` gives the command's own code; 125 is ours, 126 and 127 as in env(1).";
 
 /// Makes a running Linux program meet the failures of real life: system calls that fail or stall, packets that
 /// are lost, late or refused. From the kernel, for one cgroup, command or process tree; gone when it ends, however it ends.
@@ -44,33 +59,59 @@ use crate::cli::exit::{Code, Failure};
     name = "injector",
     version,
     max_term_width = 100,
-    after_help = "Exit codes: 0 ok, 1 it ran and failed, 2 usage, 3 this kernel cannot, 4 permission, 6 clean-up incomplete.\n\
-                  `run` gives the command's own code; 125 is ours, 126 and 127 as in env(1).\n\
-                  Documentation: README.md and docs/."
+    disable_help_flag = true,
+    disable_help_subcommand = true,
+    after_help = after_help()
 )]
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// When there is colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    #[arg(help_heading = GENERAL, help = "Colour: auto, always or never; auto heeds $NO_COLOR")]
+    color: Color,
+    /// Print help; --help has more than -h
+    #[arg(short, long, global = true, action = ArgAction::Help, help_heading = GENERAL)]
+    help: Option<bool>,
 }
+
+/// The heading of options that all subcommands have.
+const GENERAL: &str = "General";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(after_help = examples::text("doctor"))]
     Doctor(doctor::Doctor),
+    #[command(after_help = examples::text("check"))]
+    Check(check::Check),
+    #[command(after_help = examples::text("run"))]
     Run(run::Run),
+    #[command(after_help = examples::text("attach"))]
     Attach(attach::Attach),
+    #[command(after_help = examples::text("ps"))]
     Ps(ps::Ps),
+    #[command(after_help = examples::text("change"))]
     Change(change::Change),
+    #[command(after_help = examples::text("pause"))]
     Pause(pause::Pause),
+    #[command(after_help = examples::text("resume"))]
     Resume(pause::Resume),
+    #[command(after_help = examples::text("stop"))]
     Stop(stop::Stop),
     Recover(recover::Recover),
-    /// Print a completion script for a shell
-    Completions {
-        /// The shell
-        shell: clap_complete::Shell,
-    },
-    /// Print the manual page
-    Man,
+    #[command(after_help = examples::text("completions"))]
+    Completions(completions::Completions),
+    #[command(after_help = examples::text("man"))]
+    Man(man::Man),
+    #[command(after_help = examples::text("help"))]
+    Help(help::Help),
+}
+
+/// The end of the program's own help.
+fn after_help() -> clap::builder::StyledStr {
+    let mut text = examples::text("");
+    text.push_str(&format!("\n\nExit codes: {EXIT_CODES}"));
+    text
 }
 
 /// The whole command line as clap knows it: what completions, the manual page and other documentation
@@ -81,19 +122,28 @@ pub(crate) fn command() -> clap::Command {
 
 /// Parses, dispatches, and turns an error into a message and an exit code.
 pub(crate) fn main() -> ExitCode {
-    let color = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    if let Some(code) = completions::answer() {
+        return code.into();
+    }
+    let running = env::args_os().nth(1).is_some_and(|word| word == "run");
+    let asked = Color::asked(env::args_os());
+    let matches = command().color(asked.into()).try_get_matches();
+    let read = |matches| Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command()));
+    let cli = match matches.and_then(read) {
+        Ok(cli) => cli,
+        Err(error) => {
+            asked.apply();
+            return misunderstood(error, running).into();
+        }
+    };
+    cli.color.apply();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(|| screen::Aside)
-        .with_ansi(color)
+        .with_ansi(cli.color.on_stderr())
         // They would be said on stderr, which is what has just failed, by a macro that panics.
         .log_internal_errors(false)
         .init();
-    let running = std::env::args_os().nth(1).is_some_and(|word| word == "run");
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return misunderstood(error, running).into(),
-    };
     match dispatch(cli.command) {
         Ok(code) => code.into(),
         Err(failure) => {
@@ -112,16 +162,19 @@ fn misunderstood(mut error: clap::Error, running: bool) -> Code {
             _ => Code::OK,
         };
     }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // It is all ours.
+        let _ = error.print();
+        return Code::USAGE;
+    }
     let hint = familiar::hint(&error);
     if hint.is_some() {
         familiar::drop_suggestions(&mut error);
     }
     // Its words are whatever was typed, or what a script has put there.
-    let mut text = printable::lines(&error.render().to_string()) + "\n";
-    if let Some(hint) = hint {
-        text += &printable::lines(&format!("injector: hint: {hint}"));
-        text.push('\n');
-    }
+    let shown = |text: String| color::message(&printable::lines(&text));
+    let hint = hint.map(|hint| format!("injector: {}\n", shown(format!("hint: {hint}"))));
+    let text = format!("{}\n{}", shown(error.render().to_string()), hint.unwrap_or_default());
     let _ = io::stderr().write_all(text.as_bytes());
     if running { Code::RUN_FAILED } else { Code::USAGE }
 }
@@ -129,6 +182,7 @@ fn misunderstood(mut error: clap::Error, running: bool) -> Code {
 fn dispatch(verb: Command) -> Result<Code, Failure> {
     match verb {
         Command::Doctor(doctor) => doctor.run(),
+        Command::Check(check) => check.run(),
         Command::Run(run) => run.run(),
         Command::Attach(attach) => attach.run(),
         Command::Ps(ps) => ps.run(),
@@ -137,16 +191,9 @@ fn dispatch(verb: Command) -> Result<Code, Failure> {
         Command::Resume(resume) => resume.run(),
         Command::Stop(stop) => stop.run(),
         Command::Recover(recover) => recover.run(),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command(), "injector", &mut script);
-            output::out(&String::from_utf8_lossy(&script)).map(|()| Code::OK)
-        }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(command()).render(&mut page).context("cannot write the manual page")?;
-            output::out(&String::from_utf8_lossy(&page)).map(|()| Code::OK)
-        }
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
+        Command::Help(help) => help.run(),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use injector::engine::{Expectation, Report, Unmet};
 
 use crate::cli::{exit::Failure, ready::ReadyFd};
@@ -13,15 +13,16 @@ pub(super) const STREAM: &str = "-";
 
 /// What is told of a plan.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Report")]
 pub(super) struct Outcome {
     /// Write one JSON line per injection to this file, or to stdout for `-` (under `run` to stderr)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) log: Option<PathBuf>,
     /// Print the closing report as JSON
     #[arg(long)]
     pub(super) json: bool,
     /// Write the closing report as JSON to this file, whatever is printed
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) report: Option<PathBuf>,
     /// Fail if a rule never fired: exit code 1, under `run` 125 if the command itself ended with 0
     #[arg(long)]

@@ -17,6 +17,7 @@ use injector::{
 use nix::poll::PollTimeout;
 
 use crate::cli::{
+    color,
     effects::fired,
     exit::{Code, Failure},
     screen,
@@ -36,7 +37,7 @@ fn message(text: &str) {
     let before = DROPPED.load(Relaxed);
     // Once nobody has read it, nothing is waited for until somebody does.
     let patience = if before > 0 { PollTimeout::ZERO } else { PollTimeout::from(200_u8) };
-    let mut text = format!("injector: {text}\n");
+    let mut text = format!("injector: {}\n", color::message(text));
     if before > 0 {
         text.insert_str(0, &format!("injector: {before} messages were dropped: nobody read stderr\n"));
     }
@@ -49,7 +50,8 @@ fn message(text: &str) {
 /// An error: what and why, then what to do. No plan is alive any more, so there is time.
 pub(super) fn failure(failure: &Failure) {
     let line = |kind: &str, text: &str| {
-        let line = format!("injector: {}\n", printable::lines(&format!("{kind}: {text}")));
+        let text = printable::lines(&format!("{kind}: {text}"));
+        let line = format!("injector: {}\n", color::message(&text));
         let _ = screen::aside(|| screen::write_patiently(line.as_bytes(), at_the_end()));
     };
     line("error", &failure.message);
@@ -79,8 +81,11 @@ pub(super) fn table(head: &[&str]) -> Table {
     table
 }
 
-fn trimmed(table: &Table) -> String {
-    table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+/// The lines of a table, the first of which is its head.
+fn trimmed(table: &Table, head: impl Fn(String) -> String) -> String {
+    let mut lines = table.lines().map(|line| line.trim_end().to_owned());
+    let head = lines.next().map(head);
+    head.into_iter().chain(lines).map(|line| line + "\n").collect()
 }
 
 /// Writes to stdout, all of it. A reader that has gone away (`| head`) is no reason to fail.
@@ -110,7 +115,7 @@ pub(super) fn is_gone(error: &io::Error) -> bool {
 
 /// Prints a table on stdout.
 pub(super) fn print(table: &Table) -> Result<(), Failure> {
-    out(&trimmed(table))
+    out(&trimmed(table, color::title))
 }
 
 /// Prints JSON on stdout.
@@ -171,7 +176,7 @@ pub(super) fn report(report: &Report, told: usize) -> Result<(), Failure> {
             shown(&rule.text) + if rule.removed { " (removed)" } else { "" },
         ]);
     }
-    let written = err(&trimmed(&table));
+    let written = err(&trimmed(&table, color::title_aside));
     warnings(report, told);
     written
 }

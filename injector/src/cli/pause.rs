@@ -1,9 +1,11 @@
 //! `injector pause` and `injector resume`: rules of a live plan off and on, whoever started it.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use injector::engine::control::{self, Switched};
 
 use crate::cli::{
+    completions,
     exit::{Code, Failure},
     output,
 };
@@ -29,10 +31,10 @@ pub(super) struct Resume {
 #[derive(Args, Debug)]
 struct Which {
     /// The plan, as `injector ps` lists it: its id, of which the first digits are enough, or its name
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", add = ArgValueCandidates::new(completions::plans))]
     id: String,
     /// Only the rule of this number, as `injector ps` and the report have it; may be given more than once
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", add = ArgValueCandidates::new(completions::numbers))]
     rule: Vec<u32>,
     /// Print what was switched, and when, as JSON
     #[arg(long)]

@@ -59,7 +59,7 @@ impl Ps {
                     first(output::shown(&row.user)),
                     first(output::seconds(row.age_seconds * 1_000_000_000)),
                     first(state),
-                    first(output::shown(row.targets.join(", "))),
+                    first(output::shown(whom(row))),
                     if row.rules.is_empty() { String::new() } else { rule.rule.to_string() },
                     rule.matched.to_string(),
                     if rule.paused { format!("{} (paused)", rule.fired) } else { rule.fired.to_string() },
@@ -69,5 +69,13 @@ impl Ps {
         }
         output::print(&table)?;
         Ok(Code::OK)
+    }
+}
+
+/// What a plan is put on: a command, whose cgroup nobody knows who has not looked for it, or the targets.
+fn whom(plan: &Status) -> String {
+    match &plan.command {
+        Some(command) => format!("command {command}"),
+        None => plan.targets.join(", "),
     }
 }

@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueHint};
 use injector::{
     engine::{self, End, Guard, Report, Start},
+    printable,
     spec::model::Rule,
-    target::{Command, Identity, Placement, Received, Removal, Signals, Target},
+    target::{Command, Identity, Milestone, Placement, Received, Removal, Signals, Target},
 };
 
 use crate::cli::{
@@ -21,6 +22,9 @@ use crate::cli::{
     runtime,
 };
 
+/// So much of a command line is listed, bytes.
+const LONGEST: usize = 200;
+
 /// Start a command in a cgroup of its own, under the rules.
 ///
 /// The rules act from the return of the command's execve on, on it and on all that it starts. Ends with
@@ -32,10 +36,17 @@ pub(super) struct Run {
     #[command(flatten)]
     behaviour: Behaviour,
     /// Run the command as this user, by name or number; without one as the user who called sudo ($SUDO_UID)
-    #[arg(long, value_name = "USER", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    #[arg(long, value_name = "USER", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Plan")]
     user: Option<String>,
+    /// Have the rules begin when the command's dynamic loader is done, at the program's first instruction
+    ///
+    /// Without it the files of libraries count: the first openat calls are the loader's. The command is traced until then,
+    /// as by a debugger. Programs that it starts have loaders, too, and these meet the rules.
+    #[arg(long, help_heading = "Plan")]
+    after_start: bool,
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND", help_heading = None::<&str>)]
+    #[arg(value_hint = ValueHint::AnyPath)]
     command: Vec<OsString>,
 }
 
@@ -46,13 +57,15 @@ impl Run {
     }
 
     async fn supervise(mut self, rules: Vec<Rule>) -> Result<Code, Failure> {
-        let options = self.behaviour.options(None, false)?;
+        let mut options = self.behaviour.options(None, false)?;
+        let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
+        let typed = words.join(" ");
         let outcome = &self.behaviour.outcome;
         if self.behaviour.dry_run {
             let plan = injector(rules)?.plan(options)?;
-            let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
-            return dry_run::print(&plan, vec![format!("command {}", words.join(" "))], false, outcome);
+            return dry_run::print(&plan, vec![format!("command {typed}")], false, outcome);
         }
+        options.command = Some(printable::without_middle(&typed, LONGEST, LONGEST / 2 - 1));
         let identity = match self.user.as_deref() {
             None => None,
             Some("") => Some(Identity::of_sudo()?),
@@ -66,6 +79,9 @@ impl Run {
         let plan = injector.plan(options)?;
         let (target, mut command) = Target::command(std::mem::take(&mut self.command))?;
         command.unblock(&signals);
+        if self.after_start {
+            command.hold_at_entry();
+        }
         if let Some(identity) = identity {
             command.run_as(identity);
         }
@@ -76,7 +92,8 @@ impl Run {
         }
         let names = [format!("command {}", command.name())];
         let mut story = Story::open(&self.behaviour, names.to_vec())?;
-        let mut guard = injector.target(target).apply(plan, Start::AtExec)?;
+        let start = if self.after_start { Start::WhenTold } else { Start::AtExec };
+        let mut guard = injector.target(target).apply(plan, start)?;
         story.begins();
         output::begun(guard.plan(), &names, self.behaviour.seed.is_none());
         ready::tell(outcome.ready_fd.clone(), &guard.plan().typed_id());
@@ -175,7 +192,13 @@ async fn watch(
 ) -> Result<Watched, Failure> {
     loop {
         tokio::select! {
-            code = command.wait() => return Ok(Watched::Command(code?)),
+            milestone = command.milestone() => match milestone? {
+                Milestone::Ended(code) => return Ok(Watched::Command(code)),
+                Milestone::Entered => {
+                    guard.begin();
+                    command.release()?;
+                }
+            },
             end = guard.wait(|record| log.write(&record)) => return Ok(Watched::Plan(end?)),
             received = signals.next() => {
                 forward(command, received)?;
@@ -191,7 +214,10 @@ async fn watch(
 async fn accompany(command: &mut Command, signals: &Signals) -> Result<i32, Failure> {
     loop {
         tokio::select! {
-            code = command.wait() => return Ok(code?),
+            milestone = command.milestone() => match milestone? {
+                Milestone::Ended(code) => return Ok(code),
+                Milestone::Entered => command.release()?,
+            },
             received = signals.next() => forward(command, received)?,
         }
     }

@@ -2,6 +2,7 @@
 //! itself is asked to go, and made to go if it does not.
 
 use clap::{ArgGroup, Args};
+use clap_complete::engine::ArgValueCandidates;
 use injector::engine::{
     self,
     control::{self, Stopped},
@@ -9,6 +10,7 @@ use injector::engine::{
 use serde::Serialize;
 
 use crate::cli::{
+    completions,
     exit::{Code, Failure},
     output,
 };
@@ -18,7 +20,7 @@ use crate::cli::{
 #[command(group(ArgGroup::new("which").required(true).args(["id", "all"])))]
 pub(super) struct Stop {
     /// The plan, as `injector ps` lists it: its id, of which the first digits are enough, or its name
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", add = ArgValueCandidates::new(completions::plans))]
     id: Option<String>,
     /// End all of them
     #[arg(long)]

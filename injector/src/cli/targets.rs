@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use injector::{
     plan::Options,
     target::{
@@ -13,7 +14,7 @@ use injector::{
     },
 };
 
-use crate::cli::exit::Failure;
+use crate::cli::{completions, exit::Failure};
 
 /// Whom the rules are put on, by any number of options of any kind.
 #[derive(Args, Debug)]
@@ -21,22 +22,28 @@ pub(super) struct Targets {
     /// A container of Docker, Podman, nerdctl, containerd or CRI-O: its name, its id or the first 4 digits of it or more,
     /// NAMESPACE/POD/CONTAINER in Kubernetes; or many by a glob (web-*) or a /REGEX/
     #[arg(long, value_name = "NAME|ID|/REGEX/", help_heading = "Targets")]
+    #[arg(add = ArgValueCandidates::new(completions::containers))]
     container: Vec<String>,
     /// A Kubernetes pod of this node with all its containers; or many by a glob or a /REGEX/
     #[arg(long, value_name = "NAMESPACE/NAME", help_heading = "Targets")]
+    #[arg(add = ArgValueCandidates::new(completions::pods))]
     pod: Vec<String>,
     /// All containers with this label, or whose pod has it
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Targets")]
+    #[arg(add = ArgValueCandidates::new(completions::labels))]
     label: Vec<String>,
     /// A systemd unit that runs, such as redis or redis.service; or many by a glob or a /REGEX/
     #[arg(long, value_name = "NAME", help_heading = "Targets")]
+    #[arg(add = ArgValueCandidates::new(completions::units))]
     unit: Vec<String>,
     /// A cgroup (v2) with all below it: a path, a name as in /proc/PID/cgroup, or the last part of one, which is then
     /// looked for and may be a glob
     #[arg(long, value_name = "PATH|NAME", help_heading = "Targets")]
+    #[arg(add = ArgValueCandidates::new(completions::cgroups))]
     cgroup: Vec<PathBuf>,
     /// A process with all its descendants
     #[arg(long, short, value_name = "PID", value_delimiter = ',', help_heading = "Targets")]
+    #[arg(add = ArgValueCandidates::new(completions::processes))]
     pid: Vec<u32>,
     /// Of all that the options above name, only so many, drawn from the seed
     #[arg(long, value_name = "N", help_heading = "Targets", value_parser = clap::value_parser!(u32).range(1..))]

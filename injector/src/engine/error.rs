@@ -12,7 +12,7 @@ use crate::{
         probe::refusal::{self, Attempt, Cause},
     },
     plan::{
-        PlanError,
+        Instead, PlanError,
         unsupported::{Fault, Unsupported},
     },
     resolver::NameError,
@@ -101,6 +101,14 @@ impl EngineError {
             Self::Random(_) | Self::Events(_) | Self::Worker(_) => {
                 "this should not happen; please report it".into()
             }
+        }
+    }
+
+    /// What this kernel can do in place of a rule, with that rule's text.
+    pub fn instead(&self) -> Option<(&str, &Instead)> {
+        match self {
+            Self::Plan(error) => error.instead(),
+            _ => None,
         }
     }
 

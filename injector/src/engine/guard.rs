@@ -11,7 +11,10 @@ use std::{
 };
 
 use aya::maps::{MapData, RingBuf};
-use injector_common::{queue::Queue, shared::LEASE_NS};
+use injector_common::{
+    queue::Queue,
+    shared::{ADOPTS, ARMS, LEASE_NS},
+};
 use tokio::{
     io::unix::AsyncFd,
     sync::mpsc::{UnboundedReceiver, unbounded_channel},
@@ -87,7 +90,7 @@ impl Guard {
         let deadline = match start {
             Start::Now => now.saturating_add(length),
             // Said by the command's execve: what it takes to get there is not taken off.
-            Start::AtExec => u64::MAX,
+            Start::AtExec | Start::WhenTold => u64::MAX,
         };
         let handle = bpf.handle().clone();
         let shared = handle.state();
@@ -128,9 +131,19 @@ impl Guard {
         };
         match start {
             Start::Now => guard.handle.state().armed.store(1, Relaxed),
-            Start::AtExec => guard.handle.state().arm_at_exec.store(1, Relaxed),
+            Start::AtExec => guard.handle.state().arm_at_exec.store(ARMS, Relaxed),
+            Start::WhenTold => guard.handle.state().arm_at_exec.store(ADOPTS, Relaxed),
         }
         Ok(guard)
+    }
+
+    /// Has the rules begin to act, if the plan was applied with [`Start::WhenTold`]; its time begins, unless it was stopped
+    /// before.
+    pub fn begin(&self) {
+        let state = self.handle.state();
+        let deadline = clock::now().saturating_add(state.length.load(Relaxed));
+        let _ = state.deadline.compare_exchange(u64::MAX, deadline, Relaxed, Relaxed);
+        state.armed.store(1, Relaxed);
     }
 
     /// The plan.

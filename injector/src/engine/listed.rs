@@ -81,6 +81,9 @@ fn text(plan: &Plan, targets: &[Target]) -> String {
     if let Some(name) = &plan.options.name {
         text += &line("name", &name.to_string());
     }
+    if let Some(command) = &plan.options.command {
+        text += &line("command", command);
+    }
     text += &line("monitor", if plan.options.monitor { "1" } else { "0" });
     text += &line("idle", if plan.rules.is_empty() { "1" } else { "0" });
     for rule in &plan.rules {

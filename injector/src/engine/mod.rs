@@ -53,6 +53,9 @@ pub enum Start {
     Now,
     /// When a process in a target cgroup returns from execve: the command of `run`.
     AtExec,
+    /// When [`Guard::begin`] is called. A process in a target cgroup that has returned from execve before, the command of
+    /// `run`, is then the first of its tree as with [`Self::AtExec`].
+    WhenTold,
 }
 
 /// Whom and what, before anything is done.
@@ -116,7 +119,7 @@ impl Injector {
     /// # Errors
     /// Whatever failed; nothing is left attached then.
     pub fn apply(self, mut plan: Plan, start: Start) -> Result<Guard, EngineError> {
-        let bpf = BpfFaults::attach(&mut plan, self.scene(), start == Start::AtExec)?;
+        let bpf = BpfFaults::attach(&mut plan, self.scene(), start != Start::Now)?;
         Guard::start(plan, self.targets, &self.kernel, bpf, start)
     }
 

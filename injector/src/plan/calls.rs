@@ -9,8 +9,7 @@ use crate::{
         backend::{Backend, Site, Verdicts},
         delays,
         error::PlanError,
-        instead::instead,
-        operations,
+        instead, operations,
         placement::{Placement, place},
         unsupported::Unsupported,
         wanted::{AllWanted, Asked, Caught, End, Resolved, Wanted},
@@ -67,6 +66,17 @@ pub(super) fn resolve(
     }
     operations::resolve(rules, allow_unsafe, backends, &mut resolved)?;
     Ok(resolved)
+}
+
+/// What is refused or to be noted of a rule before any backend is asked.
+pub(super) fn check_anywhere(rule: &Rule, allow_unsafe: bool) -> Result<Vec<String>, PlanError> {
+    let (mut wanted, mut notes) = (AllWanted::new(), Vec::new());
+    let RuleKind::Syscall(call) = &rule.kind else { return Ok(notes) };
+    collect(&rule.text, call, 0, allow_unsafe, &mut wanted, &mut notes)?;
+    if wanted.is_empty() {
+        return Err(nothing_left(rule, &BTreeMap::new()));
+    }
+    Ok(notes)
 }
 
 /// What C libraries take from the vDSO (arch/x86/entry/vdso, arch/arm64/kernel/vdso).
@@ -224,7 +234,7 @@ fn check(
         }
         for (name, (call, causes)) in &missing {
             if spec.named.contains(call) && !numbers.contains(&call.number) {
-                let instead = instead(rule, name, backends);
+                let instead = instead::of_call(rule, name, backends).map(Box::new);
                 let (rule, causes) = (rule.text.clone(), (*causes).clone());
                 return Err(PlanError::Kernel { rule, call: (*name).into(), causes, instead });
             }

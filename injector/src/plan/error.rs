@@ -11,6 +11,7 @@ use crate::{
     distribution::DistributionError,
     plan::{
         backend::BackendKind,
+        instead::Instead,
         unsupported::{Fault, Unsupported},
     },
 };
@@ -68,8 +69,8 @@ pub enum PlanError {
         call: String,
         /// What each backend says.
         causes: Vec<Unsupported>,
-        /// What it can do instead, with the option for it.
-        instead: Option<String>,
+        /// What it can do instead.
+        instead: Option<Box<Instead>>,
     },
     /// All that the set named was left out.
     #[error("the rule `{rule}` can never match: no call of its set can be made to fail ({left_out})")]
@@ -88,6 +89,8 @@ pub enum PlanError {
         operation: &'static str,
         /// Why not.
         cause: Unsupported,
+        /// What it can do instead.
+        instead: Option<Box<Instead>>,
     },
     /// Who waits would have others wait.
     #[error(
@@ -256,12 +259,9 @@ impl PlanError {
             }
             Self::Kernel { causes, instead, .. } => {
                 let Some(cause) = decisive(causes) else { return String::new() };
-                match instead.as_ref().filter(|_| cause.fault == Fault::Kernel) {
-                    Some(instead) => format!("{instead}; or {}", cause.remedy),
-                    None => cause.remedy.clone(),
-                }
+                or_instead(cause, instead.as_deref())
             }
-            Self::Operation { cause, .. } => cause.remedy.clone(),
+            Self::Operation { cause, instead, .. } => or_instead(cause, instead.as_deref()),
             Self::NothingLeft { .. } => "see `injector doctor` for what this kernel allows".into(),
             Self::DelayTooLong { latest, .. } => format!(
                 "shorten it, or allow it with --max-call-delay {}s; normal, pareto and files reach four jitters beyond the \
@@ -302,6 +302,17 @@ impl PlanError {
         }
     }
 
+    /// What this kernel can do instead, with the text of the rule in whose place it is.
+    pub fn instead(&self) -> Option<(&str, &Instead)> {
+        let (rule, instead, cause) = match self {
+            Self::Kernel { rule, instead, causes, .. } => (rule, instead, decisive(causes)?),
+            Self::Operation { rule, instead, cause, .. } => (rule, instead, cause),
+            _ => return None,
+        };
+        let instead = instead.as_deref().filter(|_| cause.fault == Fault::Kernel)?;
+        Some((rule, instead))
+    }
+
     /// Whose fault it is, if it is not that of the rules.
     pub fn fault(&self) -> Option<Fault> {
         match self {
@@ -309,6 +320,15 @@ impl PlanError {
             Self::Operation { cause, .. } => Some(cause.fault),
             _ => None,
         }
+    }
+}
+
+/// What helps where `cause` is in the way: what can be had instead, if it is the kernel's, or what would bring it.
+fn or_instead(cause: &Unsupported, instead: Option<&Instead>) -> String {
+    match instead.filter(|_| cause.fault == Fault::Kernel) {
+        Some(instead) if cause.remedy.is_empty() => instead.to_string(),
+        Some(instead) => format!("{instead}; or {}", cause.remedy),
+        None => cause.remedy.clone(),
     }
 }
 

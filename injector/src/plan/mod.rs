@@ -46,6 +46,7 @@ pub use self::{
     delay_line::{DelayLine, Queue},
     distributions::{Distributions, read_files},
     error::PlanError,
+    instead::Instead,
     name::{PlanName, PlanNameError},
     names::names,
     options::{MAX_CALL_DELAY, Options},
@@ -286,6 +287,16 @@ impl Plan {
     pub fn needs_calls(&self) -> bool {
         self.calls.keys().any(|&entry| entry != PACKETS)
     }
+}
+
+/// Is `rule` one that some kernel can have? Gives what there is to note of it whatever the kernel is.
+///
+/// # Errors
+/// What is refused everywhere: calls that must not fail, delays that are too long or too short.
+pub fn check_anywhere(rule: &Rule, allow_unsafe: bool) -> Result<Vec<String>, PlanError> {
+    let options = Options { allow_unsafe, ..Options::default() };
+    check(std::slice::from_ref(rule), &options)?;
+    calls::check_anywhere(rule, allow_unsafe)
 }
 
 /// Do all rules fit, and is no delay longer than allowed, or too short?

@@ -9,6 +9,7 @@ use crate::{
     plan::{
         backend::{Backend, BackendKind, Site, Verdicts},
         error::PlanError,
+        instead::{self, Instead},
         unsupported::{Mechanism, Unsupported},
         wanted::{Asked, Caught, End, Resolved},
     },
@@ -35,11 +36,17 @@ pub(super) fn resolve(
         let kind = if spec.delay.is_some() { BackendKind::CallDelayHook } else { BackendKind::Hook };
         let Some(backend) = of(kind) else { continue };
         for &operation in &spec.operations {
-            let refused =
-                |cause| PlanError::Operation { rule: rule.text.clone(), operation: operation.name, cause };
-            let sites = backend.operation_sites(operation).map_err(refused)?;
+            let refused = |cause, instead: Option<Instead>| PlanError::Operation {
+                rule: rule.text.clone(),
+                operation: operation.name,
+                cause,
+                instead: instead.map(Box::new),
+            };
+            let sites = backend
+                .operation_sites(operation)
+                .map_err(|cause| refused(cause, instead::of_delay(spec)))?;
             if spec.error.is_some_and(|error| Verdicts::of(-i64::from(error.number())).unsafe_at_hooks) {
-                return Err(refused(unsafe_error()));
+                return Err(refused(unsafe_error(), instead::of_error(spec)));
             }
             for mut site in sites {
                 if kind == BackendKind::CallDelayHook {

@@ -52,6 +52,8 @@ pub struct Options {
     pub hosts: Table,
     /// What the plan is called, beside its number. Nothing.
     pub name: Option<PlanName>,
+    /// The command that the plan is for, as `ps` shows it. Nothing.
+    pub command: Option<String>,
 }
 
 impl Default for Options {
@@ -69,6 +71,7 @@ impl Default for Options {
             repertoire: Vec::new(),
             hosts: Table::new(),
             name: None,
+            command: None,
         }
     }
 }

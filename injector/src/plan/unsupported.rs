@@ -49,6 +49,29 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
+    /// All of them, in the order in which they are told.
+    pub const ALL: [Self; 19] = [
+        Self::Btf,
+        Self::ProcessTree,
+        Self::CgroupV2,
+        Self::FmodRet,
+        Self::Kprobe,
+        Self::Kretprobe,
+        Self::Hook,
+        Self::Lsm,
+        Self::CallDelay,
+        Self::CallDelayHook,
+        Self::CgroupIngress,
+        Self::CgroupConnect,
+        Self::Tcx,
+        Self::Clsact,
+        Self::Sockets,
+        Self::DelayLine,
+        Self::Freezer,
+        Self::CgroupKill,
+        Self::Pidfd,
+    ];
+
     /// The name that tables and the log use.
     pub fn name(self) -> &'static str {
         match self {

@@ -103,6 +103,11 @@ const INTERNAL: [(&str, u16); 18] = [
     ("ERECALLCONFLICT", 530),
 ];
 
+/// All names.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(name, _)| name.as_str())
+}
+
 /// Every name with its number; of several names of one number, the usual one first.
 static NAMES: LazyLock<Vec<(String, u16)>> = LazyLock::new(|| {
     let libc = (1..=Errno::MAX).filter_map(|number| match Libc::from_raw(i32::from(number)) {

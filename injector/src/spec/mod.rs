@@ -17,6 +17,7 @@ mod familiar;
 pub mod filter;
 mod form;
 pub mod header;
+mod meaning;
 pub mod model;
 pub(crate) mod nearest;
 mod net;

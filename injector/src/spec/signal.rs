@@ -10,6 +10,11 @@ use crate::spec::{error::Located, nearest::nearest, problem::ValueProblem, word:
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Signal(u8);
 
+/// The names of all signals but the real-time ones.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    Named::iterator().map(Named::as_str)
+}
+
 /// The kernel's first real-time signal (include/uapi/asm-generic/signal.h). glibc keeps two for itself, so
 /// its SIGRTMIN is 34; strace means the kernel's.
 const RTMIN: u8 = 32;

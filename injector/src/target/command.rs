@@ -12,6 +12,7 @@ use std::{
         unix::process::{CommandExt, ExitStatusExt},
     },
     process::{Child, ExitStatus},
+    time::Duration,
 };
 
 use nix::sys::{
@@ -25,6 +26,7 @@ use crate::{
     readable::readable,
     target::{
         cgroup::Cgroup,
+        entry::{self, Loading, Progress},
         error::CommandError,
         hierarchy::Hierarchy,
         identity::Identity,
@@ -38,6 +40,11 @@ use crate::{
 /// Added to the errno of a child that could not enter its cgroup, to tell it from one of exec; real
 /// ones are below 4096 (`MAX_ERRNO`, include/linux/err.h).
 const AT_THE_DOOR: i32 = 1 << 16;
+/// The same for a child that must not be traced.
+const UNTRACED: i32 = 1 << 17;
+
+/// How often it is looked whether a command has come to its entry point.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// A command with its cgroup, before, while and after it runs.
 #[derive(Debug)]
@@ -48,7 +55,18 @@ pub struct Command {
     placement: Placement,
     unblocked: SigSet,
     identity: Option<Identity>,
+    /// Is it held at its entry point?
+    held: bool,
     state: State,
+}
+
+/// How far a command has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Milestone {
+    /// It stands at its entry point.
+    Entered,
+    /// It has ended, with this exit code, as [`Command::wait`] has it.
+    Ended(i32),
 }
 
 #[derive(Debug)]
@@ -62,7 +80,9 @@ enum State {
 struct Running {
     child: Child,
     pidfd: OwnedFd,
-    /// The same once more, from the first time on that it is waited for in a runtime.
+    /// Until it has been released from its entry point.
+    loading: Option<Loading>,
+    /// The same as `pidfd` once more, from the first time on that it is waited for in a runtime.
     end: Option<AsyncFd<OwnedFd>>,
 }
 
@@ -84,7 +104,16 @@ impl Command {
         match OpenOptions::new().write(true).open(&path) {
             Ok(door) => {
                 let unblocked = SigSet::empty();
-                Ok(Self { words, cgroup, door, placement, unblocked, identity: None, state: State::Prepared })
+                Ok(Self {
+                    words,
+                    cgroup,
+                    door,
+                    placement,
+                    unblocked,
+                    identity: None,
+                    held: false,
+                    state: State::Prepared,
+                })
             }
             Err(source) => {
                 let _ = run_cgroup::remove(&cgroup);
@@ -118,6 +147,12 @@ impl Command {
         self.identity = Some(identity);
     }
 
+    /// Has it wait, when its dynamic loader is done, at its own first instruction: [`Self::milestone`] says when, and
+    /// [`Self::release`] has it go on. Both are for the thread that calls [`Self::start`].
+    pub fn hold_at_entry(&mut self) {
+        self.held = true;
+    }
+
     /// Starts it and gives its number. It has our descriptors 0 to 2, directory, environment and process
     /// group, and our signal mask, but for what [`Self::unblock`] gives back. To be called once.
     ///
@@ -134,10 +169,17 @@ impl Command {
         // SAFETY: between fork and exec only async-signal-safe calls are allowed: this makes system calls and allocates
         // nothing. `door` is open as long as `self`, that is beyond the fork.
         unsafe { command.pre_exec(move || enter(door, &unblocked, files).and_then(|()| become_user())) };
+        if self.held {
+            // SAFETY: the same.
+            unsafe { command.pre_exec(|| entry::ask().map_err(|error| marked(&error, UNTRACED))) };
+        }
         let mut child = command.spawn().map_err(|error| self.refusal(error))?;
         let pid = child.id();
         match watch(&child) {
-            Ok(pidfd) => self.state = State::Running(Running { child, pidfd, end: None }),
+            Ok(pidfd) => {
+                let loading = self.held.then(|| Loading::of(nix::unistd::Pid::from_raw(pid.cast_signed())));
+                self.state = State::Running(Running { child, pidfd, loading, end: None });
+            }
             Err(source) => {
                 // Nobody would notice its end.
                 let _ = child.kill().and_then(|()| child.wait());
@@ -149,6 +191,9 @@ impl Command {
 
     fn refusal(&self, error: io::Error) -> CommandError {
         match error.raw_os_error() {
+            Some(code) if code >= UNTRACED => {
+                self.failure("trace", io::Error::from_raw_os_error(code - UNTRACED))
+            }
             Some(code) if code >= AT_THE_DOOR => CommandError::Enter {
                 path: self.cgroup.path().to_path_buf(),
                 source: io::Error::from_raw_os_error(code - AT_THE_DOOR),
@@ -187,6 +232,39 @@ impl Command {
         let status = status.map_err(|source| CommandError::System { verb: "wait for", name, source })?;
         self.state = State::Ended;
         Ok(exit_code(status))
+    }
+
+    /// Waits for what comes next: that it stands at its entry point, if it is held there and has not been released, or
+    /// that it has ended. Nothing is lost if the future is dropped. To be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// It cannot be traced any more, and goes on; or it cannot be waited for.
+    pub async fn milestone(&mut self) -> Result<Milestone, CommandError> {
+        while let State::Running(running) = &mut self.state
+            && let Some(loading) = &mut running.loading
+        {
+            match loading.advance() {
+                Ok(Progress::Entered) => return Ok(Milestone::Entered),
+                // No descriptor becomes readable when a traced thread stops.
+                Ok(Progress::Loading) => tokio::time::sleep(LOOK).await,
+                Ok(Progress::Ended) => running.loading = None,
+                Err(source) => {
+                    let _ = self.release();
+                    return Err(self.failure("trace", source));
+                }
+            }
+        }
+        self.wait().await.map(Milestone::Ended)
+    }
+
+    /// Has it go on from its entry point.
+    ///
+    /// # Errors
+    /// The kernel refuses it.
+    pub fn release(&mut self) -> Result<(), CommandError> {
+        let State::Running(running) = &mut self.state else { return Ok(()) };
+        let released = running.loading.take().map_or(Ok(()), Loading::release);
+        released.map_err(|source| self.failure("go on with", source))
     }
 
     /// Passes a signal on, unless it got it already together with us.
@@ -238,14 +316,18 @@ fn enter(door: std::os::fd::RawFd, unblocked: &SigSet, files: Option<(rlim_t, rl
     // SAFETY: one byte that lives through the call; a bad descriptor would only be refused.
     let written = unsafe { libc::write(door, b"0".as_ptr().cast(), 1) };
     if written != 1 {
-        let code = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
-        return Err(io::Error::from_raw_os_error(code + AT_THE_DOOR));
+        return Err(marked(&io::Error::last_os_error(), AT_THE_DOOR));
     }
     if let Some((soft, hard)) = files {
         setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
     }
     sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(unblocked), None)?;
     Ok(())
+}
+
+/// An error of the child, which says by `mark` of what.
+fn marked(error: &io::Error, mark: i32) -> io::Error {
+    io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EIO) + mark)
 }
 
 /// The number is the child's as long as nobody waited for it.
@@ -294,7 +376,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn the_end_of_a_child_is_seen() {
         let child = std::process::Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
-        let mut running = Running { pidfd: watch(&child).unwrap(), child, end: None };
+        let mut running = Running { pidfd: watch(&child).unwrap(), child, loading: None, end: None };
         assert_eq!(exit_code(ended(&mut running).await.unwrap()), 7);
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod cgroup;
 pub mod command;
+mod entry;
 mod error;
 pub mod hierarchy;
 mod identity;
@@ -19,11 +20,11 @@ use std::{ffi::OsString, io, path::Path};
 pub(crate) use self::procfs::MountLine;
 pub use self::{
     cgroup::{Cgroup, Descendant},
-    command::Command,
+    command::{Command, Milestone},
     error::{CgroupError, CommandError, ProcessError, TargetError},
     hierarchy::Hierarchy,
     identity::{Identity, IdentityError},
-    name::{Host, Kind, Name, NameError},
+    name::{Host, Kind, Name, NameError, known},
     process::{Init, Process, in_initial_pid_namespace},
     procfs::Procfs,
     run_cgroup::{Placement, Removal, sweep},

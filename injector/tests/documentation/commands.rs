@@ -54,11 +54,16 @@ fn check(words: &[String]) -> Result<(), String> {
         }
         Err(error) => return Err(error.to_string()),
     };
-    let Some((verb @ ("run" | "attach" | "change"), matches)) = matches.subcommand() else { return Ok(()) };
+    let Some((verb @ ("run" | "attach" | "change" | "check"), matches)) = matches.subcommand() else {
+        return Ok(());
+    };
     let texts = |id: &str| matches.get_many::<String>(id).into_iter().flatten();
     let mut rules = Vec::new();
     rules.extend(texts("expression").map(|text| spec::expression(text, MACHINE)));
-    if verb != "change" {
+    if verb == "check" {
+        rules.extend(texts("written").map(|text| spec::expression(text, MACHINE)));
+    }
+    if matches!(verb, "run" | "attach") {
         rules.extend(texts("prepare").map(|text| spec::expression(text, MACHINE)));
     }
     rules.extend(texts("syscall").map(|text| spec::syscall(text, MACHINE)));
@@ -69,10 +74,22 @@ fn check(words: &[String]) -> Result<(), String> {
         return Err(format!("`{verb}` without a rule"));
     }
     rules.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    if verb == "check" {
+        return Ok(());
+    }
     match matches.get_one::<String>("duration").filter(|text| *text != "forever") {
         Some(text) => spec::units::duration(text).map(drop).map_err(|error| error.to_string()),
         None => Ok(()),
     }
+}
+
+/// Checks all of a text's lines, and says how many there were.
+pub(crate) fn check_lines(text: &str) -> Result<usize, String> {
+    let lines = invocations(text);
+    lines.iter().try_for_each(|words| {
+        check(words).map_err(|error| format!("injector {}: {error}", words.join(" ")))
+    })?;
+    Ok(lines.len())
 }
 
 #[test]
@@ -80,11 +97,9 @@ fn every_command_line_parses() {
     let blocks = documents().into_iter().map(|(path, text)| (path, code(&text)));
     let mut count = 0;
     for (path, text) in blocks.chain(files("examples", "sh")) {
-        for words in invocations(&text) {
-            count += 1;
-            if let Err(error) = check(&words) {
-                panic!("{}: injector {}: {error}", path.display(), words.join(" "));
-            }
+        match check_lines(&text) {
+            Ok(lines) => count += lines,
+            Err(error) => panic!("{}: {error}", path.display()),
         }
     }
     assert!(count > 30, "only {count} command lines were found");

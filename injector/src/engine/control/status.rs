@@ -28,6 +28,9 @@ pub struct Status {
     pub remaining_seconds: Option<u64>,
     /// False when the injector has not renewed its lease: its faults have ended.
     pub acting: bool,
+    /// The command that it is for, if `run` started one.
+    #[serde(default)]
+    pub command: Option<String>,
     /// What it is put on, in words.
     pub targets: Vec<String>,
     /// Its rules; none where they are too long to be listed.
@@ -73,6 +76,7 @@ impl Status {
             age_seconds: now.saturating_sub(plan.header.started) / 1_000_000_000,
             remaining_seconds: (deadline != u64::MAX).then(|| deadline.saturating_sub(now) / 1_000_000_000),
             acting: alive(now, deadline, lease),
+            command: plan.said("command").pop(),
             targets: plan.said("target"),
             rules: rules.collect(),
         }

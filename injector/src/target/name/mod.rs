@@ -10,6 +10,7 @@ mod crio;
 mod docker;
 mod error;
 mod host;
+mod known;
 mod pattern;
 mod podman;
 mod search;
@@ -22,6 +23,7 @@ pub use self::{
     container::Runtime,
     error::NameError,
     host::Host,
+    known::known,
     search::{find, find_again},
     word::{Kind, Name},
 };
