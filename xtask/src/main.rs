@@ -6,6 +6,7 @@ mod apt;
 mod architecture;
 mod bench;
 mod build;
+mod cargo_tool;
 mod checkout;
 mod child;
 mod demo;

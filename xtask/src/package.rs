@@ -39,7 +39,9 @@ impl Package {
         if !self.allow_dirty {
             committed()?;
         }
-        setup::ready(Group::Bpf)?;
+        let mut groups = kernel::needs(&[Name::Debian612]);
+        groups.push(Group::Bpf);
+        setup::ready(&groups)?;
         build::programs()?;
         package()?;
         let [common, injector] = unpacked()?;

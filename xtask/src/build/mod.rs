@@ -83,7 +83,7 @@ pub(crate) fn compile_for(cargo: &mut Command, architecture: Architecture) -> Re
     if architecture.is_host() {
         return Ok(());
     }
-    setup::ready(setup::Group::of_vm(architecture))?;
+    setup::ready(&[setup::Group::of_vm(architecture)])?;
     let triple = architecture.triple();
     let variable = triple.replace('-', "_");
     cargo.args(["--target", triple]);
