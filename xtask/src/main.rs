@@ -9,6 +9,7 @@ mod build;
 mod cargo_tool;
 mod checkout;
 mod child;
+mod commit;
 mod demo;
 mod fuzz;
 mod kernel;

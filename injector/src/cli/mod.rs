@@ -25,6 +25,7 @@ mod run;
 mod screen;
 mod stop;
 mod targets;
+mod version;
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -42,7 +43,7 @@ use crate::cli::exit::{Code, Failure};
 #[derive(Debug, Parser)]
 #[command(
     name = "injector",
-    version,
+    version = version::version(),
     max_term_width = 100,
     after_help = "Exit codes: 0 ok, 1 it ran and failed, 2 usage, 3 this kernel cannot, 4 permission, 6 clean-up incomplete.\n\
                   `run` gives the command's own code; 125 is ours, 126 and 127 as in env(1).\n\
