@@ -26,7 +26,7 @@ use self::progress::{Progress, tell, timed};
 use self::report::{Counts, Verdict};
 use crate::kernel::{self, Kernel, Name};
 use crate::setup::Group;
-use crate::{build, checkout, child, fuzz, setup, toolchain};
+use crate::{build, checkout, child, dist, fuzz, setup, toolchain};
 
 /// Check everything: format, lints, host tests, and end-to-end tests on every kernel
 #[derive(Args)]
@@ -80,6 +80,8 @@ impl Test {
             self.host_tests(&mut progress);
             let fuzzer = self.filter.is_none().then(|| scope.spawn(|| timed(|| fuzz::run(FUZZ_SECONDS))));
             let binaries = if guests { self.make(&names, &mut progress) } else { None };
+            let packages =
+                (binaries.is_some() && self.filter.is_none()).then(|| scope.spawn(|| timed(dist::check)));
             if let Some(binaries) = binaries {
                 self.end_to_end(&names, &binaries, arriving, &mut progress)?;
             }
@@ -88,6 +90,7 @@ impl Test {
                 Some(Err(_)) => progress.count("kernels", false),
                 None => {}
             }
+            packages.and_then(|packages| progress.join("packages", packages));
             fuzzer.and_then(|fuzzer| progress.join("grammar fuzzer", fuzzer));
             anyhow::Ok(())
         })?;
@@ -149,7 +152,7 @@ impl Test {
 /// What the tests need on these kernels.
 fn needs(names: &[Name]) -> Vec<Group> {
     let mut groups = kernel::needs(names);
-    groups.extend([Group::Bpf, Group::Test]);
+    groups.extend([Group::Bpf, Group::Test, Group::Deb]);
     groups
 }
 
