@@ -29,6 +29,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-env=INJECTOR_NO_PROGRAMS={}", absence.unwrap_or_default());
+    if let Some(commit) = packaged_commit(&here)? {
+        println!("cargo::rustc-env=INJECTOR_COMMIT={commit}");
+    }
     let out = PathBuf::from(env::var("OUT_DIR")?).join("injector.bpf.o");
     match absence {
         None => drop(fs::copy(&object, out)?),
@@ -43,6 +46,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// The commit that this package was made from, by the file that cargo puts into each, in as many digits as
+/// `cargo xtask build` gives. A checkout has no such file.
+fn packaged_commit(package: &Path) -> Result<Option<String>, Box<dyn Error>> {
+    let path = package.join(".cargo_vcs_info.json");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(path)?;
+    let after = text.split_once("\"sha1\"").and_then(|(_, rest)| rest.split('"').nth(1));
+    Ok(after.map(|hash| hash.chars().take(12).collect()))
 }
 
 /// Is the workspace at `root` one in which the object can be made?

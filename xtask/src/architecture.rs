@@ -16,6 +16,8 @@ pub(crate) enum Architecture {
 }
 
 impl Architecture {
+    pub(crate) const ALL: [Self; 2] = [Self::X86_64, Self::Arm64];
+
     /// This machine's.
     pub(crate) fn host() -> Self {
         if ARCH == "aarch64" { Self::Arm64 } else { Self::X86_64 }
@@ -26,11 +28,27 @@ impl Architecture {
         self == Self::host()
     }
 
-    /// As in the names of packages.
+    /// As in the names of Debian's packages, and in the OCI's images.
     pub(crate) const fn debian(self) -> &'static str {
         match self {
             Self::X86_64 => "amd64",
             Self::Arm64 => "arm64",
+        }
+    }
+
+    /// As in the names of RPM packages.
+    pub(crate) const fn rpm(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Arm64 => "aarch64",
+        }
+    }
+
+    /// What rustc compiles a program for that needs no libraries.
+    pub(crate) const fn static_triple(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64-unknown-linux-musl",
+            Self::Arm64 => "aarch64-unknown-linux-musl",
         }
     }
 

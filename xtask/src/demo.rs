@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::architecture::Architecture;
 use crate::kernel::{self, Kernel, Name};
+use crate::setup::Group;
 use crate::vm::{Ending, Guest};
 use crate::waiting::step;
 use crate::{build, checkout, child, setup};
@@ -57,8 +58,11 @@ const LIMIT: Duration = Duration::from_mins(5);
 
 impl Demo {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        step("the programs that are shown (Redis, ping)", "seconds", || setup::ready(setup::Group::Demo))?;
-        step("compiler and linker for BPF", "a minute, once", || setup::ready(setup::Group::Bpf))?;
+        let mut groups = vec![Group::Demo, Group::Bpf];
+        if self.vm || !nix::unistd::geteuid().is_root() {
+            groups.extend(kernel::needs(&[self.kernel()]));
+        }
+        step("the programs that are needed", "a minute, once", || setup::ready(&groups))?;
         // Without optimisation, which takes most of the time and shows nothing.
         step("the build of injector", "two minutes, once", || build::all(false))?;
         let obstacle = if self.vm { Some("you asked for one".to_owned()) } else { self.obstacle()? };
@@ -112,13 +116,19 @@ impl Demo {
 
     /// The kernel for the virtual machine.
     fn guest(&self) -> Result<Kernel> {
-        step("the emulator (QEMU)", "half a minute, once", || setup::ready(setup::Group::Vm))?;
-        if self.full {
-            let what = "the build of a kernel with error injection";
-            return step(what, "10 to 25 minutes, once", || kernel::ready(Name::FaultInjection));
-        }
-        let what = "Debian's kernel 6.12";
-        step(what, "half a minute, once", || kernel::ready(Name::Debian612))
+        let name = self.kernel();
+        let groups = kernel::needs(&[name]);
+        step("the emulator (QEMU)", "half a minute, once", || setup::ready(&groups))?;
+        let (what, usual) = if self.full {
+            ("the build of a kernel with error injection", "10 to 25 minutes, once")
+        } else {
+            ("Debian's kernel 6.12", "half a minute, once")
+        };
+        step(what, usual, || kernel::ready(name))
+    }
+
+    const fn kernel(&self) -> Name {
+        if self.full { Name::FaultInjection } else { Name::Debian612 }
     }
 
     fn in_guest(&self, kernel: Kernel) -> Result<u8> {

@@ -6,9 +6,12 @@ mod apt;
 mod architecture;
 mod bench;
 mod build;
+mod cargo_tool;
 mod checkout;
 mod child;
+mod commit;
 mod demo;
+mod dist;
 mod fuzz;
 mod kernel;
 mod package;
@@ -40,6 +43,7 @@ enum Verb {
     Syscalls(syscalls::Syscalls),
     Build(build::Build),
     Package(package::Package),
+    Dist(dist::Dist),
     Kernel(kernel::Verb),
     Vm(vm::Verb),
     Demo(demo::Demo),
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Verb::Syscalls(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Build(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Package(verb) => verb.run().map(|()| ExitCode::SUCCESS),
+        Verb::Dist(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Kernel(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Vm(verb) => verb.run(),
         Verb::Demo(verb) => verb.run(),

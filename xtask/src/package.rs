@@ -12,7 +12,7 @@ use clap::Args;
 use crate::kernel::{self, Name};
 use crate::setup::Group;
 use crate::vm::Guest;
-use crate::{build, checkout, child, setup};
+use crate::{build, checkout, child, commit, setup};
 
 /// Package the crates with the BPF programs inside, build the package, and inject by it in a virtual machine
 ///
@@ -37,9 +37,11 @@ const LIMIT: Duration = Duration::from_mins(5);
 impl Package {
     pub(crate) fn run(self) -> Result<()> {
         if !self.allow_dirty {
-            committed()?;
+            commit::require_clean()?;
         }
-        setup::ready(Group::Bpf)?;
+        let mut groups = kernel::needs(&[Name::Debian612]);
+        groups.push(Group::Bpf);
+        setup::ready(&groups)?;
         build::programs()?;
         package()?;
         let [common, injector] = unpacked()?;
@@ -61,17 +63,6 @@ fn package() -> Result<()> {
     cargo.args(["package", "--quiet", "--no-verify", "--allow-dirty"]);
     cargo.args(CRATES.iter().flat_map(|name| ["--package", name]));
     child::run(&mut cargo).context("the crates cannot be packaged")
-}
-
-/// Is all in git that is packaged, but for the object?
-fn committed() -> Result<()> {
-    let mut git = Command::new("git");
-    git.args(["status", "--porcelain"]).current_dir(checkout::root());
-    let changes = child::output(&mut git)?;
-    if !changes.is_empty() {
-        bail!("the checkout is not as its last commit has it; commit it, or add --allow-dirty:\n{changes}");
-    }
-    Ok(())
 }
 
 fn cargo() -> Command {

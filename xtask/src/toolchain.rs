@@ -8,13 +8,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::architecture::Architecture;
+use crate::cargo_tool::CargoTool;
 use crate::{checkout, child, packages};
 
 /// The oldest compiler that builds the workspace.
 const OLDEST: u32 = 95;
 /// The bpf-linker that we install; it can be built with LLVM 21, 22 or 23.
-const LINKER: &str = "0.13.0";
+const LINKER: CargoTool = CargoTool { name: "bpf-linker", version: "0.13.0", why: "links the BPF programs" };
 
 /// What `cargo xtask build` needs for the kernel side.
 #[derive(Debug)]
@@ -46,23 +46,36 @@ pub(crate) fn ready() -> Result<Toolchain> {
     Ok(Toolchain { rustc, linker })
 }
 
-/// Has the compiler that builds the rest know the standard library of `architecture`.
-pub(crate) fn library_ready(architecture: Architecture) -> Result<()> {
-    let triple = architecture.triple();
-    let there = || {
-        sysroot(Path::new("rustc"))
-            .is_some_and(|root| root.join("lib/rustlib").join(triple).join("lib").is_dir())
-    };
-    if there() {
+/// Whether the compiler that builds the rest has a standard library for `triple`.
+pub(crate) fn has_library(triple: &str) -> bool {
+    sysroot(Path::new("rustc")).is_some_and(|root| root.join("lib/rustlib").join(triple).join("lib").is_dir())
+}
+
+/// Gets the standard libraries for `triples` as far as they are missing.
+pub(crate) fn libraries_ready(triples: &[&str]) -> Result<()> {
+    let missing = || triples.iter().copied().filter(|triple| !has_library(triple)).collect::<Vec<_>>();
+    if missing().is_empty() {
         return Ok(());
     }
-    if child::on_path("rustup").is_some() {
-        eprintln!("setup: rustup target add {triple}");
-        let mut rustup = Command::new("rustup");
-        child::output(rustup.args(["target", "add", triple]).current_dir(checkout::root()))?;
+    let by_hand = format!("rustup target add {}", missing().join(" "));
+    if child::on_path("rustup").is_none() {
+        bail!(
+            "the Rust compiler has no standard library for {}, and there is no rustup to get it; install rustup, then \
+             type: {by_hand}",
+            missing().join(" and ")
+        );
     }
-    if !there() {
-        bail!("the Rust compiler has no standard library for {triple}; type: rustup target add {triple}");
+    eprintln!("setup: {by_hand}");
+    let mut rustup = Command::new("rustup");
+    rustup.args(["target", "add"]).args(missing()).current_dir(checkout::root());
+    child::output(&mut rustup)
+        .with_context(|| format!("cannot get a standard library; by hand: {by_hand}"))?;
+    if !missing().is_empty() {
+        bail!(
+            "rustup and the compiler on the PATH are not of one toolchain: {} has still no standard library for {}",
+            child::on_path("rustc").unwrap_or_default().display(),
+            missing().join(" and ")
+        );
     }
     Ok(())
 }
@@ -109,7 +122,8 @@ fn parse_version(said: &str) -> Option<(String, u32)> {
     Some((field("release:")?.to_owned(), llvm))
 }
 
-fn sysroot(rustc: &Path) -> Option<PathBuf> {
+/// The folder with a compiler's libraries.
+pub(crate) fn sysroot(rustc: &Path) -> Option<PathBuf> {
     let mut command = Command::new(rustc);
     child::without_cargo(&mut command);
     child::output(command.args(["--print", "sysroot"]).current_dir(checkout::root())).ok().map(PathBuf::from)
@@ -153,21 +167,21 @@ fn install_compiler() -> Result<Rustc> {
     }
     let minor = |version: String| version.split('.').nth(1)?.parse::<u32>().ok();
     if packages::candidate("rustc-web").and_then(minor).is_some_and(|minor| minor >= OLDEST) {
-        packages::install(&debian)?;
+        packages::install(&debian.map(str::to_owned))?;
     }
     compiler().with_context(|| {
+        let packages = packages::by_hand(&debian.map(str::to_owned));
+        let or = packages.map(|command| format!(", or: {command}")).unwrap_or_default();
         format!(
-            "no rustc of at least 1.{OLDEST} with its library's source, which the BPF target needs; type one \
-             of: rustup component add rust-src; sudo apt-get install {}",
-            debian.join(" ")
+            "there is no rustc of at least 1.{OLDEST} with its library's source, which the BPF target needs; type: \
+             rustup component add rust-src{or}"
         )
     })
 }
 
 /// The linker that we installed earlier, or one on the PATH, if it can read `rustc`'s bitcode.
 pub(crate) fn linker_for(rustc: &Rustc) -> Option<PathBuf> {
-    let own = tools().join("bin/bpf-linker");
-    [Some(own), child::on_path("bpf-linker")]
+    [Some(LINKER.path()), child::on_path("bpf-linker")]
         .into_iter()
         .flatten()
         .find(|linker| links(linker, rustc).is_ok())
@@ -195,35 +209,45 @@ fn links(linker: &Path, rustc: &Rustc) -> Result<()> {
     Ok(())
 }
 
-/// Where our own tools live: nothing outside the target folder is changed.
-fn tools() -> PathBuf {
-    checkout::target().join("tools")
+/// The packages that a bpf-linker for this compiler is built with, and are missing, by Debian's names.
+pub(crate) fn missing_packages() -> Vec<String> {
+    match compiler() {
+        Some(rustc) if linker_for(&rustc).is_none() && llvm(rustc.llvm).is_none() => {
+            linker_packages(rustc.llvm)
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn linker_packages(llvm: u32) -> Vec<String> {
+    vec![format!("llvm-{llvm}-dev"), "zlib1g-dev".to_owned(), "libzstd-dev".to_owned()]
+}
+
+/// Where an LLVM of this version is installed: where Debian has it, or Fedora an older one, or anybody the newest.
+fn llvm(version: u32) -> Option<PathBuf> {
+    let folders =
+        [format!("/usr/lib/llvm-{version}"), format!("/usr/lib64/llvm{version}"), "/usr".to_owned()];
+    folders.into_iter().map(PathBuf::from).find(|folder| {
+        let said = child::output(Command::new(folder.join("bin/llvm-config")).arg("--version"));
+        said.is_ok_and(|said| said.split('.').next() == Some(&version.to_string()))
+    })
 }
 
 fn install_linker(rustc: &Rustc) -> Result<PathBuf> {
-    let llvm = rustc.llvm;
-    let prefix = PathBuf::from(format!("/usr/lib/llvm-{llvm}"));
-    if !prefix.join("bin/llvm-config").exists() {
-        packages::install(&[&format!("llvm-{llvm}-dev"), "zlib1g-dev", "libzstd-dev"])?;
+    let version = rustc.llvm;
+    if llvm(version).is_none() {
+        packages::install(&linker_packages(version))?;
     }
-    eprintln!("setup: cargo install bpf-linker {LINKER} for LLVM {llvm} (some minutes, once)");
-    let mut cargo = child::cargo();
-    cargo
-        .args(["install", "bpf-linker", "--version", LINKER, "--quiet", "--locked", "--no-default-features"])
-        .args(["--features", &format!("llvm-{llvm}"), "--root"])
-        .arg(tools())
-        .env("LLVM_PREFIX", &prefix)
+    let prefix = llvm(version).with_context(|| {
+        format!("there is no LLVM {version}, with which a linker for {} is built", rustc.path.display())
+    })?;
+    LINKER.install(|cargo| {
+        cargo.args(["--features", &format!("llvm-{version}")]).env("LLVM_PREFIX", &prefix);
         // llvm-sys names its variable after its own version: 22.1 is 221.
-        .env(format!("LLVM_SYS_{llvm}1_PREFIX"), &prefix)
-        // It spends its time in LLVM, which is built already.
-        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
-        // Without it, cargo builds in a temporary folder and removes that.
-        .env_remove("CARGO_TARGET_DIR");
-    child::run(&mut cargo)?;
+        cargo.env(format!("LLVM_SYS_{version}1_PREFIX"), &prefix);
+    })?;
     linker_for(rustc).with_context(|| {
-        format!("the new bpf-linker cannot link what {} makes (LLVM {llvm})", rustc.path.display())
+        format!("the new bpf-linker cannot link what {} makes (LLVM {version})", rustc.path.display())
     })
 }
 

@@ -33,6 +33,7 @@ mod run;
 mod screen;
 mod stop;
 mod targets;
+mod version;
 
 use std::{
     env,
@@ -57,7 +58,7 @@ const EXIT_CODES: &str = "0 ok, 1 it ran and failed, 2 usage, 3 this kernel cann
 #[derive(Debug, Parser)]
 #[command(
     name = "injector",
-    version,
+    version = version::version(),
     max_term_width = 100,
     disable_help_flag = true,
     disable_help_subcommand = true,

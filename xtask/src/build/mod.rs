@@ -5,6 +5,7 @@
 #[path = "../../../injector/build/age.rs"]
 mod age;
 mod debug_info;
+pub(crate) mod same_paths;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::architecture::Architecture;
+use crate::commit::Commit;
 use crate::toolchain::Rustc;
 use crate::{checkout, child, setup, toolchain};
 
@@ -73,9 +75,16 @@ pub(crate) fn programs() -> Result<()> {
 /// The same; `log` for programs that tell their decisions.
 fn object(log: bool) -> Result<()> {
     let toolchain = toolchain::ready()?;
-    let mut cargo = bpf("build", &toolchain.rustc, Some(&toolchain.linker), log);
+    let mut cargo = bpf("build", &toolchain.rustc, Some(&toolchain.linker), log)?;
     child::run(&mut cargo).context("the kernel side (injector-ebpf) does not build")?;
     finish(log)
+}
+
+/// Has `injector --version` name the commit. A checkout without git has none, which is no obstacle.
+pub(crate) fn name_commit(cargo: &mut Command) {
+    if let Ok(commit) = Commit::last() {
+        cargo.env("INJECTOR_COMMIT", commit.shown());
+    }
 }
 
 /// Has cargo compile for `architecture`. C compilers are told as the crate `cc` is told of them.
@@ -83,7 +92,7 @@ pub(crate) fn compile_for(cargo: &mut Command, architecture: Architecture) -> Re
     if architecture.is_host() {
         return Ok(());
     }
-    setup::ready(setup::Group::of_vm(architecture))?;
+    setup::ready(&[setup::Group::of_vm(architecture)])?;
     let triple = architecture.triple();
     let variable = triple.replace('-', "_");
     cargo.args(["--target", triple]);
@@ -95,19 +104,20 @@ pub(crate) fn compile_for(cargo: &mut Command, architecture: Architecture) -> Re
 /// Clippy on injector-ebpf for the BPF target, as it is built for all and as it tells its decisions.
 pub(crate) fn bpf_lints(rustc: &Rustc) -> Result<()> {
     [false, true].into_iter().try_for_each(|log| {
-        let mut clippy = bpf("clippy", rustc, None, log);
+        let mut clippy = bpf("clippy", rustc, None, log)?;
         child::run(clippy.args(["--", "-Dwarnings"])).context("clippy on the kernel side (injector-ebpf)")
     })
 }
 
 /// Cargo's `verb` on injector-ebpf for the BPF target; `log` for programs that tell their decisions.
-fn bpf(verb: &str, rustc: &Rustc, linker: Option<&Path>, log: bool) -> Command {
+fn bpf(verb: &str, rustc: &Rustc, linker: Option<&Path>, log: bool) -> Result<Command> {
     let mut cargo = child::cargo();
     // `-Z` on a compiler that is not a nightly needs the bootstrap variable. `--btf` keeps the types
     // that aya and the verifier's log need; cpu v3 (jmp32, alu32: Linux 5.1) is what every kernel has
     // that can attach these programs.
-    let linker = linker.map(|linker| format!(" -Clinker={}", linker.display())).unwrap_or_default();
-    let flags = format!("-Cdebuginfo=2 -Clink-arg=--btf -Ctarget-cpu=v3{linker}");
+    let mut flags = same_paths::flags(&rustc.path)?;
+    flags.extend(["-Cdebuginfo=2", "-Clink-arg=--btf", "-Ctarget-cpu=v3"].map(str::to_owned));
+    flags.extend(linker.map(|linker| format!("-Clinker={}", linker.display())));
     cargo
         .arg(verb)
         .args(["--quiet", "--release", "--package", "injector-ebpf", "--bin", "injector-ebpf"])
@@ -115,7 +125,7 @@ fn bpf(verb: &str, rustc: &Rustc, linker: Option<&Path>, log: bool) -> Command {
         .arg(checkout::target().join("bpf"))
         .env("RUSTC", &rustc.path)
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTFLAGS", flags)
+        .env("CARGO_ENCODED_RUSTFLAGS", same_paths::encoded(&flags))
         .env_remove("RUSTC_WRAPPER")
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .env_remove("RUSTUP_TOOLCHAIN")
@@ -132,7 +142,7 @@ fn bpf(verb: &str, rustc: &Rustc, linker: Option<&Path>, log: bool) -> Command {
             cargo.env("PATH", path);
         }
     }
-    cargo
+    Ok(cargo)
 }
 
 /// Checks what the linker made and writes it, without DWARF, where the product's build looks for it.
@@ -176,6 +186,7 @@ fn product(architecture: Architecture, release: bool, hastily: bool) -> Result<(
     if release {
         cargo.arg("--release");
     }
+    name_commit(&mut cargo);
     compile_for(&mut cargo, architecture)?;
     if hastily && !architecture.is_host() {
         hasten(&mut cargo);

@@ -17,6 +17,7 @@ use clap::{Args, ValueEnum};
 
 use crate::architecture::Architecture;
 use crate::checkout;
+use crate::setup::Group;
 
 /// Get the kernels that the tests boot: download Debian's, build the one with error injection
 ///
@@ -107,6 +108,16 @@ impl Verb {
 /// The kernel as it is here, else got now.
 pub(crate) fn ready(name: Name) -> Result<Kernel> {
     present(name).map_or_else(|| newest(name), Ok)
+}
+
+/// What it takes to get and to boot these kernels.
+pub(crate) fn needs(names: &[Name]) -> Vec<Group> {
+    let mut groups: Vec<Group> = names.iter().map(|name| Group::of_vm(name.architecture())).collect();
+    let built = |name: &Name| *name == Name::FaultInjection && present(*name).is_none() && cache().is_none();
+    if names.iter().any(built) {
+        groups.push(Group::KernelBuild);
+    }
+    groups
 }
 
 fn present(name: Name) -> Option<Kernel> {

@@ -118,7 +118,7 @@ fn keep(partial: tempfile::TempDir, place: &Path) -> Result<()> {
 }
 
 fn build() -> Result<Kernel> {
-    setup::ready(setup::Group::KernelBuild)?;
+    setup::ready(&[setup::Group::KernelBuild])?;
     let version = packages::installed(PACKAGE).unwrap_or_else(|| "unknown".to_owned());
     let place = place(&version)?;
     let jobs = available_parallelism().map_or(1, usize::from);

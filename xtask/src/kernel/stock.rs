@@ -60,7 +60,7 @@ pub(super) fn get(name: Name) -> Result<Kernel> {
     if let Ok(kernel) = unpacked(name, &folder) {
         return Ok(kernel);
     }
-    setup::ready(setup::Group::of_vm(name.architecture()))?;
+    setup::ready(&[setup::Group::of_vm(name.architecture())])?;
     fs::create_dir_all(store()).with_context(|| format!("cannot make {}", store().display()))?;
     // All goes into a folder beside it that is renamed when it is complete.
     let partial = tempfile::tempdir_in(store()).context("cannot make a folder for the download")?;

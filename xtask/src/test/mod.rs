@@ -26,7 +26,7 @@ use self::progress::{Progress, tell, timed};
 use self::report::{Counts, Verdict};
 use crate::kernel::{self, Kernel, Name};
 use crate::setup::Group;
-use crate::{build, checkout, child, fuzz, setup, toolchain};
+use crate::{build, checkout, child, dist, fuzz, setup, toolchain};
 
 /// Check everything: format, lints, host tests, and end-to-end tests on every kernel
 #[derive(Args)]
@@ -64,20 +64,24 @@ impl Test {
         let start = Instant::now();
         let mut progress = Progress::default();
         let names = if self.kernel.is_empty() { Name::ALL.to_vec() } else { self.kernel.clone() };
+        // Whoever has to install something is told of all of it, at once and first.
+        let guests = !self.host_only && progress.step("setup", || setup::ready(&needs(&names)));
         // Much of this keeps one processor busy, or none: what takes longest goes on beside all else.
         thread::scope(|scope| {
             let (ready, arriving) = mpsc::channel();
             let wanted = &names;
-            let kernels = (!self.host_only).then(|| scope.spawn(move || kernels(wanted, &ready)));
+            let kernels = guests.then(|| scope.spawn(move || kernels(wanted, &ready)));
             // Before all that has them inside.
-            if !self.host_only {
-                progress.step("BPF programs", || setup::ready(Group::Bpf).and_then(|()| build::programs()));
+            if guests {
+                progress.step("BPF programs", build::programs);
             }
             progress.step("format", || child::run(child::cargo().args(["fmt", "--all", "--check"])));
             progress.step("lints", lints);
             self.host_tests(&mut progress);
             let fuzzer = self.filter.is_none().then(|| scope.spawn(|| timed(|| fuzz::run(FUZZ_SECONDS))));
-            let binaries = if self.host_only { None } else { self.make(&names, &mut progress) };
+            let binaries = if guests { self.make(&names, &mut progress) } else { None };
+            let packages =
+                (binaries.is_some() && self.filter.is_none()).then(|| scope.spawn(|| timed(dist::check)));
             if let Some(binaries) = binaries {
                 self.end_to_end(&names, &binaries, arriving, &mut progress)?;
             }
@@ -86,6 +90,7 @@ impl Test {
                 Some(Err(_)) => progress.count("kernels", false),
                 None => {}
             }
+            packages.and_then(|packages| progress.join("packages", packages));
             fuzzer.and_then(|fuzzer| progress.join("grammar fuzzer", fuzzer));
             anyhow::Ok(())
         })?;
@@ -120,11 +125,8 @@ impl Test {
     fn make(&self, names: &[Name], progress: &mut Progress) -> Option<Vec<Binary>> {
         let architectures: BTreeSet<_> = names.iter().map(|name| name.architecture()).collect();
         let mut made = Vec::new();
-        let mut groups = vec![Group::Bpf, Group::Test];
-        groups.extend(architectures.iter().map(|&architecture| Group::of_vm(architecture)));
         let foreign = (!placement::only_short(names)).then_some(placement::SMOKE);
-        let ready = progress.step("setup", || groups.into_iter().try_for_each(setup::ready))
-            && progress.step("build", || build::all_for(&architectures, foreign.is_some()))
+        let ready = progress.step("build", || build::all_for(&architectures, foreign.is_some()))
             && progress.step("build of end-to-end tests", || {
                 made = binaries::build(self.filter.as_deref(), &architectures, foreign)?;
                 Ok(())
@@ -145,6 +147,13 @@ impl Test {
         progress.take(names, &runs);
         Ok(())
     }
+}
+
+/// What the tests need on these kernels.
+fn needs(names: &[Name]) -> Vec<Group> {
+    let mut groups = kernel::needs(names);
+    groups.extend([Group::Bpf, Group::Test, Group::Deb]);
+    groups
 }
 
 /// A step that has been told.

@@ -105,7 +105,7 @@ impl Guest {
     /// Boots, runs `command` as root, and ends the machine. An error means that there was no run.
     pub(crate) fn run(&self, command: &[String]) -> Result<Outcome> {
         let architecture = self.kernel.name.architecture();
-        setup::ready(setup::Group::of_vm(architecture))?;
+        setup::ready(&[setup::Group::of_vm(architecture)])?;
         let files = Files::of(architecture, &[checkout::root(), checkout::target(), self.directory.clone()])?;
         let folder = new_folder(&self.name)?;
         let mark = format!("\u{1}end of {}\u{1}", folder.display());

@@ -26,8 +26,10 @@ pub(super) fn make_checksums(device: &str) -> io::Result<()> {
         *to = libc::c_char::from_ne_bytes([from]);
     }
     request.ifr_ifru.ifru_data = (&raw mut value).cast();
+    // Numbers of requests have another type in musl than in glibc.
+    let number = libc::SIOCETHTOOL as libc::Ioctl;
     // SAFETY: the request and what it points to live until the call returns.
-    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL, &raw mut request) } == 0 {
+    if unsafe { libc::ioctl(socket.as_raw_fd(), number, &raw mut request) } == 0 {
         Ok(())
     } else {
         Err(io::Error::last_os_error())

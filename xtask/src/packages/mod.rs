@@ -1,12 +1,17 @@
 //! The machine's package manager: what is missing is installed with apt-get, through sudo where we
-//! are not root and sudo needs no password; otherwise the command to type is given. On machines
-//! without apt the packages' Debian names are all that we can say.
+//! are not root and sudo needs no password; otherwise the command to type is given, with the names that
+//! the machine's distribution has for the packages.
 
+mod distribution;
+pub(crate) mod names;
+
+use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
+use self::distribution::Distribution;
 use crate::child;
 
 /// Installs while keeping services stopped: a postinst that starts a daemon (Debian's redis-server)
@@ -33,23 +38,50 @@ pub(crate) fn manageable() -> bool {
     child::on_path("apt-get").is_some()
 }
 
+/// The one command that installs `packages`, which have Debian's names here; none if this machine's distribution has
+/// another package manager than those that we know.
+pub(crate) fn by_hand(packages: &[String]) -> Option<String> {
+    let here = Distribution::here()?;
+    let mut known: Vec<&str> = packages.iter().filter_map(|package| names::on(here, package)).collect();
+    // One may stand for several of Debian's.
+    let mut seen = BTreeSet::new();
+    known.retain(|name| seen.insert(*name));
+    (!known.is_empty()).then(|| format!("sudo {} {}", here.install(), known.join(" ")))
+}
+
 /// Installs `packages`; on failure the error says what to type.
-pub(crate) fn install(packages: &[&str]) -> Result<()> {
-    let by_hand = format!("apt-get install --no-install-recommends {}", packages.join(" "));
+pub(crate) fn install(packages: &[String]) -> Result<()> {
+    let lacking = || {
+        let here = Distribution::here();
+        let lacks = |package: &&String| here.is_none_or(|here| names::on(here, package).is_none());
+        let lacking: Vec<&str> = packages.iter().filter(lacks).map(String::as_str).collect();
+        if lacking.is_empty() {
+            String::new()
+        } else {
+            format!(
+                "; this distribution has no package that we know for what Debian calls {}",
+                lacking.join(", ")
+            )
+        }
+    };
+    let Some(command) = by_hand(packages) else {
+        bail!("something is missing that we cannot install here{}", lacking());
+    };
     if !manageable() {
-        bail!(
-            "there is no apt-get on this machine; install what these Debian packages hold: {}",
-            packages.join(" ")
-        );
+        bail!("something is missing; type: {command}{}", lacking());
     }
     let Some(mut root) = as_root("sh") else {
-        bail!("not root, and sudo asks for a password; type: sudo {by_hand}");
+        bail!(
+            "something is missing, this is not root, and sudo asks for a password; type: {command}{}",
+            lacking()
+        );
     };
     let _alone = alone();
-    refresh_alone(packages)?;
-    eprintln!("setup: apt-get install {}", packages.join(" "));
-    root.args(["-c", INSTALL, "sh"]).args(packages);
-    child::output(&mut root).with_context(|| format!("cannot install; by hand: sudo {by_hand}"))?;
+    let wanted: Vec<&str> = packages.iter().map(String::as_str).collect();
+    refresh_alone(&wanted)?;
+    eprintln!("setup: apt-get install {}", wanted.join(" "));
+    root.args(["-c", INSTALL, "sh"]).args(wanted);
+    child::output(&mut root).with_context(|| format!("cannot install; by hand: {command}"))?;
     Ok(())
 }
 
