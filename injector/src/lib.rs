@@ -39,6 +39,7 @@
 //! | [`blocking`] | the same for programs without an async runtime |
 //! | [`child`] | a plan in a process of its own, for programs with several threads |
 //! | [`faults`] | the layers of faults, each behind the trait [`Fault`](faults::fault::Fault) |
+//! | [`policy`] | what may be touched on this machine |
 //! | [`kernel`] | the programs in the kernel, and what they are attached to |
 
 #![warn(clippy::missing_errors_doc)]
@@ -52,6 +53,7 @@ pub mod faults;
 pub mod kernel;
 pub mod operations;
 pub mod plan;
+pub mod policy;
 pub mod printable;
 mod readable;
 pub mod resolver;

@@ -5,6 +5,7 @@ use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 
 mod delays;
+mod policy;
 mod rule;
 mod verdict;
 
@@ -27,6 +28,7 @@ use crate::cli::{
     color, completions,
     doctor::{
         delays::Delays,
+        policy::Permitted,
         verdict::{Obstacle, Verdict},
     },
     exit::{Code, Failure},
@@ -90,6 +92,7 @@ struct Findings {
     mechanisms: Vec<Finding>,
     operations: Vec<Possible>,
     delays: Delays,
+    policy: Permitted,
 }
 
 /// An operation of `--io`.
@@ -146,7 +149,7 @@ impl Doctor {
         };
         let verdict = Verdict { kernel: &release(), results: &results, obstacle: obstacle.as_ref() };
         if !self.json && !self.verbose {
-            output::out(&verdict.text())?;
+            output::out(&(verdict.text() + &Permitted::find().summary()))?;
             return Ok(obstacle.map_or(Code::OK, |obstacle| code(obstacle.fault)));
         }
         let (anywhere, waits) = (works(&[Mechanism::CallDelay]), works(&[Mechanism::CallDelayHook]));
@@ -198,6 +201,7 @@ fn findings(results: &[(Mechanism, Result<(), Unsupported>)]) -> Findings {
         mechanisms: results.iter().map(finding).collect(),
         operations: Vec::new(),
         delays: Delays::default(),
+        policy: Permitted::find(),
     }
 }
 
@@ -272,6 +276,7 @@ fn text(findings: &Findings) -> String {
         lines.push(format!("     with delay= and --unsafe: {}", waiting(Wait::Unsafe)));
     }
     lines.extend(findings.delays.lines());
+    lines.extend(findings.policy.lines());
     if findings.fully_preemptible {
         lines.push(
             "note: this kernel is fully preemptible, so fmod_ret misses calls made while another task is interrupted \

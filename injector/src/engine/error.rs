@@ -15,6 +15,7 @@ use crate::{
         Instead, PlanError,
         unsupported::{Fault, Unsupported},
     },
+    policy::PolicyError,
     resolver::NameError,
     target::TargetError,
 };
@@ -34,6 +35,9 @@ pub enum EngineError {
     /// A target is not one.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// The machine's policy forbids it.
+    #[error(transparent)]
+    Policy(Box<PolicyError>),
     /// No randomness.
     #[error("cannot read random bytes: {0}")]
     Random(#[source] io::Error),
@@ -94,6 +98,7 @@ impl EngineError {
             Self::Plan(error) => error.hint(),
             Self::Name(error) => error.hint(),
             Self::Target(error) => error.hint(),
+            Self::Policy(error) => error.hint(),
             Self::Fault(error) => error.hint(),
             Self::ControlChannel(_) => "`injector doctor` says what this kernel allows".into(),
             Self::Ended => "`injector ps` lists what lives".into(),
@@ -115,7 +120,7 @@ impl EngineError {
     /// The right that is missing, or the limit that was reached, where the message does not say so itself.
     fn refusal(&self) -> Option<Cause> {
         let known = match self {
-            Self::Unsupported(_) | Self::Plan(_) => return None,
+            Self::Unsupported(_) | Self::Plan(_) | Self::Policy(_) => return None,
             Self::Fault(error) => return error.refusal(),
             Self::ControlChannel(error) => refusal::cause(error, Attempt::Trace),
             _ => None,
@@ -133,10 +138,16 @@ impl EngineError {
             Self::Plan(error) => error.fault().map_or(Blame::Usage, Blame::from),
             Self::Fault(error) => error.fault().map_or(Blame::Usage, Blame::from),
             Self::Target(TargetError::Name(error)) if error.is_permission() => Blame::Permission,
-            Self::Target(_) | Self::Name(_) => Blame::Usage,
+            Self::Target(_) | Self::Name(_) | Self::Policy(_) => Blame::Usage,
             Self::ControlChannel(_) => Blame::Kernel,
             Self::Random(_) | Self::Events(_) | Self::Worker(_) | Self::Ended | Self::Threads => Blame::Other,
         }
+    }
+}
+
+impl From<PolicyError> for EngineError {
+    fn from(error: PolicyError) -> Self {
+        Self::Policy(Box::new(error))
     }
 }
 

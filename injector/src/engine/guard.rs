@@ -40,6 +40,7 @@ use crate::{
         running::RunningKernel,
     },
     plan::Plan,
+    policy::Policy,
     readable::readable,
     target::Target,
 };
@@ -81,6 +82,7 @@ impl Guard {
     pub(super) fn start(
         plan: Plan,
         targets: Vec<Target>,
+        policy: Policy,
         kernel: &RunningKernel,
         bpf: BpfFaults,
         start: Start,
@@ -110,7 +112,7 @@ impl Guard {
         let moves = presence.watch().map(Watch::news).transpose().map_err(EngineError::Events)?;
         let (deed, deeds) = unbounded_channel();
         let faults = Faults::new(bpf, deed);
-        let mut live = Box::new(Live::new(plan, targets, presence, faults, listed));
+        let mut live = Box::new(Live::new(plan, targets, policy, presence, faults, listed));
         live.start(kernel)?;
         let guard = Self {
             away_since: Instant::now(),

@@ -11,6 +11,7 @@ use crate::{
     faults::{FaultError, Faults, fault::Scene},
     kernel::running::RunningKernel,
     plan::Plan,
+    policy::Policy,
     target::Target,
 };
 
@@ -23,6 +24,8 @@ pub(super) struct Live {
     pub(super) faults: Faults,
     pub(super) plan: Arc<Plan>,
     pub(super) targets: Vec<Target>,
+    /// As it was when the plan began: a live plan does not wait for a file.
+    pub(super) policy: Policy,
     pub(super) presence: Presence,
     /// Only the targets are due: a cgroup has come or gone.
     pub(super) hurry: bool,
@@ -60,6 +63,7 @@ impl Live {
     pub(super) fn new(
         plan: Plan,
         targets: Vec<Target>,
+        policy: Policy,
         presence: Presence,
         faults: Faults,
         listed: Listed,
@@ -70,6 +74,7 @@ impl Live {
             notes: plan.notes.clone(),
             plan: Arc::new(plan),
             targets,
+            policy,
             presence,
             hurry: false,
             texts,

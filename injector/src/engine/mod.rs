@@ -12,6 +12,7 @@ mod guard;
 mod listed;
 mod live;
 mod object;
+mod permission;
 mod presence;
 mod report;
 pub mod request;
@@ -41,6 +42,7 @@ use crate::{
     faults::{self, bpf::BpfFaults, fault::Scene},
     kernel::{live::registry, running::RunningKernel, syscall::for_planning},
     plan::{self, Options, Plan, PlanError, unsupported::Mechanism},
+    policy::Policy,
     resolver,
     spec::model::Rule,
     target::Target,
@@ -94,7 +96,7 @@ impl Injector {
     /// nothing; leaves nothing attached.
     ///
     /// # Errors
-    /// What the kernel, or the kind of target, cannot do.
+    /// What the kernel, or the kind of target, cannot do, and what the policy forbids.
     pub fn plan(&self, options: Options) -> Result<Plan, EngineError> {
         // First, since it is what every plan needs: whoever may do this may do the rest.
         self.kernel.probe(Mechanism::ProcessTree)?;
@@ -111,6 +113,7 @@ impl Injector {
         plan.notes.extend(folders::notes(&rules, self.root_directories()));
         spare_session(&mut plan, self.kernel.procfs());
         faults::needs(&mut plan, self.scene())?;
+        self.permit(&plan)?;
         Ok(plan)
     }
 
@@ -119,8 +122,17 @@ impl Injector {
     /// # Errors
     /// Whatever failed; nothing is left attached then.
     pub fn apply(self, mut plan: Plan, start: Start) -> Result<Guard, EngineError> {
+        // Once more: all targets are known only now, and whoever has the plan may have changed it.
+        let policy = self.permit(&plan)?;
         let bpf = BpfFaults::attach(&mut plan, self.scene(), start != Start::Now)?;
-        Guard::start(plan, self.targets, &self.kernel, bpf, start)
+        Guard::start(plan, self.targets, policy, &self.kernel, bpf, start)
+    }
+
+    /// Is the plan permitted by this machine's policy? Gives the policy.
+    fn permit(&self, plan: &Plan) -> Result<Policy, EngineError> {
+        let policy = Policy::read()?.unwrap_or_default();
+        permission::check(&policy, plan, &self.targets, self.kernel.procfs())?;
+        Ok(policy)
     }
 
     /// Where a plan is to act.

@@ -208,15 +208,21 @@ impl Live {
         let rules: Result<Vec<_>, _> =
             request.rules.iter().map(|(grammar, text)| grammar.parse(text)).collect();
         let rules = rules.map_err(|error| Answer::refused(error.to_string(), error.hint(), Blame::Usage))?;
+        let end = request.until.map(|until| match until {
+            Until::After(time) => Some(time),
+            Until::Forever => None,
+        });
+        // Before anything is changed: all of the request is done, or nothing.
+        if let Some(end) = end {
+            self.policy.check_duration(end).map_err(EngineError::from)?;
+        }
         let change = if rules.is_empty() {
             None
         } else {
             Some(self.replace(rules, &outside(request)?, request.allow_unsafe)?)
         };
-        match request.until {
-            Some(Until::After(time)) => self.prolong(Some(time))?,
-            Some(Until::Forever) => self.prolong(None)?,
-            None => {}
+        if let Some(end) = end {
+            self.prolong(end)?;
         }
         Ok(Answer::Done(change))
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    engine::{error::EngineError, live::Live},
+    engine::{error::EngineError, live::Live, permission},
     faults::fault::Scene,
     kernel::running::RunningKernel,
     target::{Hierarchy, Procfs, Target, TargetError},
@@ -81,8 +81,12 @@ impl Live {
         }
         let hierarchy = Hierarchy::discover(&Procfs::default()).map_err(TargetError::from)?;
         let Some(cgroup) = self.targets[number].successor(&hierarchy)? else { return Ok(false) };
-        self.faults.bpf.meet_again(&self.plan, &self.targets, number, &cgroup)?;
-        self.targets[number] = Target::Cgroup(cgroup);
+        let target = Target::Cgroup(cgroup);
+        permission::check_target(&self.policy, &self.plan, &target, &Procfs::default())?;
+        if let Some(cgroup) = target.as_cgroup() {
+            self.faults.bpf.meet_again(&self.plan, &self.targets, number, cgroup)?;
+        }
+        self.targets[number] = target;
         let plan = Arc::clone(&self.plan);
         let kernel = RunningKernel::default();
         let scene = Scene { kernel: &kernel, targets: &self.targets, acting: Some(&plan) };

@@ -13,7 +13,7 @@ use std::{
 use crate::{
     clock,
     distribution::Files,
-    engine::{EngineError, Guard, live::Live},
+    engine::{EngineError, Guard, live::Live, permission},
     faults::{self, fault::Scene},
     kernel::{live::lease::LeaseKeeper, running::RunningKernel, syscall::for_planning},
     plan::{self, Change},
@@ -51,7 +51,7 @@ impl Guard {
     /// Gives the plan another end: so long from now, or none (`None`).
     ///
     /// # Errors
-    /// The plan has been stopped meanwhile.
+    /// The plan has been stopped meanwhile, or the policy forbids it.
     pub fn prolong(&mut self, duration: Option<Duration>) -> Result<(), EngineError> {
         self.live()?.prolong(duration)?;
         self.refresh();
@@ -80,6 +80,7 @@ impl Live {
         }
         let (mut plan, mut change) =
             self.plan.change(&rules, &outside.files, allow_unsafe, &live, &for_planning(&backends))?;
+        permission::check_rules(&self.policy, &plan)?;
         let acting = Arc::clone(&self.plan);
         let scene = Scene { kernel: &kernel, targets: &self.targets, acting: Some(&acting) };
         change.notes.extend(faults::needs(&mut plan, scene)?);
@@ -112,6 +113,7 @@ impl Live {
     }
 
     pub(super) fn prolong(&mut self, duration: Option<Duration>) -> Result<(), EngineError> {
+        self.policy.check_duration(duration)?;
         let length = duration.map_or(u64::MAX, clock::nanoseconds);
         let deadline = clock::now().saturating_add(length);
         let shared = self.faults.services().handle.state();

@@ -93,6 +93,11 @@ impl fmt::Display for Probability {
     }
 }
 
+/// Reads a percentage above zero with its `%`, such as `20%`; `None` if it is none.
+pub fn percentage(text: &str) -> Option<Probability> {
+    Probability::percentage(Word::whole(text)).filter(|percentage| percentage.numerator() > 0)
+}
+
 /// Reads a duration above zero with its unit, such as `30s`, `250ms` or `1h30m`.
 ///
 /// # Errors

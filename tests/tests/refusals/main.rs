@@ -2,6 +2,7 @@
 //! exit code that the contract names; with nothing attached and no command started.
 
 mod machine;
+mod policy;
 mod rules;
 mod subjects;
 

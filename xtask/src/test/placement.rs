@@ -13,7 +13,7 @@ use crate::kernel::Name::{self, Debian61, Debian612, Debian612Arm64, FaultInject
 ///
 /// Our kernel with error injection is Debian's 6.12 with other options. Where packets, security hooks or cgroups are
 /// met, the two run the same code, so there one of them stands for both: ours where calls fail as well.
-const PLACES: [(&str, &str, &[Name]); 32] = [
+const PLACES: [(&str, &str, &[Name]); 33] = [
     ("changes", "terminal::", &[FaultInjection]),
     ("changes", "", &[FaultInjection, Debian61]),
     ("child", "", &[FaultInjection, Debian612]),
@@ -42,6 +42,7 @@ const PLACES: [(&str, &str, &[Name]); 32] = [
     ("processes", "", &[Debian61]),
     ("recipes", "stock::", &[Debian612]),
     ("recipes", "", &[FaultInjection, Debian612]),
+    ("refusals", "policy::", &[Debian612]),
     ("refusals", "rules::", &[Debian612]),
     ("reports", "", &[FaultInjection]),
     ("scripts", "", &[Debian612]),
@@ -88,7 +89,7 @@ mod tests {
         let all = Name::ALL;
         assert_eq!(left_out("commands", Debian612, &all), Some(vec![]));
         assert_eq!(left_out("commands", Debian61, &all), None);
-        assert_eq!(left_out("refusals", Debian61, &all), Some(vec!["rules::"]));
+        assert_eq!(left_out("refusals", Debian61, &all), Some(vec!["policy::", "rules::"]));
         assert_eq!(left_out("packets", FaultInjection, &all), None);
         assert_eq!(left_out("packets", FaultInjection, &[FaultInjection]), Some(vec![]));
         let elsewhere = ["delays", "elsewhere", "losses", "padding", "pauses", "rejects", "session"];

@@ -19,6 +19,7 @@ mod tree;
 mod units;
 mod word;
 
+pub(crate) use self::search::running;
 pub use self::{
     container::Runtime,
     error::NameError,

@@ -52,6 +52,17 @@ pub fn find_again(name: &Name, hierarchy: &Hierarchy) -> Result<Option<Cgroup>, 
     }
 }
 
+/// The cgroups of all containers that run, whichever runtime has them, by the names that `/proc/PID/cgroup` prints.
+///
+/// # Errors
+/// The tree of cgroups cannot be read.
+pub(crate) fn running(host: &Host) -> Result<Vec<PathBuf>, NameError> {
+    let tree = Tree::read(&host.hierarchy)?;
+    let found = host.containers();
+    let cgroup = |container: &Container| host.hierarchy.name(tree.container(&container.id)?);
+    Ok(found.containers.iter().filter(|container| !container.sandbox).filter_map(cgroup).collect())
+}
+
 /// A cgroup, and the name by which it is met again if not by its path.
 type Meant = (Option<Name>, PathBuf);
 
