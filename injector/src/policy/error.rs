@@ -3,10 +3,13 @@
 use std::{io, path::PathBuf};
 
 use crate::{
-    policy::{FILE, Layer, Percent, TimeLimit},
+    policy::{Layer, Percent, TimeLimit},
     printable::Printable,
     spec::units::Probability,
 };
+
+/// Where the administrator says what may be touched.
+pub const FILE: &str = "/etc/injector/policy.toml";
 
 /// Why a plan cannot be had by the policy.
 #[derive(Debug, thiserror::Error)]

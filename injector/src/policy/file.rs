@@ -7,10 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::policy::{FileProblem, Policy, PolicyError};
-
-/// Where the administrator says what may be touched.
-pub const FILE: &str = "/etc/injector/policy.toml";
+use crate::policy::{FILE, FileProblem, Policy, PolicyError};
 
 /// The write bits of the group and of others (inode(7)).
 const WRITABLE: u32 = 0o022;

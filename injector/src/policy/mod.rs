@@ -12,15 +12,17 @@ mod layer;
 mod permits;
 mod probability;
 mod protection;
+mod quantity;
+mod subject;
 mod targets;
 mod text;
 
 pub use self::{
-    error::{FileProblem, PolicyError},
-    file::FILE,
+    error::{FILE, FileProblem, PolicyError},
     glob::CgroupGlob,
     layer::Layer,
-    protection::{Inhabitant, Machine, check_protected},
-    targets::Subject,
-    text::{Cgroups, Limits, Percent, Policy, TimeLimit},
+    protection::{Machine, check_protected},
+    quantity::{Percent, TimeLimit},
+    subject::{Inhabitant, Subject},
+    text::{Cgroups, Limits, Policy},
 };

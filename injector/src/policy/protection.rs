@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::policy::{PolicyError, Subject, home::home};
+use crate::policy::{Inhabitant, PolicyError, Subject, home::home};
 
 const RUNTIME: &str = "a container runtime, on which all its containers depend";
 const KUBELET: &str = "the agent by which Kubernetes keeps this node";
@@ -31,20 +31,6 @@ const PROTECTED: [(&str, &str); 17] = [
     ("systemd", INIT),
     ("systemd-resolve", DNS),
 ];
-
-/// A process of a target.
-#[derive(Clone, Debug)]
-pub struct Inhabitant {
-    /// Its number.
-    pub pid: u32,
-    /// Its name, up to 15 bytes.
-    pub comm: String,
-    /// The name of its cgroup, if that is known.
-    pub cgroup: Option<PathBuf>,
-    /// Is it in the pid namespace of process 1? What runs in a container of its own is an application, whatever it is
-    /// called.
-    pub of_the_machine: bool,
-}
 
 /// Where the injector itself is.
 #[derive(Clone, Debug, Default)]

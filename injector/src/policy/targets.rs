@@ -1,23 +1,6 @@
 //! What a policy says of a target.
 
-use std::path::PathBuf;
-
-use crate::policy::{Inhabitant, Policy, PolicyError};
-
-/// A target as a policy looks at it. Cgroups go by their names, as `/proc/PID/cgroup` prints them.
-#[derive(Clone, Debug, Default)]
-pub struct Subject {
-    /// In words, for messages.
-    pub target: String,
-    /// Is it a cgroup? Else it is a process tree.
-    pub is_cgroup: bool,
-    /// The target cgroup, or all cgroups in which processes of the tree live.
-    pub cgroups: Vec<PathBuf>,
-    /// Cgroups below the target.
-    pub below: Vec<PathBuf>,
-    /// Its processes.
-    pub inhabitants: Vec<Inhabitant>,
-}
+use crate::policy::{Policy, PolicyError, Subject};
 
 impl Policy {
     /// May rules be put on a target?
@@ -46,6 +29,8 @@ impl Policy {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]

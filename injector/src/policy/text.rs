@@ -1,13 +1,10 @@
 //! A policy as its file has it: TOML, in which an unknown key is a mistake rather than a wish that nobody hears.
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    policy::{CgroupGlob, FileProblem, Layer, PolicyError},
-    spec::{SpecError, units, units::Probability},
-};
+use crate::policy::{CgroupGlob, FileProblem, Layer, Percent, PolicyError, TimeLimit};
 
 /// What an administrator permits. The default, which is what holds without a file, permits everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,16 +48,6 @@ pub struct Limits {
     pub containers: Option<Percent>,
 }
 
-/// A time above zero, such as `5m`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct TimeLimit(pub Duration);
-
-/// A percentage above zero, such as `20%`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Percent(pub Probability);
-
 impl Policy {
     /// Reads the text of a policy.
     ///
@@ -75,50 +62,10 @@ impl Policy {
     }
 }
 
-impl TryFrom<String> for TimeLimit {
-    type Error = SpecError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        units::duration(&text).map(Self)
-    }
-}
-
-impl TryFrom<String> for Percent {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        units::percentage(&text)
-            .map(Self)
-            .ok_or_else(|| format!("`{text}` is no percentage above 0%, such as `20%`"))
-    }
-}
-
-impl fmt::Display for TimeLimit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(self.0).fmt(f)
-    }
-}
-
-impl fmt::Display for Percent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl From<TimeLimit> for String {
-    fn from(time: TimeLimit) -> Self {
-        time.to_string()
-    }
-}
-
-impl From<Percent> for String {
-    fn from(percent: Percent) -> Self {
-        percent.to_string()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
