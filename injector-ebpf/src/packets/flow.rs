@@ -17,34 +17,37 @@ use crate::{
 /// Only if it is not there yet.
 const NOEXIST: u64 = 1;
 
-/// Takes the flow of the packet at hand one packet further for the rule that stands at `entry`, and notes who it is and
-/// what happens to the packet. False where the kernel has no room for the flow, or too many CPUs count in it at the same
-/// time.
+/// Makes the flow of the packet at hand, if it is seen for the first time.
 #[inline(always)]
-pub fn next(ctx: &mut PacketCtx, entry: u32, content: bool) -> bool {
+pub fn find(ctx: &mut PacketCtx) {
+    let key = &ctx.key;
+    if FLOWS.get_ptr_mut(key).is_none() {
+        meet(key, &mut ctx.class);
+    }
+}
+
+/// Takes that flow one packet further for the rule that stands at `entry`, and notes who it is and what happens to the
+/// packet. False where the kernel has no room for the flow, or too many CPUs count in it at the same time.
+#[inline(always)]
+pub fn advance(entry: u32) -> bool {
     /// Whoever fails has seen another packet of this very flow succeed.
     const ROUNDS: u32 = 4;
-    if FLOWS.get_ptr_mut(ctx.key).is_none() {
-        meet(&ctx.key, &mut ctx.class);
-    }
-    for _ in 0..ROUNDS {
-        if flow_advance(entry, u32::from(content)) != 0 {
-            return true;
-        }
-    }
-    false
+    (0..ROUNDS).any(|_| flow_advance(entry) != 0)
 }
 
 /// One attempt at that: 1 if no other CPU was faster. A global function, see [`crate::packets::verdict`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn flow_advance(entry: u32, content: u32) -> u32 {
+pub extern "C" fn flow_advance(entry: u32) -> u32 {
     let (Some(ctx), Some(rule)) = (packet_ctx(), RULES.get(entry)) else { return 0 };
-    let Some(flow) = FLOWS.get_ptr_mut(ctx.key) else { return 0 };
+    // By reference: a key on the stack would take a tenth of it.
+    let key = &ctx.key;
+    let Some(flow) = FLOWS.get_ptr_mut(key) else { return 0 };
     // SAFETY: a value of the map, aligned, and valid while the program runs.
     let (id, cell) = unsafe { ((*flow).id, AtomicU64::from_ptr(&raw mut (*flow).state)) };
     let seen = atomic::get(cell);
-    let (after, verdict) = rule.netem.next(rule.seed, id, State(seen), content != 0);
+    let content = ctx.damageable(rule) != 0;
+    let (after, verdict) = rule.netem.next(rule.seed, id, State(seen), content);
     if atomic::compare_exchange(cell, seen, after.0) != seen {
         return 0;
     }

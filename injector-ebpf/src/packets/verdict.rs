@@ -111,64 +111,80 @@ pub extern "C" fn packet_matches(number: u32, entry: u32) -> u32 {
 }
 
 /// What the rule does to the packet beside what earlier ones do, at least one thing: it stands in the packet's context.
+///
+/// In three steps, one behind the other, since the stacks of functions that call each other add up.
 #[inline(always)]
 fn effect_of(number: u32, entry: u32) -> Result<(), Reason> {
+    let begun = packet_begin(number, entry);
+    if begun == IN_A_FLOW {
+        if !flow::advance(entry) {
+            return Err(Reason::NoCounter);
+        }
+    } else if begun != 0 {
+        return Err(why(begun));
+    }
     match packet_effect(number, entry) {
         0 => Ok(()),
-        NO_DELAY_LINE => Err(Reason::NoDelayLine),
-        CANNOT_ANSWER => Err(Reason::CannotAnswer),
-        NO_COUNTER => Err(Reason::NoCounter),
-        PROBABILITY => Err(Reason::Probability),
-        _ => Err(Reason::Overruled),
+        number => Err(why(number)),
     }
 }
 
-/// [`packet_effect`]: why there is none, as a number above 0.
+/// [`packet_begin`]: what happens is for the packet's flow to say.
+const IN_A_FLOW: u32 = u32::MAX;
+
+/// Why there is no effect, as a number above 0.
 const NO_DELAY_LINE: u32 = reason(Reason::NoDelayLine);
 const CANNOT_ANSWER: u32 = reason(Reason::CannotAnswer);
 const NO_COUNTER: u32 = reason(Reason::NoCounter);
 const PROBABILITY: u32 = reason(Reason::Probability);
+const OVERRULED: u32 = reason(Reason::Overruled);
 
 const fn reason(reason: Reason) -> u32 {
     reason as u32 + 1
 }
 
-/// Writes what rule `number`, which stands at `entry`, does to the packet at hand to its context. 0, or why it does
-/// nothing.
+/// The reason of that number.
+#[inline(always)]
+const fn why(number: u32) -> Reason {
+    match number {
+        NO_DELAY_LINE => Reason::NoDelayLine,
+        CANNOT_ANSWER => Reason::CannotAnswer,
+        NO_COUNTER => Reason::NoCounter,
+        PROBABILITY => Reason::Probability,
+        _ => Reason::Overruled,
+    }
+}
+
+/// Can rule `number`, which stands at `entry`, do anything to the packet at hand? [`IN_A_FLOW`] if its flow decides that,
+/// 0 if the packet is lost, or why not.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn packet_begin(number: u32, entry: u32) -> u32 {
+    let (Some(packet_ctx), Some(rule)) = (packet_ctx(), RULES.get(entry)) else { return NO_COUNTER };
+    if rule.netem.via & packet_ctx.barred != 0 {
+        return NO_DELAY_LINE;
+    }
+    if uses(USES_ANSWERS) && answered(packet_ctx, rule) == IMPOSSIBLE {
+        return CANNOT_ANSWER;
+    }
+    if rule.fault == FaultCode::NETEM {
+        packet_ctx.key.rule = number;
+        flow::find(packet_ctx);
+        return IN_A_FLOW;
+    }
+    packet_ctx.verdict = Verdict { effects: LOST, number: 0, drawn: 0 };
+    0
+}
+
+/// Leaves of the verdict what rule `number`, which stands at `entry`, does beside earlier ones. 0, or why that is nothing.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn packet_effect(number: u32, entry: u32) -> u32 {
     let (Some(packet_ctx), Some(rule)) = (packet_ctx(), RULES.get(entry)) else { return NO_COUNTER };
-    match effect(packet_ctx, number, (entry, rule)) {
-        Ok(verdict) => {
-            packet_ctx.verdict = verdict;
-            0
-        }
-        Err(why) => reason(why),
+    if packet_ctx.verdict.effects == 0 {
+        return PROBABILITY;
     }
-}
-
-#[inline(always)]
-fn effect(packet_ctx: &mut PacketCtx, number: u32, (entry, rule): (u32, &Rule)) -> Result<Verdict, Reason> {
-    if rule.netem.via & packet_ctx.barred != 0 {
-        return Err(Reason::NoDelayLine);
-    }
-    let mut verdict = Verdict { effects: LOST, number: 0, drawn: 0 };
-    if uses(USES_ANSWERS) && answered(packet_ctx, rule) == IMPOSSIBLE {
-        return Err(Reason::CannotAnswer);
-    }
-    if rule.fault == FaultCode::NETEM {
-        packet_ctx.key.rule = number;
-        let content = packet_ctx.damageable(rule) != 0;
-        if !flow::next(packet_ctx, entry, content) {
-            return Err(Reason::NoCounter);
-        }
-        verdict = packet_ctx.verdict;
-        if verdict.effects == 0 {
-            return Err(Reason::Probability);
-        }
-    }
-    verdict = verdict.beside(packet_ctx.effects);
+    let mut verdict = packet_ctx.verdict.beside(packet_ctx.effects);
     if config!(delay_line) != 0 && packet_ctx.backend != BackendCode::DELAY_LINE {
         // A packet that waits is asked about in the delay line. One that is asked about here is answered.
         verdict.effects &= !(DELAYED | OVERTOOK);
@@ -178,7 +194,8 @@ fn effect(packet_ctx: &mut PacketCtx, number: u32, (entry, rule): (u32, &Rule)) 
     {
         verdict.effects = LOST | OVERFLOWED;
     }
-    if verdict.effects == 0 { Err(Reason::Overruled) } else { Ok(verdict) }
+    packet_ctx.verdict = verdict;
+    if verdict.effects == 0 { OVERRULED } else { 0 }
 }
 
 /// Notes what is to be done when all rules were asked.
