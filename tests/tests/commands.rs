@@ -73,12 +73,12 @@ fn rules_begin_behind_the_loader() -> Result<()> {
     let census = Census::take()?;
     let failing = |words: &[&str]| -> Result<Injector> {
         let rule = ["-e", "inject=openat:error=EMFILE"];
-        Ok(Injector::new(["run"])?.words(words).words(rule).command(&["cat", "/etc/hostname"]))
+        Ok(Injector::new(["run"])?.words(words).words(rule).command(&["cat", "/etc/passwd"]))
     };
     let before = failing(&[])?.expect(127)?;
     ensure!(before.stderr.contains("error while loading shared libraries"), "{}", before.stderr);
     let behind = failing(&["--after-start", "--expect-fired"])?.expect(1)?;
-    ensure!(behind.stderr.contains("cat: /etc/hostname: Too many open files"), "{}", behind.stderr);
+    ensure!(behind.stderr.contains("cat: /etc/passwd: Too many open files"), "{}", behind.stderr);
     // The same calls are met in every run, and what a command gives and gets is its own.
     let counted = || -> Result<u64> {
         let script = "read line; echo $line; kill -USR1 $$; exit 7";
