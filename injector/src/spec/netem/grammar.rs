@@ -118,6 +118,12 @@ fn stranger(word: Word<'_>, text: &str) -> Located {
     let near = match text {
         _ if let Some(ours) = familiar::impairment(text) => Some(ours),
         "normal" | "pareto" | "paretonormal" => Some(format!("distribution {text}").into()),
+        // As rules on calls have it, where netem has a blank.
+        _ if let Some((name, value)) = text.split_once('=')
+            && NETEM_WORDS.into_iter().chain(ALONE).any(|word| word == name) =>
+        {
+            Some(format!("{name} {value}").into())
+        }
         _ => {
             // `fixed` stands behind `corrupt`, but nowhere else.
             let all = NETEM_WORDS.into_iter().chain(ALONE).chain(["fixed"]);
