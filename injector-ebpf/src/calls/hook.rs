@@ -51,6 +51,7 @@ macro_rules! programs {
             /// Turns the thread's object to what the hook is about. Not inlined, for the stack's sake.
             #[inline(never)]
             fn look($ctx: *mut c_void) {
+                // Not every hook says what it is about.
                 let _ = $ctx;
                 object::turn_to(|| $seen);
             }

@@ -19,8 +19,8 @@ use crate::{
     task::{self, current},
 };
 
-/// What this match is counted as, of the running thread with this state; None when the kernel keeps no state for it. `before` is how often the
-/// rule has matched before, whoever it was.
+/// What this match is counted as, of the running thread with this state; None when the kernel keeps no state for it.
+/// `before` is how often the rule has matched before, whoever it was.
 #[inline(always)]
 pub fn identity(
     ctx: &CallCtx,

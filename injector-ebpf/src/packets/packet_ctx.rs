@@ -48,10 +48,8 @@ pub struct PacketCtx {
     pub backend: BackendCode,
     /// What happens to it so far: bits of [`injector_common::netem`].
     pub effects: u32,
-    /// What the rule at hand does to it, and by which draw.
+    /// What the rule at hand does to it, and by which draw; see [`PacketCtx::at_hand`].
     pub verdict: Verdict,
-    /// What the rule at hand does to it, see [`PacketCtx::at_hand`].
-    at_hand: u32,
     /// When it was seen: `CLOCK_BOOTTIME`, nanoseconds.
     pub now: u64,
     /// Does the plan still act? Not 0 if so.
@@ -97,13 +95,6 @@ pub struct PacketCtx {
 }
 
 impl PacketCtx {
-    /// Notes what the rule at hand does, bits of [`injector_common::netem`].
-    #[inline(always)]
-    pub fn decide(&mut self, effects: u32) {
-        // SAFETY: a field of this structure.
-        unsafe { (&raw mut self.at_hand).write_volatile(effects) };
-    }
-
     /// Does the rule at hand do one of these?
     ///
     /// Read from memory each time, of which the verifier knows nothing: what it learns of a number in a register at one
@@ -112,7 +103,7 @@ impl PacketCtx {
     #[inline(always)]
     pub fn at_hand(&self, effects: u32) -> bool {
         // SAFETY: a field of this structure.
-        let all = unsafe { (&raw const self.at_hand).read_volatile() };
+        let all = unsafe { (&raw const self.verdict.effects).read_volatile() };
         all & effects != 0
     }
 

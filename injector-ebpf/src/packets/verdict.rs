@@ -75,7 +75,6 @@ unsafe extern "C" fn consider(index: u64, _: *mut c_void) -> i64 {
     trace::packet(&packet_ctx.packet, number, at, &decision);
     match decision {
         Decision::Fires(()) => {
-            packet_ctx.decide(packet_ctx.verdict.effects);
             note(packet_ctx, number, (entry, rule));
             atomic::add(&counters.fired, 1);
             for (effect, counter) in [
