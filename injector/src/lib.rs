@@ -49,6 +49,8 @@ pub mod child;
 pub mod clock;
 pub mod distribution;
 pub mod engine;
+#[cfg(feature = "experiment")]
+pub mod experiment;
 pub mod faults;
 pub mod kernel;
 pub mod operations;

@@ -1,7 +1,7 @@
 //! What a user expects of a plan's counters at its end, such as `rule 0 fired>=3`: read from text, and held against the
 //! report.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, ops::Range, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -85,17 +85,43 @@ const COMPARISONS: [(&str, Comparison); 7] = [
     ("<", Comparison::Less),
 ];
 
+impl Comparison {
+    /// The first sign of a comparison in `text`, and where it stands.
+    pub(crate) fn first_in(text: &str) -> Option<(Self, Range<usize>)> {
+        COMPARISONS
+            .iter()
+            .filter_map(|&(sign, comparison)| Some((text.find(sign)?, sign, comparison)))
+            .min_by_key(|&(at, sign, _)| (at, usize::MAX - sign.len()))
+            .map(|(at, sign, comparison)| (comparison, at..at + sign.len()))
+    }
+
+    /// As it is written.
+    pub(crate) fn sign(self) -> &'static str {
+        COMPARISONS.iter().find(|&&(_, comparison)| comparison == self).map_or("", |&(sign, _)| sign)
+    }
+
+    /// Whether `is` compares with `with` like this. Nothing compares with what is no number.
+    pub(crate) fn holds<T: PartialOrd>(self, is: T, with: T) -> bool {
+        match self {
+            Self::AtLeast => is >= with,
+            Self::AtMost => is <= with,
+            Self::NotEqual => is != with,
+            Self::Equal => is == with,
+            Self::More => is > with,
+            Self::Less => is < with,
+        }
+    }
+}
+
 impl FromStr for Expectation {
     type Err = ExpectationError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = |problem| ExpectationError { text: text.to_owned(), problem };
-        let (at, sign, comparison) = COMPARISONS
-            .iter()
-            .filter_map(|&(sign, comparison)| Some((text.find(sign)?, sign, comparison)))
-            .min_by_key(|&(at, sign, _)| (at, usize::MAX - sign.len()))
-            .ok_or_else(|| error("it has no comparison, such as >= or ="))?;
-        let number = text[at + sign.len()..].trim().parse();
+        let (comparison, sign) =
+            Comparison::first_in(text).ok_or_else(|| error("it has no comparison, such as >= or ="))?;
+        let at = sign.start;
+        let number = text[sign.end..].trim().parse();
         let number = number.map_err(|_| error("a whole number must follow the comparison"))?;
         let mut words: Vec<_> = text[..at].split_whitespace().collect();
         let counter = match words.pop() {
@@ -123,9 +149,7 @@ impl fmt::Display for Expectation {
             Counter::Fired => "fired",
             Counter::Suppressed => "suppressed",
         };
-        let spelling = COMPARISONS.iter().find(|(_, comparison)| *comparison == self.comparison);
-        let sign = spelling.map_or("", |(sign, _)| sign);
-        write!(f, "{counter}{sign}{}", self.number)
+        write!(f, "{counter}{}{}", self.comparison.sign(), self.number)
     }
 }
 
@@ -154,14 +178,7 @@ impl Expectation {
             None => Some(report.rules.iter().map(of).sum()),
             Some(number) => report.rules.iter().find(|rule| rule.rule == number).map(of),
         };
-        let met = is.is_some_and(|is| match self.comparison {
-            Comparison::AtLeast => is >= self.number,
-            Comparison::AtMost => is <= self.number,
-            Comparison::NotEqual => is != self.number,
-            Comparison::Equal => is == self.number,
-            Comparison::More => is > self.number,
-            Comparison::Less => is < self.number,
-        });
+        let met = is.is_some_and(|is| self.comparison.holds(is, self.number));
         (!met).then(|| Unmet { expected: self.to_string(), is })
     }
 }

@@ -48,7 +48,7 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// The near miss as a question, or what else can be said.
-pub(super) fn or(near: Option<&String>, otherwise: &str) -> String {
+pub(crate) fn or(near: Option<&String>, otherwise: &str) -> String {
     near.map_or_else(|| otherwise.to_owned(), |near| format!("did you mean `{near}`?"))
 }
 
