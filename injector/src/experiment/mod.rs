@@ -5,7 +5,9 @@
 
 pub mod condition;
 pub mod journal;
+pub mod judge;
 pub mod model;
 pub mod namespaces;
+pub mod report;
 pub mod sample;
 pub mod variables;

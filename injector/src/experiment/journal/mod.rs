@@ -1,5 +1,9 @@
 //! The journal: what happened, a line of JSON each, from which the report is made.
 
+mod phase;
 mod record;
 
-pub use self::record::{Moment, Phase, Record, RuleCounters, StepEnd, Undo};
+pub use self::{
+    phase::Phase,
+    record::{Moment, Record, RuleCounters, StepEnd, Undo},
+};

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::experiment::sample::Batch;
+use crate::experiment::{journal::phase::Phase, judge::Judgement, sample::Batch};
 
 /// A record and when it was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,6 +100,13 @@ pub enum Record {
         /// One for each rule, in their order.
         rules: Vec<RuleCounters>,
     },
+    /// A `check` step was judged, on what was known by then.
+    Checked {
+        /// The step's path.
+        path: String,
+        /// One for each condition, in their order.
+        judgements: Vec<Judgement>,
+    },
     /// A name got a value.
     Set {
         /// The name.
@@ -162,28 +169,6 @@ pub enum Record {
     },
     /// The last record of a run that came to its own end.
     Finished,
-}
-
-/// The phases, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// The lab is built.
-    Prepare,
-    /// Loads and probes run; the steady state must hold.
-    Before,
-    /// The steps of the method; conditions `during` are judged.
-    During,
-    /// The faults are off; until the steady state has held for `settle`.
-    Recovery,
-    /// Conditions `after` are judged.
-    After,
-    /// The rollback's actions.
-    Rollback,
-    /// The steady state once more.
-    Verify,
-    /// Everything is taken down.
-    Stop,
 }
 
 /// How a step ended.
