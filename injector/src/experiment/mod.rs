@@ -9,5 +9,7 @@ pub mod judge;
 pub mod model;
 pub mod namespaces;
 pub mod report;
+pub mod run;
 pub mod sample;
+pub mod schedule;
 pub mod variables;
