@@ -1,15 +1,21 @@
 //! Experiments: a file that says what must hold, breaks things over time, and reports what happened.
 //!
-//! text -> `file` -> `model` -> `check` -> `run` (with `lab`, `load`, `probe`) -> `journal` -> `judge` -> `report`.
 //! What decides is pure: the report is made from the journal alone, by the code that also judges the live run.
 
+pub mod answer;
+pub mod command;
 pub mod condition;
+pub mod failure;
+pub mod http;
 pub mod journal;
 pub mod judge;
+mod lines;
+pub mod load;
 pub mod model;
 pub mod namespaces;
 pub mod report;
 pub mod run;
 pub mod sample;
 pub mod schedule;
+pub mod source;
 pub mod variables;

@@ -1,7 +1,16 @@
 //! Where a load, a probe or an action is made: the namespaces of a service, those of the lab, or the runner's own.
 
+mod name;
+mod place;
+mod process;
+mod socket;
+
 use std::{collections::BTreeMap, net::IpAddr, os::fd::OwnedFd, path::PathBuf, sync::Arc};
 
+pub use self::{
+    name::host_and_port,
+    place::{Place, PlaceError},
+};
 use crate::kernel::net::NetNs;
 
 /// A place to make sockets and to start commands in.

@@ -1,0 +1,45 @@
+//! Starting commands inside the namespaces.
+
+use std::{
+    io,
+    os::unix::process::CommandExt,
+    process::{Command as StdCommand, Stdio},
+};
+
+use nix::{
+    errno::Errno,
+    sys::{prctl::set_pdeathsig, signal::Signal},
+    unistd::{getpid, getppid},
+};
+use tokio::process::{Child, Command};
+
+use crate::experiment::namespaces::Place;
+
+impl Place {
+    /// Starts a program with its arguments, in a process group of its own, with its output in pipes and no input. The
+    /// kernel kills it when the thread of this place is gone, with or without the runner.
+    ///
+    /// # Errors
+    /// What the kernel says of it.
+    pub async fn start(&self, words: &[String]) -> io::Result<Child> {
+        let Some((program, arguments)) = words.split_first() else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let mut command = StdCommand::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.process_group(0);
+        let runner = getpid();
+        let tied = move || {
+            set_pdeathsig(Signal::SIGKILL)?;
+            // Had the runner died before that, nobody would tell.
+            if getppid() == runner { Ok(()) } else { Err(Errno::ESRCH.into()) }
+        };
+        // SAFETY: between fork and exec it makes two system calls and touches no memory but its own copy of a number.
+        unsafe {
+            command.pre_exec(tied);
+        }
+        let mut command = Command::from(command);
+        command.kill_on_drop(true);
+        self.run(move || command.spawn()).await
+    }
+}
