@@ -17,6 +17,9 @@ pub(super) struct Begin {
     pub(super) rules: Vec<Rule>,
     pub(super) targets: Vec<Whom>,
     pub(super) options: Options,
+    /// Where each fault is written to, a line of JSON each.
+    #[serde(default)]
+    pub(super) log: Option<PathBuf>,
 }
 
 /// A target, by name.

@@ -21,6 +21,7 @@
 //! ```
 
 mod error;
+mod log;
 mod message;
 mod server;
 
@@ -31,6 +32,7 @@ use std::{
         fd::OwnedFd,
         unix::{net::UnixStream, process::CommandExt as _},
     },
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -50,7 +52,7 @@ use crate::{
 /// A live plan in a process of its own: it acts as long as this value lives, and dropping it ends the process and takes
 /// everything back. It ends with this program, too, however that ends.
 ///
-/// The program has to call [`serve`] first in its `main`. Faults are counted, and not told one by one.
+/// The program has to call [`serve`] first in its `main`. Faults are counted; one by one they are told only to a file.
 #[derive(Debug)]
 pub struct ChildPlan {
     child: Child,
@@ -68,6 +70,28 @@ impl ChildPlan {
     /// [`ChildError::Refused`] with what [`Injector::plan`](crate::engine::Injector::plan) and `apply` refuse; the process
     /// could not be started, or did not call [`serve`].
     pub fn start(rules: &[Rule], targets: &[Target], options: &Options) -> Result<Self, ChildError> {
+        Self::begin(rules, targets, options, None)
+    }
+
+    /// The same, with each fault written to the end of the file `log`, a line of JSON each, as `--log` does.
+    ///
+    /// # Errors
+    /// As [`ChildPlan::start`]; the file cannot be written to.
+    pub fn start_with_log(
+        rules: &[Rule],
+        targets: &[Target],
+        options: &Options,
+        log: &Path,
+    ) -> Result<Self, ChildError> {
+        Self::begin(rules, targets, &options.clone().records(), Some(log.to_owned()))
+    }
+
+    fn begin(
+        rules: &[Rule],
+        targets: &[Target],
+        options: &Options,
+        log: Option<PathBuf>,
+    ) -> Result<Self, ChildError> {
         let (stream, theirs) = UnixStream::pair().map_err(ChildError::Start)?;
         // By the name of the file a program that was replaced meanwhile would be met.
         let child = Command::new("/proc/self/exe")
@@ -84,6 +108,7 @@ impl ChildPlan {
             rules: rules.to_vec(),
             targets: targets.iter().map(Whom::from).collect(),
             options: options.clone(),
+            log,
         };
         this.send(&begin)?;
         match this.reply()? {

@@ -14,7 +14,10 @@ use tokio::{
 };
 
 use crate::{
-    child::message::{Ask, Begin, Reply},
+    child::{
+        log::Log,
+        message::{Ask, Begin, Reply},
+    },
     engine::{EngineError, Guard, Injector, Start},
     target::rlimit,
 };
@@ -41,7 +44,12 @@ fn run() -> io::Result<()> {
         let (read, mut write) = tokio::net::UnixStream::from_std(stream)?.into_split();
         let mut lines = BufReader::new(read).lines();
         let Some(line) = lines.next_line().await? else { return Ok(()) };
-        let mut guard = match begin(serde_json::from_str(&line)?) {
+        let asked: Begin = serde_json::from_str(&line)?;
+        let mut log = match asked.log.as_deref().map(Log::open).transpose() {
+            Ok(log) => log,
+            Err(refused) => return send(&mut write, &refused).await,
+        };
+        let mut guard = match begin(asked) {
             Ok(guard) => guard,
             Err(error) => return send(&mut write, &Reply::from(error)).await,
         };
@@ -50,7 +58,7 @@ fn run() -> io::Result<()> {
         let mut over = false;
         loop {
             let line = tokio::select! {
-                end = guard.wait(|_| ()), if !over => {
+                end = guard.wait(|record| if let Some(log) = &mut log { log.write(&record) }), if !over => {
                     over = true;
                     send(&mut write, &end.map_or_else(Reply::from, Reply::Ended)).await?;
                     continue;
@@ -61,7 +69,7 @@ fn run() -> io::Result<()> {
             let Some(line) = line else { break };
             match serde_json::from_str(&line)? {
                 Ask::Finish => {
-                    let report = guard.finish(false, |_| ());
+                    let report = guard.finish(false, |record| if let Some(log) = &mut log { log.write(&record) });
                     let reply = report.map_or_else(Reply::from, |report| Reply::Finished(Box::new(report)));
                     return send(&mut write, &reply).await;
                 }

@@ -198,8 +198,6 @@ pub struct RuleCounters {
     pub would_fire: u64,
     /// Matches that were no fault, by reason.
     pub suppressed: BTreeMap<String, u64>,
-    /// Matches of which it is not known what became of them: `skipped`, `lost`, `missed`.
-    pub unknown: u64,
 }
 
 /// What undoes an act, by whoever is left to do it.

@@ -80,6 +80,12 @@ impl Account {
         })
     }
 
+    /// Whether a step has told of this failure already.
+    pub fn has_failed_step(&self, why: &str) -> bool {
+        let failed = |step: &Step| matches!(&step.ended, Some((_, StepEnd::Failed(told))) if told == why);
+        self.steps.values().any(failed)
+    }
+
     /// What a record adds.
     pub fn take(&mut self, moment: &Moment) {
         self.evidence.take(moment);

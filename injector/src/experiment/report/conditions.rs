@@ -61,17 +61,6 @@ fn find<'a>(steps: &'a [Step], path: &str) -> Option<&'a [Located<Condition>]> {
     })
 }
 
-/// What a condition's numbers count.
-pub(super) fn unit(condition: &Condition, numbers: bool) -> Unit {
-    match condition.measure {
-        Measure::Errors => Unit::Share,
-        Measure::Outage => Unit::Seconds,
-        measure if measure.is_statistic() && !numbers => Unit::Seconds,
-        _ if matches!(condition.bound, Bound::Time(_)) => Unit::Seconds,
-        _ => Unit::Number,
-    }
-}
-
 fn report(account: &Account, condition: &Condition, role: Role, judgement: Judgement) -> ConditionReport {
     ConditionReport {
         condition: condition.to_string(),
@@ -79,7 +68,7 @@ fn report(account: &Account, condition: &Condition, role: Role, judgement: Judge
         truth: judgement.truth,
         measured: judgement.measured,
         bound: judgement.bound,
-        unit: unit(condition, account.evidence.nature(&condition.source).numbers),
+        unit: Unit::of(condition, account.evidence.nature(&condition.source).numbers),
         samples: judgement.samples,
         needed: judgement.needed,
         interval: judgement.interval,
@@ -121,6 +110,17 @@ fn at(seconds: f64) -> String {
 }
 
 impl Unit {
+    /// What a condition's numbers count, of a source that has `numbers` of its own or has not.
+    pub fn of(condition: &Condition, numbers: bool) -> Self {
+        match condition.measure {
+            Measure::Errors => Self::Share,
+            Measure::Outage => Self::Seconds,
+            measure if measure.is_statistic() && !numbers => Self::Seconds,
+            _ if matches!(condition.bound, Bound::Time(_)) => Self::Seconds,
+            _ => Self::Number,
+        }
+    }
+
     /// A number of it for people.
     pub fn show(&self, number: f64) -> String {
         let rounded = |number: f64| {

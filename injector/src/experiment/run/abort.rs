@@ -15,7 +15,11 @@ pub struct Reason {
 
 /// Tells everybody to end. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Abort(watch::Sender<Option<Reason>>);
+pub struct Abort {
+    reason: watch::Sender<Option<Reason>>,
+    /// Not even the rollback is waited for.
+    hurry: watch::Sender<bool>,
+}
 
 /// The run is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +27,14 @@ pub struct Aborted;
 
 impl Default for Abort {
     fn default() -> Self {
-        Self(watch::Sender::new(None))
+        Self { reason: watch::Sender::new(None), hurry: watch::Sender::new(false) }
     }
 }
 
 impl Abort {
     /// Ends the run. The first reason counts.
     pub fn now(&self, text: impl Into<String>, asked: bool) {
-        self.0.send_if_modified(|reason| {
+        self.reason.send_if_modified(|reason| {
             let first = reason.is_none();
             if first {
                 *reason = Some(Reason { text: text.into(), asked });
@@ -41,12 +45,24 @@ impl Abort {
 
     /// Why it is to end, if it is.
     pub fn reason(&self) -> Option<Reason> {
-        self.0.borrow().clone()
+        self.reason.borrow().clone()
+    }
+
+    /// Has the rollback left out as well.
+    pub fn hurry(&self) {
+        self.hurry.send_replace(true);
+    }
+
+    /// Returns when the rollback is to be left out.
+    pub async fn hurried(&self) {
+        let mut changed = self.hurry.subscribe();
+        // The sender lives as long as this.
+        let _ = changed.wait_for(|hurry| *hurry).await;
     }
 
     /// Returns when the run is to end.
     pub async fn wait(&self) {
-        let mut changed = self.0.subscribe();
+        let mut changed = self.reason.subscribe();
         // The sender lives as long as this.
         let _ = changed.wait_for(Option::is_some).await;
     }
