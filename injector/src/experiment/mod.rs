@@ -5,7 +5,9 @@
 
 pub mod condition;
 pub mod journal;
+pub mod lab;
 pub mod model;
 pub mod namespaces;
 pub mod sample;
 pub mod variables;
+pub mod warden;
