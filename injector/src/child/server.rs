@@ -69,7 +69,11 @@ fn run() -> io::Result<()> {
             let Some(line) = line else { break };
             match serde_json::from_str(&line)? {
                 Ask::Finish => {
-                    let report = guard.finish(false, |record| if let Some(log) = &mut log { log.write(&record) });
+                    let report = guard.finish(false, |record| {
+                        if let Some(log) = &mut log {
+                            log.write(&record)
+                        }
+                    });
                     let reply = report.map_or_else(Reply::from, |report| Reply::Finished(Box::new(report)));
                     return send(&mut write, &reply).await;
                 }

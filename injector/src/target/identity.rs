@@ -69,8 +69,14 @@ impl Identity {
         env::var("SUDO_UID").map_err(|_| IdentityError::Nobody).and_then(|number| Self::of(&number))
     }
 
+    /// The numbers of the user and of the group that files of theirs have.
+    #[cfg(feature = "experiment")]
+    pub(crate) fn numbers(&self) -> (u32, u32) {
+        (self.uid.as_raw(), self.gid.as_raw())
+    }
+
     /// Makes the calling process that user for good. Allocates nothing, so that it may be called between fork and exec.
-    pub(super) fn take(&self) -> io::Result<()> {
+    pub(crate) fn take(&self) -> io::Result<()> {
         setgroups(&self.groups)?;
         setgid(self.gid)?;
         Ok(setuid(self.uid)?)

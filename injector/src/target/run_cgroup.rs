@@ -144,7 +144,7 @@ pub(crate) fn remove(cgroup: &Cgroup) -> Result<Removal, CgroupError> {
 }
 
 /// Removes a cgroup of ours in which nobody lives, and first those that its processes made below it.
-fn remove_tree(path: &Path) -> io::Result<()> {
+pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     for below in directories_below(path)?.into_iter().rev() {
         match fs::remove_dir(below) {
             Err(error) if !vanished(&error) => return Err(error),

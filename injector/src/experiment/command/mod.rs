@@ -4,6 +4,8 @@
 //! waits for it stops waiting.
 
 mod group;
+#[cfg(test)]
+mod tests;
 
 use std::{os::unix::process::ExitStatusExt, process::ExitStatus, time::Duration};
 

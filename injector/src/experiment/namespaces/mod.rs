@@ -4,6 +4,8 @@ mod name;
 mod place;
 mod process;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, net::IpAddr, os::fd::OwnedFd, path::PathBuf, sync::Arc};
 

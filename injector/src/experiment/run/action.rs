@@ -18,7 +18,7 @@ use crate::experiment::{
 ///
 /// # Errors
 /// What failed and why, as a sentence.
-pub async fn run(context: &Arc<Context>, action: &Action) -> Result<(), String> {
+pub(super) async fn run(context: &Arc<Context>, action: &Action) -> Result<(), String> {
     let failed = |stop| match stop {
         Stop::Failed(why) => why,
         Stop::Aborted => "the run was aborted".to_owned(),
@@ -34,7 +34,8 @@ pub async fn run(context: &Arc<Context>, action: &Action) -> Result<(), String> 
             let request = request.map_err(|failure| failure.to_string())?;
             let place = namespaces.enter().map_err(|error| format!("{error}; {}", error.hint()))?;
             let asked = timeout(action.timeout, Client::new(place, 0).ask(request)).await;
-            let answer = asked.map_err(|_| took_too_long(action.timeout))?.map_err(|failure| failure.to_string())?;
+            let answer =
+                asked.map_err(|_| took_too_long(action.timeout))?.map_err(|failure| failure.to_string())?;
             match answer.ending {
                 Ending::Http(status) if status >= 400 => Err(format!("status {status}")),
                 _ => Ok(()),
@@ -47,7 +48,7 @@ pub async fn run(context: &Arc<Context>, action: &Action) -> Result<(), String> 
 ///
 /// # Errors
 /// It does not, with the last line of its standard error, or takes too long.
-pub async fn output(namespaces: &Namespaces, words: &[String], limit: Duration) -> Result<String, String> {
+pub(super) async fn output(namespaces: &Namespaces, words: &[String], limit: Duration) -> Result<String, String> {
     let place = namespaces.enter().map_err(|error| format!("{error}; {}", error.hint()))?;
     let answer = timeout(limit, command::run(&place, words)).await;
     let answer: Answer = answer.map_err(|_| took_too_long(limit))?.map_err(|failure| failure.to_string())?;
@@ -70,14 +71,14 @@ fn took_too_long(limit: Duration) -> String {
 ///
 /// # Errors
 /// It has none.
-pub fn until_next(cron: &croner::Cron) -> Result<Duration, String> {
+pub(super) fn until_next(cron: &croner::Cron) -> Result<Duration, String> {
     let now = Utc::now();
     let next = cron.find_next_occurrence(&now, false).map_err(|error| error.to_string())?;
     Ok((next - now).to_std().unwrap_or_default())
 }
 
 /// An action in a few words.
-pub fn describe(action: &Action) -> String {
+pub(super) fn describe(action: &Action) -> String {
     match &action.deed.value {
         Deed::Run(CommandLine::Shell(text)) => text.to_string(),
         Deed::Run(CommandLine::Words(words)) => {

@@ -17,7 +17,7 @@ use crate::experiment::{
 ///
 /// # Errors
 /// [`Stop`]: there is none.
-pub async fn capture(context: &Arc<Context>, capture: &Capture, path: &str) -> Result<(), Stop> {
+pub(super) async fn capture(context: &Arc<Context>, capture: &Capture, path: &str) -> Result<(), Stop> {
     let name = &capture.name.value;
     let failed = |why: String| Stop::Failed(format!("`{name}` gets no value: {why}"));
     let value = match &capture.from {
@@ -39,7 +39,8 @@ pub async fn capture(context: &Arc<Context>, capture: &Capture, path: &str) -> R
         Captured::AnyOf { choices, count } => {
             let seed = sub_seed(context.seed, &format!("{path}/{name}"));
             let places = chosen(seed, choices.len(), *count);
-            let drawn: Result<Vec<_>, _> = places.iter().map(|&place| context.fill(&choices[place])).collect();
+            let drawn: Result<Vec<_>, _> =
+                places.iter().map(|&place| context.fill(&choices[place])).collect();
             drawn?.join(",")
         }
     };
@@ -51,12 +52,14 @@ pub async fn capture(context: &Arc<Context>, capture: &Capture, path: &str) -> R
 /// What is taken of an output: a group, a place in its JSON, or the whole.
 fn taken(output: &str, expect: &Expect) -> Result<String, String> {
     if let Some(regex) = &expect.matches {
-        let found = regex.captures(output.as_bytes()).ok_or_else(|| format!("`{}` does not match", output.trim()))?;
+        let found =
+            regex.captures(output.as_bytes()).ok_or_else(|| format!("`{}` does not match", output.trim()))?;
         let group = found.get(1).or_else(|| found.get(0)).map(|found| found.as_bytes());
         return Ok(String::from_utf8_lossy(group.unwrap_or_default()).into_owned());
     }
     if let Some(json) = &expect.json {
-        let parsed: serde_json::Value = serde_json::from_str(output).map_err(|_| "the output is no JSON".to_owned())?;
+        let parsed: serde_json::Value =
+            serde_json::from_str(output).map_err(|_| "the output is no JSON".to_owned())?;
         let found = json.path.query(&parsed).exactly_one().map_err(|error| error.to_string())?;
         return Ok(found.as_str().map_or_else(|| found.to_string(), str::to_owned));
     }

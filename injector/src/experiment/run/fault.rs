@@ -1,11 +1,6 @@
 //! A fault step: its rules begin, change, come and go, and end, at moments that are computed and not slept relatively.
 
-use std::{
-    collections::BTreeMap,
-    net::IpAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use crate::{
     clock,
@@ -64,7 +59,7 @@ pub struct Acting {
 ///
 /// # Errors
 /// A name has no value yet.
-pub fn target_names(context: &Context, fault: &Fault) -> Result<Vec<String>, Stop> {
+pub(super) fn target_names(context: &Context, fault: &Fault) -> Result<Vec<String>, Stop> {
     let mut names = Vec::new();
     for template in &fault.targets {
         // One captured name may have several, as `any-of` with a count gives.
@@ -85,14 +80,19 @@ async fn find(context: &Context, names: &[String]) -> Result<Vec<Target>, Stop> 
                 let words = vec!["sh".to_owned(), "-c".to_owned(), context.fill(template)?];
                 let output = action::output(&context.outside, &words, AT_ONCE * 5).await.map_err(failed)?;
                 let pid = output.trim().parse().map_err(|_| {
-                    failed(format!("the command of target `{name}` prints `{}`, which is no pid", output.trim()))
+                    failed(format!(
+                        "the command of target `{name}` prints `{}`, which is no pid",
+                        output.trim()
+                    ))
                 })?;
                 found.push(Target::pid(pid).map_err(|error| failed(format!("{error}; {}", error.hint())))?);
                 continue;
             }
             Some(choice) => {
                 let target = targets::find(choice);
-                found.extend(target.map_err(|error| failed(format!("target `{name}`: {error}; {}", error.hint())))?);
+                found.extend(
+                    target.map_err(|error| failed(format!("target `{name}`: {error}; {}", error.hint())))?,
+                );
                 continue;
             }
         };
@@ -101,7 +101,9 @@ async fn find(context: &Context, names: &[String]) -> Result<Vec<Target>, Stop> 
             let cgroup = lab.and_then(|lab| lab.cgroup(&service).ok());
             let cgroup = cgroup.ok_or_else(|| failed(format!("there is no target `{service}`")))?;
             let target = Target::cgroup(&cgroup);
-            found.push(target.map_err(|error| failed(format!("target `{service}`: {error}; {}", error.hint())))?);
+            found.push(
+                target.map_err(|error| failed(format!("target `{service}`: {error}; {}", error.hint())))?,
+            );
         }
     }
     Ok(found)
@@ -111,7 +113,7 @@ async fn find(context: &Context, names: &[String]) -> Result<Vec<Target>, Stop> 
 ///
 /// # Errors
 /// A target does not exist, or the kernel cannot do what a rule asks for.
-pub async fn prepare(context: &Context, step: &Step, fault: &Fault) -> Result<Option<FaultPlan>, Stop> {
+pub(super) async fn prepare(context: &Context, step: &Step, fault: &Fault) -> Result<Option<FaultPlan>, Stop> {
     let names = target_names(context, fault)?;
     let repertoire = rules::repertoire(fault, &names, context).map_err(Stop::Failed)?;
     if repertoire.is_empty() {
@@ -143,7 +145,7 @@ pub async fn prepare(context: &Context, step: &Step, fault: &Fault) -> Result<Op
 ///
 /// # Errors
 /// [`Stop`]: it cannot be had.
-pub async fn begin(context: &Arc<Context>, step: &Step, fault: &Fault, path: &str) -> Result<Acting, Stop> {
+pub(super) async fn begin(context: &Arc<Context>, step: &Step, fault: &Fault, path: &str) -> Result<Acting, Stop> {
     let plan = match context.plan(&step.path) {
         Some(plan) => Some(plan),
         None => prepare(context, step, fault).await?,
@@ -178,9 +180,7 @@ impl Acting {
     }
 
     fn is_momentary(&self) -> bool {
-        let momentary = |part: &Part| {
-            matches!(part, Part::Process(process) if matches!(process.value, ProcessFault::Kill(_) | ProcessFault::Restart))
-        };
+        let momentary = |part: &Part| matches!(part, Part::Process(process) if matches!(process.value, ProcessFault::Kill(_) | ProcessFault::Restart));
         self.fault.parts.iter().all(momentary)
     }
 
@@ -194,7 +194,8 @@ impl Acting {
     /// The rules with the numbers of now act.
     async fn act(&mut self) -> Result<Vec<String>, Stop> {
         let Some(plan) = &self.plan else { return Ok(Vec::new()) };
-        let rules = rules::rules(&self.fault, &self.targets, &self.varied, &*self.context).map_err(Stop::Failed)?;
+        let rules =
+            rules::rules(&self.fault, &self.targets, &self.varied, &*self.context).map_err(Stop::Failed)?;
         let acting = plan.act(rules, self.fault.lasting).await;
         let acting = acting.map_err(|error| Stop::Failed(format!("{error}; {}", error.hint)))?;
         for note in acting.notes {
@@ -205,17 +206,22 @@ impl Acting {
 
     /// Services are stopped and started again, if that is part of it.
     async fn restart(&mut self) -> Result<(), Stop> {
-        let restarts = |part: &Part| matches!(part, Part::Process(process) if process.value == ProcessFault::Restart);
+        let restarts =
+            |part: &Part| matches!(part, Part::Process(process) if process.value == ProcessFault::Restart);
         if !self.fault.parts.iter().any(restarts) {
             return Ok(());
         }
         let monitor = self.context.monitor;
         for name in &self.targets {
             let Some(lab) = &self.context.lab else {
-                return Err(Stop::Failed(format!("`{name}` is no service of the lab, and cannot be restarted")));
+                return Err(Stop::Failed(format!(
+                    "`{name}` is no service of the lab, and cannot be restarted"
+                )));
             };
             if !monitor {
-                lab.restart(name).await.map_err(|error| Stop::Failed(format!("{error}; {}", error.hint())))?;
+                lab.restart(name)
+                    .await
+                    .map_err(|error| Stop::Failed(format!("{error}; {}", error.hint())))?;
             }
             self.besides.push(RuleCounters {
                 rule: format!("restart {name}"),
@@ -295,7 +301,9 @@ impl Acting {
         let end = self.lasting().map_or(u64::MAX, at);
         let mut stages: Vec<(u64, String, String)> = Vec::new();
         for (name, all) in self.stages()? {
-            stages.extend(all.iter().skip(1).map(|stage| (at(stage.at), name.clone(), stage.value.to_string())));
+            stages.extend(
+                all.iter().skip(1).map(|stage| (at(stage.at), name.clone(), stage.value.to_string())),
+            );
         }
         // Two that change at the same moment keep their order.
         stages.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));

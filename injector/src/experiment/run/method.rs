@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// [`Stop`]: the run is to end, or a step failed.
-pub async fn run(context: &Arc<Context>) -> Result<(), Stop> {
+pub(super) async fn run(context: &Arc<Context>) -> Result<(), Stop> {
     let method = Method {
         context: context.clone(),
         lasting: Arc::new(Mutex::new(JoinSet::new())),
@@ -109,7 +109,8 @@ impl Method {
             if let StepKind::Fault(fault) = &step.kind {
                 return self.fault(&step, fault, path).await;
             }
-            let result = self.clone().other(step.kind, &path, &Scope { plain: step.path, actual: path.clone() }).await;
+            let result =
+                self.clone().other(step.kind, &path, &Scope { plain: step.path, actual: path.clone() }).await;
             let end = match &result {
                 Ok(()) => StepEnd::Done,
                 Err(Stop::Aborted) => StepEnd::Aborted,
@@ -121,7 +122,12 @@ impl Method {
         })
     }
 
-    async fn fault(&self, step: &Step, fault: &crate::experiment::model::Fault, path: String) -> Result<(), Stop> {
+    async fn fault(
+        &self,
+        step: &Step,
+        fault: &crate::experiment::model::Fault,
+        path: String,
+    ) -> Result<(), Stop> {
         let acting = match fault::begin(&self.context, step, fault, &path).await {
             Ok(acting) => acting,
             Err(stop) => {
@@ -175,9 +181,12 @@ impl Method {
                 let begin = clock::now();
                 // Samples that were due before are known a time-out later.
                 let end = begin + 10 * 1_000_000_000;
-                let known = |source: &str| context.recorder.ask(|account| account.evidence().known_until(source));
+                let known =
+                    |source: &str| context.recorder.ask(|account| account.evidence().known_until(source));
                 while clock::now() < end
-                    && conditions.iter().any(|condition| known(&condition.source).unwrap_or_default() + 1_000_000_000 < begin)
+                    && conditions
+                        .iter()
+                        .any(|condition| known(&condition.source).unwrap_or_default() + 1_000_000_000 < begin)
                 {
                     context.abort.unless(tokio::time::sleep(LOOK)).await?;
                 }
@@ -218,7 +227,13 @@ impl Method {
         result
     }
 
-    async fn repeat(self, times: u32, every: Option<Every>, steps: &[Step], scope: &Scope) -> Result<(), Stop> {
+    async fn repeat(
+        self,
+        times: u32,
+        every: Option<Every>,
+        steps: &[Step],
+        scope: &Scope,
+    ) -> Result<(), Stop> {
         let context = self.context.clone();
         let mut due = clock::now();
         for round in 1..=times {
@@ -234,7 +249,9 @@ impl Method {
             let late = clock::now().saturating_sub(due);
             if late > LATE {
                 let late = Duration::from_nanos(late).as_millis();
-                context.recorder.warn(format!("{actual} is due {late} ms before the round before it has ended"));
+                context
+                    .recorder
+                    .warn(format!("{actual} is due {late} ms before the round before it has ended"));
                 due = clock::now();
             }
             context.abort.sleep_until(due).await?;

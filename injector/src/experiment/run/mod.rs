@@ -173,7 +173,9 @@ async fn start_lab(
 /// Where things are made that are in no service.
 fn outside(lab: &Lab, experiment: &Experiment, origin: PathBuf) -> Namespaces {
     match (&experiment.lab, lab.namespaces(None)) {
-        (Some(model), Ok(namespaces)) if model.network != Network::Host => Namespaces { folder: origin, ..namespaces },
+        (Some(model), Ok(namespaces)) if model.network != Network::Host => {
+            Namespaces { folder: origin, ..namespaces }
+        }
         _ => Namespaces { folder: origin, ..Namespaces::default() },
     }
 }

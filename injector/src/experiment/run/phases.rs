@@ -65,7 +65,10 @@ async fn broken(context: &Arc<Context>, sources: &mut Sources) -> Result<(), Sto
         let held = held(context, &steady.hold, Phase::Before, steady.lasting, steady.within).await?;
         if !held {
             let within = humantime::format_duration(steady.within);
-            let why = format!("the steady state was not there within {within}: {}", missing(context, &steady.hold, Phase::Before));
+            let why = format!(
+                "the steady state was not there within {within}: {}",
+                missing(context, &steady.hold, Phase::Before)
+            );
             return Err(Stop::Failed(why));
         }
     }
@@ -84,7 +87,8 @@ async fn broken(context: &Arc<Context>, sources: &mut Sources) -> Result<(), Sto
         if !hypothesis.after.is_empty() {
             sources.phase(Phase::After);
             sources.look_for_losses().await;
-            let length = hypothesis.after.iter().map(|condition| needed(context, condition)).max().unwrap_or_default();
+            let length =
+                hypothesis.after.iter().map(|condition| needed(context, condition)).max().unwrap_or_default();
             context.abort.sleep_until(clock::now() + clock::nanoseconds(length)).await?;
         }
     }
@@ -101,7 +105,9 @@ async fn prepare(context: &Arc<Context>, steps: &[Step]) -> Result<(), Stop> {
                 if known {
                     let prepared = fault::prepare(context, step, fault).await;
                     prepared.map_err(|stop| match stop {
-                        Stop::Failed(why) => Stop::Failed(format!("the fault `{}` cannot be had: {why}", fault.name)),
+                        Stop::Failed(why) => {
+                            Stop::Failed(format!("the fault `{}` cannot be had: {why}", fault.name))
+                        }
                         Stop::Aborted => Stop::Aborted,
                     })?;
                 }
@@ -134,7 +140,10 @@ async fn held(
         }
         // What was due in time is known a while later.
         let known = |condition: &Located<Condition>| {
-            context.recorder.ask(|account| account.evidence().known_until(&condition.source)).unwrap_or_default()
+            context
+                .recorder
+                .ask(|account| account.evidence().known_until(&condition.source))
+                .unwrap_or_default()
         };
         let all = conditions.iter().map(known).min().unwrap_or(u64::MAX);
         if clock::now() >= end && (all >= end || clock::now() >= end + clock::nanoseconds(SETTLE)) {
@@ -153,8 +162,14 @@ fn missing(context: &Context, conditions: &[Located<Condition>], phase: Phase) -
             let window = account.evidence().whole(&condition.source, phase);
             let reasons = window.map(|window| window.reasons()).unwrap_or_default();
             let reason = reasons.first().map(|(reason, count)| format!(", {count} times {reason}"));
-            let measured = judgement.measured.map_or("nothing".to_owned(), |measured| format!("{measured:.4}"));
-            format!("`{}` ({measured} of {} samples{})", condition.value, judgement.samples, reason.unwrap_or_default())
+            let measured =
+                judgement.measured.map_or("nothing".to_owned(), |measured| format!("{measured:.4}"));
+            format!(
+                "`{}` ({measured} of {} samples{})",
+                condition.value,
+                judgement.samples,
+                reason.unwrap_or_default()
+            )
         })
     };
     conditions.iter().map(of).collect::<Vec<_>>().join(", ")
@@ -168,7 +183,8 @@ fn needed(context: &Context, condition: &Condition) -> Duration {
     }
     let samples = u32::try_from(condition.measure.samples_needed()).unwrap_or(u32::MAX);
     if let Some(load) = experiment.loads.get(&condition.source) {
-        return Duration::from_secs_f64(f64::from(samples) / load.rate.max(0.001)).max(Duration::from_secs(1));
+        return Duration::from_secs_f64(f64::from(samples) / load.rate.max(0.001))
+            .max(Duration::from_secs(1));
     }
     match experiment.probes.get(&condition.source) {
         Some(probe) if !matches!(probe.kind, ProbeKind::Lost { .. } | ProbeKind::Log { .. }) => {

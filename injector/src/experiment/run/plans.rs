@@ -57,7 +57,7 @@ impl From<ChildError> for PlanError {
 }
 
 /// What a plan is made of.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Wanted {
     /// All rules that the fault will ever have.
     pub repertoire: Vec<Rule>,

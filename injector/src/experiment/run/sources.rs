@@ -82,7 +82,8 @@ impl Sources {
         let context = self.context.clone();
         for (name, load) in &context.experiment.loads {
             let ledger = Ledger::create(&context.folder, name);
-            let ledger = ledger.map_err(|error| format!("cannot write the ledger of load `{name}`: {error}"))?;
+            let ledger =
+                ledger.map_err(|error| format!("cannot write the ledger of load `{name}`: {error}"))?;
             let outlet = self.outlet(name, Some(ledger));
             let (context, name, load) = (context.clone(), name.clone(), load.clone());
             let namespaces = context.namespaces(load.inside.as_deref());
@@ -94,11 +95,15 @@ impl Sources {
                             context.abort.now(format!("the load `{name}` died: {how}"), false);
                         }
                         if ended.late_lines > 0 {
-                            context.recorder.warn(format!("{} lines of load `{name}` came too late", ended.late_lines));
+                            context
+                                .recorder
+                                .warn(format!("{} lines of load `{name}` came too late", ended.late_lines));
                         }
                     }
                     Err(error) => {
-                        context.abort.now(format!("the load `{name}` cannot begin: {error}; {}", error.hint()), false);
+                        context
+                            .abort
+                            .now(format!("the load `{name}` cannot begin: {error}; {}", error.hint()), false);
                     }
                 }
             });
@@ -112,9 +117,13 @@ impl Sources {
             let stop = self.stopped.clone();
             self.tasks.spawn(async move {
                 let namespaces = context.namespaces(probe.inside.as_deref());
-                let ran = probe::run(&probe, &namespaces, &context.variables, start, stop, outlet, &*context).await;
+                let around = context.clone();
+                let ran =
+                    probe::run(&probe, &namespaces, &context.variables, around, start, stop, outlet).await;
                 if let Err(error) = ran {
-                    context.abort.now(format!("the probe `{name}` cannot begin: {error}; {}", error.hint()), false);
+                    context
+                        .abort
+                        .now(format!("the probe `{name}` cannot begin: {error}; {}", error.hint()), false);
                 }
             });
         }
@@ -125,19 +134,26 @@ impl Sources {
     pub async fn look_for_losses(&mut self) {
         let context = self.context.clone();
         for (name, probe) in &context.experiment.probes {
-            let ProbeKind::Lost { load, read } = &probe.kind else { continue };
-            let acknowledged = {
-                let state = lock(&self.state);
-                state.ledgers.get(load.value.as_str()).map(|ledger| ledger.acknowledged().clone()).unwrap_or_default()
-            };
+            let ProbeKind::Lost { load, .. } = &probe.kind else { continue };
+            let acknowledged =
+                lock(&self.state).ledgers.get(load.value.as_str()).map(Ledger::acknowledged).cloned();
             let outlet = self.outlet(name, None);
             let namespaces = context.namespaces(probe.inside.as_deref());
-            let made = probe::lost(probe, read, acknowledged, &namespaces, &context.variables, outlet);
-            if let Err(error) = made.await {
-                context.recorder.warn(format!("the probe `{name}` cannot be made: {error}; {}", error.hint()));
+            let made = probe::lost(
+                probe,
+                &namespaces,
+                &context.variables,
+                Arc::new(acknowledged.unwrap_or_default()),
+            );
+            match made.await {
+                Ok(sample) => outlet.deliver(sample),
+                Err(error) => {
+                    context
+                        .recorder
+                        .warn(format!("the probe `{name}` cannot be made: {error}; {}", error.hint()));
+                }
             }
         }
-        self.settle().await;
     }
 
     /// Until everything that was due by now is told of, or a while is over.

@@ -37,7 +37,7 @@ impl ChoiceError {
 ///
 /// # Errors
 /// [`ChoiceError`]: it does not exist.
-pub fn find(choice: &TargetChoice) -> Result<Vec<Target>, ChoiceError> {
+pub(super) fn find(choice: &TargetChoice) -> Result<Vec<Target>, ChoiceError> {
     Ok(vec![match choice {
         TargetChoice::Cgroup(path) if path.starts_with('/') => Target::cgroup(path)?,
         TargetChoice::Cgroup(name) => Target::named(&Name::new(Kind::Cgroup, name.clone()))?,

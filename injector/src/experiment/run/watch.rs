@@ -14,7 +14,7 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Looks after a run until its future is dropped.
-pub async fn watch(context: Arc<Context>) {
+pub(super) async fn watch(context: Arc<Context>) {
     let conditions = &context.experiment.abort;
     // For each: up to when it was looked at, and since when it has been so.
     let mut seen: Vec<(u64, Option<u64>)> = vec![(0, None); conditions.len()];

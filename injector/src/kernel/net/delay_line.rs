@@ -107,7 +107,7 @@ impl Lines {
         let own = self.own.as_fd();
         let socket = self.own.run(Rtnetlink::open)?.map_err(failed("reach its far end"))?;
         namespace
-            .run(|| veth::make(&mut Rtnetlink::open()?, ends.0, (ends.1, own)))?
+            .run(|| veth::make(&mut Rtnetlink::open()?, ends.0, (ends.1, own), veth::LARGEST))?
             .map_err(failed("make its devices"))?;
         // From here on dropping it removes the devices.
         let mut laid = Laid {
@@ -165,7 +165,7 @@ pub fn works() -> Result<io::Result<()>, PacketError> {
     own.run(|| {
         let mut socket = Rtnetlink::open()?;
         let [near, far] = [("near", FIRST), ("far", FIRST + 1)].map(|(name, index)| End { name, index });
-        veth::make(&mut socket, near, (far, own.as_fd()))?;
+        veth::make(&mut socket, near, (far, own.as_fd()), veth::LARGEST)?;
         fq::set(&mut socket, far.index, Queue::default(), true)
     })
 }

@@ -137,6 +137,14 @@ pub enum PacketError {
         /// The cause.
         source: io::Error,
     },
+    /// A private network cannot be made.
+    #[error("cannot make a private network: cannot {what}: {source}")]
+    Bridged {
+        /// The step that failed.
+        what: &'static str,
+        /// The cause.
+        source: io::Error,
+    },
     /// The kernel has neither tcx nor clsact.
     #[error("cannot reach outgoing packets: this kernel has neither tcx nor clsact ({source})")]
     Unsupported {
@@ -167,6 +175,7 @@ impl PacketError {
             | Self::Plans { source }
             | Self::Attach { source, .. }
             | Self::DelayLine { source, .. }
+            | Self::Bridged { source, .. }
             | Self::Remove { source, .. }
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {
@@ -179,6 +188,11 @@ impl PacketError {
             {
                 "use a kernel with CONFIG_VETH and CONFIG_NET_SCH_FQ (modules veth and sch_fq)".into()
             }
+            Self::Bridged { source, .. }
+                if matches!(source.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOENT)) =>
+            {
+                "use a kernel with CONFIG_VETH and CONFIG_BRIDGE (modules veth and bridge)".into()
+            }
             Self::Enter { .. } | Self::Namespaces { .. } if !Path::new("/proc/self").exists() => {
                 "mount procfs: mount -t proc proc /proc".into()
             }
@@ -189,6 +203,7 @@ impl PacketError {
             | Self::List { .. }
             | Self::Namespaces { .. }
             | Self::Plans { .. }
+            | Self::Bridged { .. }
             | Self::DelayLine { .. } => "see the kernel log".into(),
         }
     }
@@ -203,6 +218,7 @@ impl PacketError {
             | Self::Plans { source }
             | Self::Attach { source, .. }
             | Self::DelayLine { source, .. }
+            | Self::Bridged { source, .. }
             | Self::Remove { source, .. }
             | Self::Unsupported { source } => Some(source),
             Self::Occupied { .. } | Self::Shared(_) => None,

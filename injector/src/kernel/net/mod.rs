@@ -6,6 +6,7 @@
 //! from another classifier, where the whole network namespace is the target's.
 
 mod attach;
+mod bridged;
 mod clsact;
 mod coverage;
 mod delay_line;
@@ -24,6 +25,7 @@ mod veth;
 
 pub use self::{
     attach::{Attachment, Classifier},
+    bridged::BridgedNet,
     coverage::{Coverage, Event},
     delay_line::{DelayLinePrograms, Lines, works as delay_line_works},
     device::{Change, Device, Devices},

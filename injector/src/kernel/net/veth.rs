@@ -14,8 +14,10 @@ const VETH_INFO_PEER: u16 = 1;
 /// include/uapi/linux/if_link.h: no address is made up for the device.
 const IN6_ADDR_GEN_MODE_NONE: u8 = 1;
 const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
-/// Bytes of a packet: what lo takes (`ETH_MAX_MTU`).
-const MTU: u32 = 65_535;
+/// Bytes of the largest packet: what lo takes (`ETH_MAX_MTU`).
+pub(super) const LARGEST: u32 = 65_535;
+/// The same of an ordinary wire.
+pub(super) const ETHERNET: u32 = 1500;
 
 /// One end of a pair.
 #[derive(Debug, Clone, Copy)]
@@ -25,16 +27,17 @@ pub(super) struct End<'a> {
     pub(super) index: u32,
 }
 
-/// Makes a pair: `near` in the namespace of the socket, `far` in another. Both are down.
+/// Makes a pair for packets of up to `mtu` bytes: `near` in the namespace of the socket, `far` in another. Both are down.
 pub(super) fn make(
     socket: &mut Rtnetlink,
     near: End<'_>,
     (far, namespace): (End<'_>, BorrowedFd<'_>),
+    mtu: u32,
 ) -> io::Result<()> {
     let mut peer = link(far.index, 0).to_vec();
     peer.extend(nest(&[
         DefaultNla::new(libc::IFLA_IFNAME, zero_ended(far.name)),
-        number(libc::IFLA_MTU, MTU),
+        number(libc::IFLA_MTU, mtu),
         number(libc::IFLA_NET_NS_FD, namespace.as_raw_fd().cast_unsigned()),
     ]));
     let info = nest(&[
@@ -43,7 +46,7 @@ pub(super) fn make(
     ]);
     let attributes = [
         DefaultNla::new(libc::IFLA_IFNAME, zero_ended(near.name)),
-        number(libc::IFLA_MTU, MTU),
+        number(libc::IFLA_MTU, mtu),
         DefaultNla::new(libc::IFLA_LINKINFO, info),
     ];
     socket.change(libc::RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &link(near.index, 0), &attributes)
@@ -56,16 +59,26 @@ pub(super) fn split(socket: &mut Rtnetlink, index: u32) -> io::Result<()> {
 
 /// Brings a device up that neither has nor asks for addresses.
 pub(super) fn raise(socket: &mut Rtnetlink, index: u32) -> io::Result<()> {
+    make_up_none(socket, index)?;
+    up(socket, index, libc::IFF_NOARP)
+}
+
+/// Brings a device up, with these flags besides.
+pub(super) fn up(socket: &mut Rtnetlink, index: u32, flags: libc::c_int) -> io::Result<()> {
+    let flags = (libc::IFF_UP | flags).cast_unsigned();
+    socket.change(libc::RTM_NEWLINK, 0, &link(index, flags), &[])
+}
+
+/// Has no address made up for a device when it comes up.
+pub(super) fn make_up_none(socket: &mut Rtnetlink, index: u32) -> io::Result<()> {
     let mode = DefaultNla::new(IFLA_INET6_ADDR_GEN_MODE, vec![IN6_ADDR_GEN_MODE_NONE]);
     let family = DefaultNla::new(u16::try_from(libc::AF_INET6).unwrap_or_default(), nest(&[mode]));
     let attribute = DefaultNla::new(libc::IFLA_AF_SPEC, nest(&[family]));
     match socket.change(libc::RTM_NEWLINK, 0, &link(index, 0), &[attribute]) {
         // No IPv6 here, or none on this device.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EOPNOTSUPP)) => {}
-        result => result?,
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EOPNOTSUPP)) => Ok(()),
+        result => result,
     }
-    let flags = (libc::IFF_UP | libc::IFF_NOARP).cast_unsigned();
-    socket.change(libc::RTM_NEWLINK, 0, &link(index, flags), &[])
 }
 
 /// Removes a device, and the other end with it. One that is gone is no error.
@@ -77,7 +90,7 @@ pub(super) fn remove(socket: &mut Rtnetlink, index: u32) -> io::Result<()> {
 }
 
 /// `struct ifinfomsg`: family, type, index, flags, and which of the flags are meant.
-fn link(index: u32, flags: u32) -> [u8; 16] {
+pub(super) fn link(index: u32, flags: u32) -> [u8; 16] {
     let mut bytes = [0; 16];
     bytes[4..8].copy_from_slice(&index.to_ne_bytes());
     bytes[8..12].copy_from_slice(&flags.to_ne_bytes());
@@ -85,6 +98,6 @@ fn link(index: u32, flags: u32) -> [u8; 16] {
     bytes
 }
 
-fn number(kind: u16, value: u32) -> DefaultNla {
+pub(super) fn number(kind: u16, value: u32) -> DefaultNla {
     DefaultNla::new(kind, value.to_ne_bytes().to_vec())
 }

@@ -1,0 +1,207 @@
+//! Who looks after a service: starts it, says when it is ready, starts it again when it ends, and stops it.
+
+use std::{io, pin::Pin, process::ExitStatus};
+
+use tokio::{
+    process::Child,
+    sync::{
+        mpsc::{self, UnboundedReceiver, UnboundedSender},
+        oneshot, watch,
+    },
+    task::JoinHandle,
+    time::{Instant, sleep_until, timeout},
+};
+
+use crate::experiment::{
+    journal::Record,
+    lab::{
+        members,
+        program::{Program, end},
+    },
+};
+
+/// How a service does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It was started, or is about to be.
+    Starting,
+    /// It answers, or has nothing to be asked.
+    Ready,
+    /// It has not answered in time, and runs on.
+    Late,
+    /// It has ended, in these words, and will be started again.
+    Between(String),
+    /// It has ended, in these words, and stays so.
+    Over(String),
+}
+
+/// What a service's supervisor can be asked.
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// Stop it, if it runs, and start it again.
+    Restart(oneshot::Sender<Result<(), String>>),
+    /// Stop it for good. The answer is what could not be ended.
+    Stop(oneshot::Sender<Result<(), String>>),
+}
+
+type Readying = Pin<Box<dyn Future<Output = bool> + Send>>;
+
+/// A service and what is known of it.
+pub(super) struct Supervisor {
+    program: Program,
+    events: UnboundedSender<Record>,
+    state: watch::Sender<State>,
+    child: Option<Child>,
+    /// Whether it is ready in time.
+    readying: Option<Readying>,
+    again: Option<Instant>,
+}
+
+enum Next {
+    Ask(Option<Ask>),
+    Ended(io::Result<ExitStatus>),
+    Readied(bool),
+    Again,
+}
+
+/// Starts to look after a service. It is started at once.
+pub(super) fn look_after(
+    program: Program,
+    events: UnboundedSender<Record>,
+) -> (UnboundedSender<Ask>, watch::Receiver<State>, JoinHandle<()>) {
+    let (asking, asks) = mpsc::unbounded_channel();
+    let (state, seen) = watch::channel(State::Starting);
+    let this = Supervisor { program, events, state, child: None, readying: None, again: None };
+    (asking, seen, tokio::spawn(this.run(asks)))
+}
+
+impl Supervisor {
+    async fn run(mut self, mut asks: UnboundedReceiver<Ask>) {
+        let _ = self.start("started");
+        loop {
+            let next = tokio::select! {
+                biased;
+                ask = asks.recv() => Next::Ask(ask),
+                ended = ended(&mut self.child) => Next::Ended(ended),
+                in_time = readied(&mut self.readying) => Next::Readied(in_time),
+                () = due(self.again) => Next::Again,
+            };
+            match next {
+                Next::Ask(Some(Ask::Restart(reply))) => {
+                    let stopped = self.stop().await;
+                    let started = stopped.and_then(|()| self.start("restarted"));
+                    let _ = reply.send(started);
+                }
+                Next::Ask(Some(Ask::Stop(reply))) => {
+                    let stopped = self.stop().await;
+                    self.set(State::Over("stopped".into()));
+                    let _ = reply.send(stopped);
+                    return;
+                }
+                // The lab is gone, and has killed it.
+                Next::Ask(None) => return,
+                Next::Ended(status) => self.end(status),
+                Next::Readied(true) => {
+                    self.readying = None;
+                    self.tell("ready");
+                    self.set(State::Ready);
+                }
+                Next::Readied(false) => {
+                    self.readying = None;
+                    self.tell("not ready in time");
+                    self.set(State::Late);
+                }
+                Next::Again => {
+                    // What it left behind would be in its way.
+                    let program = &self.program;
+                    members::end(&program.home.cgroup, program.stop_within).await;
+                    let _ = self.start("restarted");
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, event: &str) -> Result<(), String> {
+        self.again = None;
+        let readiness = self.program.readiness.clone();
+        // Before it starts: its first line may be the one.
+        let ready = readiness.map(|readiness| (readiness.wait(self.program.home.clone()), readiness.within));
+        match self.program.spawn() {
+            Ok(child) => {
+                self.child = Some(child);
+                self.tell(event);
+                self.set(State::Starting);
+                self.readying = Some(match ready {
+                    Some((ready, within)) => Box::pin(async move { timeout(within, ready).await.is_ok() }),
+                    None => Box::pin(async { true }),
+                });
+                Ok(())
+            }
+            Err(why) => {
+                self.tell(&why);
+                self.set(State::Over(why.clone()));
+                Err(why)
+            }
+        }
+    }
+
+    /// It has ended by itself, or was killed by somebody else.
+    fn end(&mut self, status: io::Result<ExitStatus>) {
+        (self.child, self.readying) = (None, None);
+        let (how, back) = match status {
+            Ok(status) => (end(status), self.program.comes_back(status)),
+            Err(error) => (format!("cannot be waited for: {error}"), false),
+        };
+        self.tell(&how);
+        if back {
+            self.again = Some(Instant::now() + self.program.restart_after);
+            self.set(State::Between(how));
+        } else {
+            self.set(State::Over(how));
+        }
+    }
+
+    /// Stops all that is in its cgroup, also what is not its child.
+    async fn stop(&mut self) -> Result<(), String> {
+        (self.again, self.readying) = (None, None);
+        let all = members::end(&self.program.home.cgroup, self.program.stop_within).await;
+        if let Some(mut child) = self.child.take() {
+            match timeout(self.program.stop_within, child.wait()).await {
+                Ok(Ok(status)) => self.tell(&end(status)),
+                _ => self.tell("does not end"),
+            }
+        }
+        if all { Ok(()) } else { Err(format!("service `{}` does not end", self.program.name)) }
+    }
+
+    fn tell(&self, event: &str) {
+        let record = Record::Service { name: self.program.name.clone(), event: event.into() };
+        // Whoever listened may have left.
+        let _ = self.events.send(record);
+    }
+
+    fn set(&self, state: State) {
+        self.state.send_replace(state);
+    }
+}
+
+async fn ended(child: &mut Option<Child>) -> io::Result<ExitStatus> {
+    match child {
+        Some(child) => child.wait().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn readied(readying: &mut Option<Readying>) -> bool {
+    match readying {
+        Some(readying) => readying.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn due(again: Option<Instant>) {
+    match again {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

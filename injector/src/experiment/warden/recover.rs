@@ -1,0 +1,135 @@
+//! What is left of runs whose runner and warden were both killed, as systemd does with all processes of a unit: their
+//! journals say what was to be undone, and a lock on a run's folder whether it still runs.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::experiment::{
+    journal::{Moment, Record, Undo},
+    warden::{
+        JOURNAL,
+        record::JournalFile,
+        undo::{meaning, undo},
+    },
+};
+
+/// What was found and done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// What was undone.
+    pub undone: Vec<String>,
+    /// What could not be, and why.
+    pub failed: Vec<String>,
+    /// Some of that for want of a right.
+    pub forbidden: bool,
+}
+
+/// Takes the lock on a run's folder, which tells everybody that it runs, for as long as the file is open; `None` if
+/// somebody has it.
+///
+/// # Errors
+/// The folder cannot be opened or locked.
+pub fn take_lock(folder: &Path) -> io::Result<Option<File>> {
+    let file = File::open(folder)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Undoes what runs with a folder in `runs` have left, and those only that do not run. Of a folder that is not there, nothing
+/// is left. `runs` may be a run's folder itself.
+pub fn recover(runs: &Path) -> Recovered {
+    let mut recovered = Recovered::default();
+    if runs.join(JOURNAL).exists() {
+        recovered.run(runs);
+        return recovered;
+    }
+    match fs::read_dir(runs) {
+        Ok(entries) => {
+            let folders = entries.filter_map(Result::ok).map(|entry| entry.path());
+            folders.filter(|folder| folder.join(JOURNAL).exists()).for_each(|folder| recovered.run(&folder));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => recovered.fail(format!("cannot look for runs in {}: {error}", runs.display()), &error),
+    }
+    recovered
+}
+
+impl Recovered {
+    fn run(&mut self, folder: &Path) {
+        let failed =
+            |error: &io::Error| format!("cannot see what the run {} left: {error}", folder.display());
+        match left_of(folder) {
+            Ok(None) => {}
+            Ok(Some((journal, left, _lock))) => {
+                for one in left.iter().rev() {
+                    match undo(one) {
+                        Ok(()) => {
+                            self.undone.push(format!("{}, of the run {}", meaning(one), folder.display()));
+                            let undone = Record::Undone { undo: one.clone() };
+                            if let Err(error) = journal.append(&undone) {
+                                self.fail(failed(&error), &error);
+                            }
+                        }
+                        Err(error) => {
+                            let what = meaning(one);
+                            let run = folder.display();
+                            self.fail(format!("cannot undo {what}, of the run {run}: {error}"), &error);
+                        }
+                    }
+                }
+            }
+            Err(error) => self.fail(failed(&error), &error),
+        }
+    }
+
+    fn fail(&mut self, what: String, error: &io::Error) {
+        self.forbidden |= error.kind() == io::ErrorKind::PermissionDenied;
+        self.failed.push(what);
+    }
+}
+
+/// A run's journal, what is left to undo, and the lock on its folder; `None` if nothing is, or if it runs.
+fn left_of(folder: &Path) -> io::Result<Option<(JournalFile, Vec<Undo>, File)>> {
+    let path = folder.join(JOURNAL);
+    let left = left_in(&fs::read(&path)?);
+    if left.is_empty() {
+        return Ok(None);
+    }
+    // What it says is done with our rights, so it must be ours.
+    let own = nix::unistd::geteuid().as_raw();
+    if fs::metadata(&path)?.uid() != own {
+        return Err(io::Error::other("its journal belongs to another user"));
+    }
+    let Some(lock) = take_lock(folder)? else { return Ok(None) };
+    // The runner can have ended, and the warden done its work, since it was read.
+    let left = left_in(&fs::read(&path)?);
+    let journal = JournalFile::open(&path)?;
+    journal.mend()?;
+    Ok(Some((journal, left, lock)))
+}
+
+/// What a journal says will have to be undone and was not, in its order. Lines that are cut off say nothing.
+pub(super) fn left_in(journal: &[u8]) -> Vec<Undo> {
+    let mut left = Vec::new();
+    for line in journal.split(|&byte| byte == b'\n') {
+        match serde_json::from_slice::<Moment>(line).map(|moment| moment.record) {
+            Ok(Record::Will { undo }) => left.push(undo),
+            Ok(Record::Undone { undo }) => {
+                if let Some(at) = left.iter().rposition(|one| *one == undo) {
+                    left.remove(at);
+                }
+            }
+            _ => {}
+        }
+    }
+    left
+}
