@@ -51,12 +51,17 @@ fn what_is_expected() {
         (json("$.a", Some("1")), http(200, r#"{"a": 1.0}"#), None),
         (json("$.a", Some("1")), http(200, r#"{"a": "1"}"#), Some("json does not match")),
         (json("$[*].up", Some("true")), http(200, r#"[{"up": true}, {"up": true}]"#), None),
-        (json("$[*].up", Some("true")), http(200, r#"[{"up": true}, {"up": false}]"#), Some("json does not match")),
+        (
+            json("$[*].up", Some("true")),
+            http(200, r#"[{"up": true}, {"up": false}]"#),
+            Some("json does not match"),
+        ),
         (json("$.a", None), http(200, "<html>"), Some("body is no JSON")),
         (json("$.a", None), exit(0, ""), Some("output is no JSON")),
         (within, http(200, ""), Some("too slow")),
     ] {
-        let judged = judge(&expect, &answer, Duration::from_millis(60)).map_err(|failure| failure.to_string());
+        let judged =
+            judge(&expect, &answer, Duration::from_millis(60)).map_err(|failure| failure.to_string());
         assert_eq!(judged.err().as_deref(), reason, "{answer:?}");
     }
 }

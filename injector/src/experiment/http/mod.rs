@@ -70,13 +70,14 @@ impl Client {
         response: Response<Incoming>,
     ) -> Result<Answer, Failure> {
         let ending = Ending::Http(response.status().as_u16());
-        let body = Limited::new(response.into_body(), LONGEST).collect().await.map_err(|error| {
-            match error.downcast::<hyper::Error>() {
+        let body =
+            Limited::new(response.into_body(), LONGEST).collect().await.map_err(|error| match error
+                .downcast::<hyper::Error>(
+            ) {
                 Ok(error) => failure(&error),
                 Err(error) if error.is::<LengthLimitError>() => Failure::TooLong("body"),
                 Err(_) => Failure::Closed,
-            }
-        })?;
+            })?;
         self.keep(connection, server);
         Ok(Answer { ending, ..Answer::plain(body.to_bytes()) })
     }

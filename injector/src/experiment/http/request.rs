@@ -50,7 +50,9 @@ impl Request {
     fn to(url: &str, body: Bytes) -> Result<Self, Failure> {
         let wrong = || malformed(url, "http:// URL");
         let uri: Uri = url.parse().map_err(|_| wrong())?;
-        let (Some("http"), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(wrong()) };
+        let (Some("http"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(wrong());
+        };
         let host = authority.host().to_owned();
         let port = authority.port_u16().unwrap_or(80);
         let named = authority.as_str().rsplit('@').next().unwrap_or_default();

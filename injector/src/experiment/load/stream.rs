@@ -87,7 +87,8 @@ impl<'a> Stream<'a> {
         stop: &mut Stop,
     ) -> Result<(), String> {
         let failed = |failure: Failure| failure.to_string();
-        let words = command::words(line, |name| variables.value(name)).map_err(|missing| missing.to_string())?;
+        let words =
+            command::words(line, |name| variables.value(name)).map_err(|missing| missing.to_string())?;
         let mut child = place.start(&words).await.map_err(|error| failed(error.into()))?;
         let (group, leader) = Group::of(&child).map_err(failed)?;
         let mut complaint = JoinSet::new();
@@ -198,9 +199,5 @@ async fn last_words(status: ExitStatus, mut complaint: JoinSet<Vec<u8>>) -> Stri
 fn on_our_clock(wall: u64) -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let now = clock::nanoseconds(now);
-    if wall > now {
-        clock::now().saturating_add(wall - now)
-    } else {
-        clock::now().saturating_sub(now - wall)
-    }
+    if wall > now { clock::now().saturating_add(wall - now) } else { clock::now().saturating_sub(now - wall) }
 }

@@ -104,3 +104,13 @@ impl Place {
         &self.namespaces
     }
 }
+
+impl Place {
+    /// The content of a file as it is seen inside.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn read(&self, path: &'static str) -> io::Result<Vec<u8>> {
+        self.run(move || std::fs::read(path)).await
+    }
+}

@@ -23,9 +23,7 @@ impl Watermark {
     /// Where it is, nanoseconds of `CLOCK_BOOTTIME`: now at the latest, and 0 before the source begins. Of a source that
     /// has ended it is now.
     pub fn passed(&self) -> u64 {
-        // In this order: what is due later than `now` may be delivered after that.
-        let now = clock::now();
-        self.0.load(Ordering::Acquire).min(now)
+        self.0.load(Ordering::Acquire).min(clock::now())
     }
 }
 

@@ -32,7 +32,8 @@ fn outlet() -> (Outlet, Received) {
 }
 
 fn all(mut received: Received) -> Vec<Sample> {
-    let mut samples: Vec<_> = std::iter::from_fn(|| received.try_recv().ok()).map(|(_, sample)| sample).collect();
+    let mut samples: Vec<_> =
+        std::iter::from_fn(|| received.try_recv().ok()).map(|(_, sample)| sample).collect();
     samples.sort_by_key(|sample| sample.due);
     samples
 }
@@ -54,13 +55,10 @@ fn stop_after(milliseconds: u64) -> Stop {
 #[test]
 fn due_times_do_not_drift() {
     let thirds = Schedule::per_second(1_000, 3.0);
-    assert_eq!([0, 1, 2, 3, 3_000_000].map(|number| thirds.due(number)), [
-        1_000,
-        333_334_333,
-        666_667_666,
-        1_000_001_000,
-        1_000_000_000_001_000
-    ]);
+    assert_eq!(
+        [0, 1, 2, 3, 3_000_000].map(|number| thirds.due(number)),
+        [1_000, 333_334_333, 666_667_666, 1_000_001_000, 1_000_000_000_001_000]
+    );
     let tenths = Schedule::every(5, Duration::from_millis(100));
     assert_eq!(tenths.due(7), 700_000_005);
     for rate in [0.0, -1.0, f64::NAN] {
@@ -96,13 +94,24 @@ async fn a_stall_of_the_generator_leaves_no_operation_out() {
     // As if it had slept for a second.
     let start = clock::now() - 1_000 * MILLISECOND;
     let at_once = |_: Turn| async { Ok(None) };
-    generate(Schedule::per_second(start, 100.0), limits(300, 10), stop_after(50), &outlet, at_once).await.unwrap();
+    generate(Schedule::per_second(start, 100.0), limits(300, 10), stop_after(50), &outlet, at_once)
+        .await
+        .unwrap();
     let samples = all(received);
     assert!(samples.len() >= 100, "{}", samples.len());
     // The first ones waited for longer than an operation may take, and still are good: that was the generator.
     let first = &samples[0];
     assert!(first.is_good() && first.latency() >= 1_000 * MILLISECOND, "{first:?}");
     assert!(first.start >= first.due + 1_000 * MILLISECOND);
+}
+
+/// Counts down also when it is given up.
+struct Running(Arc<AtomicUsize>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 #[tokio::test]
@@ -113,8 +122,8 @@ async fn no_more_run_at_once_and_those_that_wait_are_timed() {
         let (running, most) = (Arc::clone(&running), Arc::clone(&most));
         async move {
             most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            let _running = Running(running);
             sleep(Duration::from_millis(100)).await;
-            running.fetch_sub(1, Ordering::SeqCst);
             Ok(None)
         }
     };
@@ -122,7 +131,8 @@ async fn no_more_run_at_once_and_those_that_wait_are_timed() {
     generate(schedule, limits(350, 3), stop_after(600), &outlet, operation).await.unwrap();
     assert_eq!(most.load(Ordering::SeqCst), 3);
     let samples = all(received);
-    let crowded = samples.iter().filter(|sample| sample.outcome == Outcome::Bad(Failure::Crowded.to_string()));
+    let crowded =
+        samples.iter().filter(|sample| sample.outcome == Outcome::Bad(Failure::Crowded.to_string()));
     // 30 a second can be served.
     assert!(samples.len() >= 50 && crowded.clone().count() >= 20, "{samples:?}");
     for sample in crowded {
@@ -145,7 +155,8 @@ async fn the_watermark_waits_for_the_oldest_operation() {
         Ok(None)
     };
     let stop = stop_after(700);
-    let source = tokio::spawn(async move { generate(schedule, limits(400, 100), stop, &outlet, operation).await });
+    let source =
+        tokio::spawn(async move { generate(schedule, limits(400, 100), stop, &outlet, operation).await });
     let mut got = Vec::new();
     while !source.is_finished() {
         let passed = watermark.passed();
@@ -211,7 +222,8 @@ fn a_ledger_has_a_line_for_each_sample() {
         (2, Outcome::Bad("`a,\"b` has no value here".into())),
         (3, Outcome::Good(Some(5.0))),
     ] {
-        let sample = Sample { number, due: number * 10, start: number * 10 + 1, end: number * 10 + 5, outcome };
+        let sample =
+            Sample { number, due: number * 10, start: number * 10 + 1, end: number * 10 + 5, outcome };
         ledger.write(&sample).unwrap();
     }
     let text = std::fs::read_to_string(folder.path().join("ledger-writes.csv")).unwrap();

@@ -27,7 +27,8 @@ impl Timer {
     pub fn new() -> io::Result<Self> {
         use std::os::fd::AsFd;
 
-        let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+        let timer =
+            TimerFd::new(ClockId::CLOCK_BOOTTIME, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
         let same = timer.as_fd().try_clone_to_owned()?;
         // SAFETY: an OwnedFd gives its own descriptor, which stays open until the AsyncFd lets go of it.
         let ready = unsafe { AsyncFd::register_with_interest(same, Interest::READABLE) }?;
