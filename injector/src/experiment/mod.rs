@@ -1,5 +1,6 @@
 //! Experiments: a file that says what must hold, breaks things over time, and reports what happened.
 //!
+//! text -> `file` -> `model` -> `check` -> `run` (with `lab`, `load`, `probe`) -> `journal` -> `judge` -> `report`.
 //! What decides is pure: the report is made from the journal alone, by the code that also judges the live run.
 
 pub mod answer;
@@ -15,8 +16,6 @@ pub mod load;
 pub mod model;
 pub mod namespaces;
 pub mod probe;
-pub mod report;
-pub mod run;
 pub mod sample;
 pub mod schedule;
 pub mod source;

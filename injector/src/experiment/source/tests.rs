@@ -22,6 +22,20 @@ use crate::{
 
 const MILLISECOND: u64 = 1_000_000;
 
+type Received = UnboundedReceiver<(Arc<str>, Sample)>;
+
+fn outlet() -> (Outlet, Received) {
+    let (samples, received) = mpsc::unbounded_channel();
+    (Outlet::new("source", samples), received)
+}
+
+fn all(mut received: Received) -> Vec<Sample> {
+    let mut samples: Vec<_> =
+        std::iter::from_fn(|| received.try_recv().ok()).map(|(_, sample)| sample).collect();
+    samples.sort_by_key(|sample| sample.due);
+    samples
+}
+
 fn limits(timeout: u64, at_once: usize) -> Limits {
     Limits { timeout: Duration::from_millis(timeout), at_once }
 }
