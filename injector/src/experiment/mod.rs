@@ -4,6 +4,7 @@
 //! What decides is pure: the report is made from the journal alone, by the code that also judges the live run.
 
 pub mod condition;
+pub mod file;
 pub mod journal;
 pub mod model;
 pub mod namespaces;
