@@ -7,6 +7,7 @@ pub mod answer;
 pub mod command;
 pub mod condition;
 pub mod failure;
+pub mod file;
 pub mod http;
 pub mod journal;
 pub mod judge;

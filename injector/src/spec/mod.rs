@@ -45,5 +45,5 @@ pub use error::SpecError;
 pub use net::net;
 pub use operation::operation;
 pub use process::process;
-pub(crate) use quantity::nanoseconds;
+pub(crate) use quantity::{bytes, nanoseconds};
 pub use syscall::{expression, syscall};

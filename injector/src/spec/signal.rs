@@ -46,6 +46,11 @@ impl Signal {
         stopping.into_iter().any(|named| Self::of(named) == Some(self))
     }
 
+    /// The signal of this name or number; `None` if it is none.
+    pub fn from_name(text: &str) -> Option<Self> {
+        Self::parse(Word::whole(text.trim())).ok()
+    }
+
     /// Its number.
     pub const fn number(self) -> u8 {
         self.0

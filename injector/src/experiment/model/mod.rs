@@ -14,6 +14,7 @@ mod template;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+pub(crate) use self::template::{Piece, pieces};
 pub use self::{
     action::{Action, CommandLine, Deed, HttpRequest},
     fault::{Curve, Cut, CutFrom, Fault, Part, ProcessFault, Pulse, RuleTemplate, Vary, Way},

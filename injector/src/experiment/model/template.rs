@@ -3,7 +3,7 @@
 //! Parameters are filled in when the file is read; what is left here are the built-in names and those that a `set` step
 //! captures. `$${` stands for `${` itself.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 /// A text with names to be filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,40 +22,83 @@ enum Part {
 #[error("`${{{0}}}` has no value here")]
 pub struct Missing(pub String);
 
+/// A stretch of a text, as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Piece<'a> {
+    /// Stands for itself, or (`$${`) for what is here.
+    Text(&'a str),
+    /// `${name}` or `${name:-otherwise}`.
+    Name {
+        /// The name.
+        name: &'a str,
+        /// What stands in its place if it has no value.
+        otherwise: Option<&'a str>,
+    },
+}
+
+/// The pieces of `text`, with the bytes where each is. A `${` without its `}` is text.
+pub(crate) fn pieces(text: &str) -> Vec<(Range<usize>, Piece<'_>)> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    while let Some(at) = text[start..].find("${").map(|at| start + at) {
+        if text[..at].ends_with('$') && at > start {
+            pieces.extend((at - 1 > start).then(|| (start..at - 1, Piece::Text(&text[start..at - 1]))));
+            pieces.push((at - 1..at + 2, Piece::Text("${")));
+            start = at + 2;
+            continue;
+        }
+        let Some(length) = text[at..].find('}') else { break };
+        let inside = &text[at + 2..at + length];
+        let (name, otherwise) = match inside.split_once(":-") {
+            Some((name, otherwise)) => (name, Some(otherwise)),
+            None => (inside, None),
+        };
+        pieces.extend((at > start).then(|| (start..at, Piece::Text(&text[start..at]))));
+        start = at + length + 1;
+        pieces.push((at..start, Piece::Name { name: name.trim(), otherwise }));
+    }
+    pieces.extend((start < text.len()).then(|| (start..text.len(), Piece::Text(&text[start..]))));
+    pieces
+}
+
 impl Template {
     /// Reads `text`. A `${` without its `}` is text.
     pub fn new(text: &str) -> Self {
-        let mut parts = Vec::new();
-        let mut literal = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find('$') {
-            literal.push_str(&rest[..at]);
-            rest = &rest[at..];
-            if let Some(behind) = rest.strip_prefix("$${") {
-                literal.push_str("${");
-                rest = behind;
-            } else if let Some((inside, behind)) =
-                rest.strip_prefix("${").and_then(|behind| behind.split_once('}'))
-            {
-                if !literal.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut literal)));
-                }
-                let (name, otherwise) = match inside.split_once(":-") {
-                    Some((name, otherwise)) => (name, Some(otherwise.to_owned())),
-                    None => (inside, None),
-                };
-                parts.push(Part::Name { name: name.trim().to_owned(), otherwise });
-                rest = behind;
-            } else {
-                literal.push('$');
-                rest = &rest[1..];
+        let mut this = Self { parts: Vec::new() };
+        for (_, piece) in pieces(text) {
+            match piece {
+                Piece::Text(text) => this.push(text),
+                Piece::Name { name, otherwise } => this
+                    .parts
+                    .push(Part::Name { name: name.to_owned(), otherwise: otherwise.map(str::to_owned) }),
             }
         }
-        literal.push_str(rest);
-        if !literal.is_empty() {
-            parts.push(Part::Text(literal));
+        this
+    }
+
+    /// The same with the names for which there is a value filled in; `value` is told what stands behind a `:-` as well.
+    /// The values are text, whatever is in them.
+    #[must_use]
+    pub fn with(self, mut value: impl FnMut(&str, Option<&str>) -> Option<String>) -> Self {
+        let mut this = Self { parts: Vec::new() };
+        for part in self.parts {
+            match part {
+                Part::Text(text) => this.push(&text),
+                Part::Name { name, otherwise } => match value(&name, otherwise.as_deref()) {
+                    Some(value) => this.push(&value),
+                    None => this.parts.push(Part::Name { name, otherwise }),
+                },
+            }
         }
-        Self { parts }
+        this
+    }
+
+    fn push(&mut self, text: &str) {
+        match self.parts.last_mut() {
+            Some(Part::Text(before)) => before.push_str(text),
+            _ if text.is_empty() => {}
+            _ => self.parts.push(Part::Text(text.to_owned())),
+        }
     }
 
     /// The names in it.

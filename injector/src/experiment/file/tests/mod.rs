@@ -1,0 +1,3 @@
+//! Files that are read, and files that are refused.
+
+mod examples;
