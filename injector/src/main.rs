@@ -11,5 +11,7 @@ mod documents;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // The process of a plan of an experiment is this program once more.
+    injector::child::serve();
     cli::main()
 }

@@ -12,6 +12,7 @@ mod dry_run;
 mod effects;
 mod examples;
 mod exit;
+mod experiment;
 mod familiar;
 mod help;
 mod live;
@@ -89,6 +90,7 @@ enum Command {
     Run(run::Run),
     #[command(after_help = examples::text("attach"))]
     Attach(attach::Attach),
+    Experiment(experiment::Experiment),
     #[command(after_help = examples::text("ps"))]
     Ps(ps::Ps),
     #[command(after_help = examples::text("change"))]
@@ -186,6 +188,7 @@ fn dispatch(verb: Command) -> Result<Code, Failure> {
         Command::Check(check) => check.run(),
         Command::Run(run) => run.run(),
         Command::Attach(attach) => attach.run(),
+        Command::Experiment(experiment) => experiment.run(),
         Command::Ps(ps) => ps.run(),
         Command::Change(change) => change.run(),
         Command::Pause(pause) => pause.run(),

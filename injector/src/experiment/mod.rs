@@ -17,6 +17,8 @@ pub mod load;
 pub mod model;
 pub mod namespaces;
 pub mod probe;
+pub mod report;
+pub mod run;
 pub mod sample;
 pub mod schedule;
 pub mod source;

@@ -84,7 +84,8 @@ fn faults(page: &mut String, report: &Report) {
         );
         for (place, rule) in fault.rules.iter().enumerate() {
             let first = |text: &str| if place == 0 { text.to_owned() } else { String::new() };
-            let fired = if report.monitor { format!("{} would", rule.would_fire) } else { rule.fired.to_string() };
+            let fired =
+                if report.monitor { format!("{} would", rule.would_fire) } else { rule.fired.to_string() };
             table.add_row([
                 first(&output::shown(&fault.path)),
                 first(&acted),
@@ -104,13 +105,23 @@ fn sources(page: &mut String, report: &Report) {
     if shown.is_empty() {
         return;
     }
-    let mut table = output::table(&["load or probe", "phase", "samples", "errors", "p50", "p95", "p99", "most frequent error"]);
+    let mut table = output::table(&[
+        "load or probe",
+        "phase",
+        "samples",
+        "errors",
+        "p50",
+        "p95",
+        "p99",
+        "most frequent error",
+    ]);
     for source in shown {
         let mut name = output::shown(&source.name);
         for phase in phases {
             let Some(figures) = source.phases.get(&phase) else { continue };
             let Figures { samples, errors, p50, p95, p99, reasons, .. } = figures;
-            let show = |unit: &Unit, number: &Option<f64>| number.map_or("-".to_owned(), |number| unit.show(number));
+            let show =
+                |unit: &Unit, number: &Option<f64>| number.map_or("-".to_owned(), |number| unit.show(number));
             table.add_row([
                 std::mem::take(&mut name),
                 phase.name().to_owned(),
@@ -119,7 +130,9 @@ fn sources(page: &mut String, report: &Report) {
                 show(&source.unit, p50),
                 show(&source.unit, p95),
                 show(&source.unit, p99),
-                reasons.first().map_or(String::new(), |(reason, count)| format!("{} ({count})", output::shown(reason))),
+                reasons
+                    .first()
+                    .map_or(String::new(), |(reason, count)| format!("{} ({count})", output::shown(reason))),
             ]);
         }
     }
@@ -133,13 +146,23 @@ fn recovery(page: &mut String, report: &Report) {
         told.push(format!("it showed {} after the method began", Unit::Seconds.show(after)));
     }
     if let Some(after) = recovery.recovered_after {
-        let when = if recovery.healed_under_fault { "before the faults were off" } else { "after the faults were off" };
+        let when = if recovery.healed_under_fault {
+            "before the faults were off"
+        } else {
+            "after the faults were off"
+        };
         told.push(format!("it had recovered {} {when}", Unit::Seconds.show(after.max(0.0))));
     }
     if !told.is_empty() {
         _ = writeln!(page, "\n{}.", told.join("; "));
     }
-    _ = writeln!(page, "\nrun {}, seed {}, {}", output::shown(&report.run), report.seed, Unit::Seconds.show(report.duration));
+    _ = writeln!(
+        page,
+        "\nrun {}, seed {}, {}",
+        output::shown(&report.run),
+        report.seed,
+        Unit::Seconds.show(report.duration)
+    );
 }
 
 /// Lines without blanks at their ends.
@@ -149,7 +172,11 @@ fn trimmed(text: &str) -> String {
 
 /// A time in the run as `MM:SS.s`.
 pub(super) fn clock(seconds: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "of a run, so small and positive")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "of a run, so small and positive"
+    )]
     let minutes = (seconds / 60.0) as u64;
     #[expect(clippy::cast_precision_loss, reason = "minutes of a run")]
     let rest = seconds - minutes as f64 * 60.0;

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use injector::experiment::{file, journal, report};
+use injector::experiment::{
+    file::{self, Given},
+    journal, report,
+};
 
 use crate::cli::{
     exit::{Code, Failure},
@@ -29,11 +32,20 @@ impl Report {
     pub(in crate::cli) fn run(self) -> Result<Code, Failure> {
         let moments = journal::read(&self.folder);
         let moments = moments.map_err(|error| Failure::usage(error.to_string(), error.hint()))?;
-        let Some(journal::Record::Begun { text, parameters, .. }) = moments.first().map(|moment| &moment.record) else {
-            let message = format!("the journal in {} does not begin with the beginning of a run", self.folder.display());
-            return Err(Failure::usage(message, "name the folder of a run, such as injector-runs/20261127T101500Z-417"));
+        let Some(journal::Record::Begun { text, parameters, .. }) =
+            moments.first().map(|moment| &moment.record)
+        else {
+            let message = format!(
+                "the journal in {} does not begin with the beginning of a run",
+                self.folder.display()
+            );
+            return Err(Failure::usage(
+                message,
+                "name the folder of a run, such as injector-runs/20261127T101500Z-417",
+            ));
         };
-        let experiment = file::read_again("experiment.yaml", text, parameters);
+        let given = Given { set: parameters.clone(), ..Given::default() };
+        let experiment = file::read("experiment.yaml", text, &given);
         let experiment = experiment.map_err(|error| Failure::usage(error.to_string(), error.hint()))?;
         let report = report::of(&experiment, &moments);
         write(&self.folder.join("report.json"), &report)?;

@@ -8,7 +8,6 @@ use std::{
 
 use clap::Args;
 use injector::experiment::{
-    file,
     model::Experiment,
     report::Report,
     run::{self, Abort, Options},
@@ -18,7 +17,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{
     exit::{Code, Failure},
-    experiment::{input::Input, page, progress::Progress},
+    experiment::{
+        input::{Input, Read},
+        page,
+        progress::Progress,
+    },
     output,
 };
 
@@ -51,11 +54,15 @@ pub(in crate::cli) struct Run {
 
 impl Run {
     pub(in crate::cli) fn run(self) -> Result<Code, Failure> {
-        let (experiment, text) = self.input.read()?;
+        let Read { experiment, text, warnings } = self.input.read()?;
+        for warning in &warnings {
+            output::note(warning);
+        }
         // Before there is another thread.
         let warden = Warden::start().map_err(|error| Failure::other(error.to_string(), error.hint()))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime = runtime.map_err(|error| Failure::other(format!("cannot start threads: {error}"), ""))?;
+        let runtime =
+            runtime.map_err(|error| Failure::other(format!("cannot start threads: {error}"), ""))?;
         let paths = experiment.report.clone();
         let ran = runtime.block_on(self.started(experiment, text, warden))?;
         let (folder, report) = (ran.folder, ran.report);
@@ -72,12 +79,29 @@ impl Run {
         Ok(Code::of_command(i32::from(report.code)))
     }
 
-    async fn started(&self, experiment: Experiment, text: String, warden: Warden) -> Result<run::Ran, Failure> {
+    /// The folder of the file, in which its commands begin.
+    fn origin(&self) -> Result<PathBuf, Failure> {
+        let folder = self.input.file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        folder.canonicalize().map_err(|error| {
+            Failure::usage(
+                format!("cannot find the folder {}: {error}", folder.display()),
+                "name a file that is there",
+            )
+        })
+    }
+
+    async fn started(
+        &self,
+        experiment: Experiment,
+        text: String,
+        warden: Warden,
+    ) -> Result<run::Ran, Failure> {
         let abort = Abort::default();
         let signals = tokio::spawn(listen(abort.clone()));
         let options = Options {
             runs: self.dir.clone(),
-            origin: self.input.origin()?,
+            origin: self.origin()?,
             text,
             seed: self.seed,
             monitor: self.monitor,
@@ -122,6 +146,9 @@ async fn next(signal: &mut Option<Signal>) {
 pub(super) fn write(path: &Path, report: &Report) -> Result<(), Failure> {
     let text = serde_json::to_vec_pretty(report).map_err(std::io::Error::from);
     text.and_then(|text| fs::write(path, text)).map_err(|error| {
-        Failure::other(format!("cannot write the report {}: {error}", path.display()), "the journal has all of it: injector experiment report FOLDER")
+        Failure::other(
+            format!("cannot write the report {}: {error}", path.display()),
+            "the journal has all of it: injector experiment report FOLDER",
+        )
     })
 }

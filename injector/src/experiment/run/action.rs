@@ -48,7 +48,11 @@ pub(super) async fn run(context: &Arc<Context>, action: &Action) -> Result<(), S
 ///
 /// # Errors
 /// It does not, with the last line of its standard error, or takes too long.
-pub(super) async fn output(namespaces: &Namespaces, words: &[String], limit: Duration) -> Result<String, String> {
+pub(super) async fn output(
+    namespaces: &Namespaces,
+    words: &[String],
+    limit: Duration,
+) -> Result<String, String> {
     let place = namespaces.enter().map_err(|error| format!("{error}; {}", error.hint()))?;
     let answer = timeout(limit, command::run(&place, words)).await;
     let answer: Answer = answer.map_err(|_| took_too_long(limit))?.map_err(|failure| failure.to_string())?;

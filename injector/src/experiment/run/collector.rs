@@ -11,7 +11,7 @@ use crate::experiment::{
 
 /// Samples of all sources that are not told of yet.
 #[derive(Debug, Default)]
-pub struct Collector {
+pub(super) struct Collector {
     sources: BTreeMap<Arc<str>, Source>,
     /// The phases so far, with their beginnings.
     phases: Vec<(Phase, u64)>,
@@ -27,25 +27,25 @@ struct Source {
 
 impl Collector {
     /// A source that will have samples, from the phase on that goes on now.
-    pub fn source(&mut self, name: Arc<str>) {
+    pub(super) fn source(&mut self, name: Arc<str>) {
         let next = (self.phases.len().saturating_sub(1), 0);
         self.sources.insert(name, Source { next, ..Source::default() });
     }
 
     /// A phase has begun.
-    pub fn phase(&mut self, phase: Phase, at: u64) {
+    pub(super) fn phase(&mut self, phase: Phase, at: u64) {
         self.phases.push((phase, at));
     }
 
     /// A sample has come.
-    pub fn sample(&mut self, source: &Arc<str>, sample: Sample) {
+    pub(super) fn sample(&mut self, source: &Arc<str>, sample: Sample) {
         if let Some(source) = self.sources.get_mut(source) {
             source.waiting.insert((sample.due, sample.number), sample);
         }
     }
 
     /// What can be told of a source of which everything that was due before `until` has come.
-    pub fn complete(&mut self, source: &Arc<str>, until: u64) -> Vec<Record> {
+    pub(super) fn complete(&mut self, source: &Arc<str>, until: u64) -> Vec<Record> {
         let Some((name, entry)) = self
             .sources
             .get_key_value(source)

@@ -23,7 +23,7 @@ use crate::{
 
 /// What all parts of a run share.
 #[derive(Debug)]
-pub struct Context {
+pub(super) struct Context {
     /// What is to be done.
     pub experiment: Arc<Experiment>,
     /// Where all that happens is told.
@@ -52,7 +52,7 @@ pub struct Context {
 
 /// Why a step does not go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub(super) enum Stop {
     /// The run is to end.
     Aborted,
     /// It failed, and the method ends.
@@ -67,7 +67,7 @@ impl From<super::abort::Aborted> for Stop {
 
 impl Context {
     /// Where something is made: in a service's namespaces, or outside of all.
-    pub fn namespaces(&self, service: Option<&str>) -> Namespaces {
+    pub(super) fn namespaces(&self, service: Option<&str>) -> Namespaces {
         let of_service = service.and_then(|_| self.lab.as_ref()?.namespaces(service).ok());
         match of_service {
             Some(namespaces) => Namespaces { folder: self.outside.folder.clone(), ..namespaces },
@@ -79,7 +79,7 @@ impl Context {
     ///
     /// # Errors
     /// [`Stop::Failed`]: a name has no value yet.
-    pub fn fill(&self, template: &Template) -> Result<String, Stop> {
+    pub(super) fn fill(&self, template: &Template) -> Result<String, Stop> {
         template.fill(|name| self.variables.value(name)).map_err(|missing| Stop::Failed(missing.to_string()))
     }
 
@@ -87,7 +87,7 @@ impl Context {
     ///
     /// # Errors
     /// As [`Context::fill`].
-    pub fn words(&self, command: &CommandLine) -> Result<Vec<String>, Stop> {
+    pub(super) fn words(&self, command: &CommandLine) -> Result<Vec<String>, Stop> {
         match command {
             CommandLine::Shell(text) => Ok(vec!["sh".into(), "-c".into(), self.fill(text)?]),
             CommandLine::Words(words) => words.iter().map(|word| self.fill(word)).collect(),
@@ -95,17 +95,17 @@ impl Context {
     }
 
     /// The plan of a step, if it is ready.
-    pub fn plan(&self, path: &str) -> Option<FaultPlan> {
+    pub(super) fn plan(&self, path: &str) -> Option<FaultPlan> {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
     }
 
     /// A plan is ready.
-    pub fn keep_plan(&self, path: &str, plan: FaultPlan) {
+    pub(super) fn keep_plan(&self, path: &str, plan: FaultPlan) {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), plan);
     }
 
     /// All plans, which are then nobody's.
-    pub fn take_plans(&self) -> Vec<(String, FaultPlan)> {
+    pub(super) fn take_plans(&self) -> Vec<(String, FaultPlan)> {
         std::mem::take(&mut *self.plans.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect()
     }
 }

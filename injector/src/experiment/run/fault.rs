@@ -43,7 +43,7 @@ impl Names for Context {
 
 /// A fault that acts.
 #[derive(Debug)]
-pub struct Acting {
+pub(super) struct Acting {
     context: Arc<Context>,
     fault: Fault,
     path: String,
@@ -113,7 +113,11 @@ async fn find(context: &Context, names: &[String]) -> Result<Vec<Target>, Stop> 
 ///
 /// # Errors
 /// A target does not exist, or the kernel cannot do what a rule asks for.
-pub(super) async fn prepare(context: &Context, step: &Step, fault: &Fault) -> Result<Option<FaultPlan>, Stop> {
+pub(super) async fn prepare(
+    context: &Context,
+    step: &Step,
+    fault: &Fault,
+) -> Result<Option<FaultPlan>, Stop> {
     let names = target_names(context, fault)?;
     let repertoire = rules::repertoire(fault, &names, context).map_err(Stop::Failed)?;
     if repertoire.is_empty() {
@@ -145,7 +149,12 @@ pub(super) async fn prepare(context: &Context, step: &Step, fault: &Fault) -> Re
 ///
 /// # Errors
 /// [`Stop`]: it cannot be had.
-pub(super) async fn begin(context: &Arc<Context>, step: &Step, fault: &Fault, path: &str) -> Result<Acting, Stop> {
+pub(super) async fn begin(
+    context: &Arc<Context>,
+    step: &Step,
+    fault: &Fault,
+    path: &str,
+) -> Result<Acting, Stop> {
     let plan = match context.plan(&step.path) {
         Some(plan) => Some(plan),
         None => prepare(context, step, fault).await?,
@@ -175,7 +184,7 @@ pub(super) async fn begin(context: &Arc<Context>, step: &Step, fault: &Fault, pa
 
 impl Acting {
     /// How long it acts; `None` to the end of the method. A fault that only kills or restarts is over at once.
-    pub fn lasting(&self) -> Option<Duration> {
+    pub(super) fn lasting(&self) -> Option<Duration> {
         self.fault.lasting.or_else(|| self.is_momentary().then_some(Duration::ZERO))
     }
 
@@ -260,7 +269,7 @@ impl Acting {
     ///
     /// # Errors
     /// [`Stop`]: the run is to end, or the plan has ended.
-    pub async fn run(mut self) -> Result<(), Stop> {
+    pub(super) async fn run(mut self) -> Result<(), Stop> {
         let acted = if self.is_momentary() { self.strike().await } else { self.last().await };
         let (until, ended) = match &self.plan {
             Some(plan) => match plan.idle().await {

@@ -11,7 +11,7 @@ use crate::experiment::warden;
 
 /// A run's folder, locked as long as this lives.
 #[derive(Debug)]
-pub struct Folder {
+pub(super) struct Folder {
     /// Where it is.
     pub path: PathBuf,
     /// Its name, and the run's.
@@ -24,7 +24,7 @@ impl Folder {
     ///
     /// # Errors
     /// It cannot be made there.
-    pub fn create(runs: &Path) -> io::Result<Self> {
+    pub(super) fn create(runs: &Path) -> io::Result<Self> {
         fs::create_dir_all(runs)?;
         // The process's number tells two of the same second apart.
         let second = chrono::Utc::now().format("%Y%m%dT%H%M%SZ");
@@ -40,6 +40,6 @@ impl Folder {
 }
 
 /// Seconds since 1970, for people.
-pub fn wall() -> f64 {
+pub(super) fn wall() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

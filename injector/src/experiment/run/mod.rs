@@ -35,7 +35,7 @@ use crate::{
     experiment::{
         journal::{Record, Writer},
         lab::{Lab, RunPlace},
-        model::{Experiment, Network},
+        model::{Experiment, Network, Parameter},
         namespaces::Namespaces,
         report::{Account, Report},
         variables::Variables,
@@ -107,13 +107,13 @@ pub async fn run(
     let seed = options.seed.or(experiment.seed).unwrap_or_else(drawn_seed);
     let experiment = Arc::new(experiment);
     let recorder = Recorder::new(journal, Account::new(&experiment), observer);
-    let shown = experiment.parameters.iter().filter(|(_, parameter)| !parameter.secret);
+    let shown = |value: &Parameter| if value.secret { "***".to_owned() } else { value.value.clone() };
     let begun = recorder.record(Record::Begun {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         run: folder.name.clone(),
         wall: folder::wall(),
         seed,
-        parameters: shown.map(|(name, parameter)| (name.clone(), parameter.value.clone())).collect(),
+        parameters: experiment.parameters.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
         text: options.text.clone(),
         monitor: options.monitor,
     });

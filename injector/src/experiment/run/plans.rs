@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// The plan of one fault step.
 #[derive(Clone, Debug)]
-pub struct FaultPlan(Arc<Mutex<Option<Live>>>);
+pub(super) struct FaultPlan(Arc<Mutex<Option<Live>>>);
 
 #[derive(Debug)]
 struct Live {
@@ -40,7 +40,7 @@ struct Live {
 /// A plan that cannot be had or asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
-pub struct PlanError {
+pub(super) struct PlanError {
     /// What failed.
     pub message: String,
     /// What to do.
@@ -58,7 +58,7 @@ impl From<ChildError> for PlanError {
 
 /// What a plan is made of.
 #[derive(Debug)]
-pub struct Wanted {
+pub(super) struct Wanted {
     /// All rules that the fault will ever have.
     pub repertoire: Vec<Rule>,
     /// Whom they mean.
@@ -73,7 +73,7 @@ pub struct Wanted {
 
 /// A rule that acts, and since when.
 #[derive(Clone, Debug)]
-pub struct Acting {
+pub(super) struct Acting {
     /// Since then, nanoseconds of `CLOCK_BOOTTIME`.
     pub since: u64,
     /// The rules as text.
@@ -87,7 +87,7 @@ impl FaultPlan {
     ///
     /// # Errors
     /// [`PlanError`]: what the rules need cannot be had.
-    pub fn start(wanted: Wanted) -> Result<(Self, Vec<String>), PlanError> {
+    pub(super) fn start(wanted: Wanted) -> Result<(Self, Vec<String>), PlanError> {
         let Wanted { repertoire, targets, options, log, deadline } = wanted;
         let monitor = options.monitor;
         let left = Duration::from_nanos(deadline.saturating_sub(clock::now())) + GRACE;
@@ -118,7 +118,7 @@ impl FaultPlan {
     ///
     /// # Errors
     /// [`PlanError`]: they cannot be had; what acted goes on.
-    pub async fn act(&self, rules: Vec<Rule>, lasting: Option<Duration>) -> Result<Acting, PlanError> {
+    pub(super) async fn act(&self, rules: Vec<Rule>, lasting: Option<Duration>) -> Result<Acting, PlanError> {
         self.ask(move |live| {
             if let Some(lasting) = lasting {
                 live.child.prolong(Some(lasting + GRACE))?;
@@ -136,7 +136,7 @@ impl FaultPlan {
     ///
     /// # Errors
     /// [`PlanError`]: the process has ended.
-    pub async fn pause(&self, paused: bool) -> Result<u64, PlanError> {
+    pub(super) async fn pause(&self, paused: bool) -> Result<u64, PlanError> {
         self.ask(move |live| live.pause(paused)).await
     }
 
@@ -144,7 +144,7 @@ impl FaultPlan {
     ///
     /// # Errors
     /// [`PlanError`]: the process has ended.
-    pub async fn counters(&self) -> Result<Vec<RuleCounters>, PlanError> {
+    pub(super) async fn counters(&self) -> Result<Vec<RuleCounters>, PlanError> {
         self.ask(Live::counters).await
     }
 
@@ -152,7 +152,7 @@ impl FaultPlan {
     ///
     /// # Errors
     /// [`PlanError`]: the process has ended.
-    pub async fn idle(&self) -> Result<(u64, Vec<RuleCounters>), PlanError> {
+    pub(super) async fn idle(&self) -> Result<(u64, Vec<RuleCounters>), PlanError> {
         self.ask(|live| {
             let until = live.pause(true)?;
             let counters = live.counters()?;
@@ -169,7 +169,7 @@ impl FaultPlan {
     ///
     /// # Errors
     /// [`PlanError`]: it had ended by itself.
-    pub async fn finish(&self) -> Result<(bool, Vec<String>), PlanError> {
+    pub(super) async fn finish(&self) -> Result<(bool, Vec<String>), PlanError> {
         let this = self.0.clone();
         let finished = tokio::task::spawn_blocking(move || {
             let live = this.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(gone)?;

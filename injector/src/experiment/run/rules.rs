@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What names mean.
-pub trait Names {
+pub(super) trait Names {
     /// The value of `${name}`.
     fn value(&self, name: &str) -> Option<String>;
     /// The address of a service of the lab.
@@ -24,7 +24,7 @@ pub trait Names {
 ///
 /// # Errors
 /// What is wrong, as a sentence; `check` has told of all but what depends on captured names.
-pub fn rules(
+pub(super) fn rules(
     fault: &Fault,
     targets: &[String],
     varied: &BTreeMap<String, String>,
@@ -48,7 +48,7 @@ pub fn rules(
 ///
 /// # Errors
 /// As [`rules`].
-pub fn repertoire(fault: &Fault, targets: &[String], names: &impl Names) -> Result<Vec<Rule>, String> {
+pub(super) fn repertoire(fault: &Fault, targets: &[String], names: &impl Names) -> Result<Vec<Rule>, String> {
     let end = |to: bool| -> Result<BTreeMap<_, _>, String> {
         let value = |(name, vary): (&String, &crate::experiment::model::Vary)| {
             let stages = stages(vary, std::time::Duration::ZERO).map_err(|error| error.to_string())?;

@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// All sources of a run.
 #[derive(Debug)]
-pub struct Sources {
+pub(super) struct Sources {
     context: Arc<Context>,
     state: Arc<Mutex<State>>,
     stop: watch::Sender<bool>,
@@ -46,7 +46,7 @@ struct State {
 
 impl Sources {
     /// Without any source yet.
-    pub fn new(context: Arc<Context>) -> Self {
+    pub(super) fn new(context: Arc<Context>) -> Self {
         let (samples, mut coming) = mpsc::unbounded_channel();
         let (stop, stopped) = Stop::new();
         let (done, mut all) = watch::channel(false);
@@ -66,7 +66,7 @@ impl Sources {
     }
 
     /// A phase begins.
-    pub fn phase(&self, phase: Phase) -> u64 {
+    pub(super) fn phase(&self, phase: Phase) -> u64 {
         // Under the lock: no second that reaches into the new phase is told of before the phase is known.
         let mut state = lock(&self.state);
         let at = self.context.recorder.phase(phase);
@@ -78,7 +78,7 @@ impl Sources {
     ///
     /// # Errors
     /// A ledger cannot be written.
-    pub fn start(&mut self, start: u64) -> Result<(), String> {
+    pub(super) fn start(&mut self, start: u64) -> Result<(), String> {
         let context = self.context.clone();
         for (name, load) in &context.experiment.loads {
             let ledger = Ledger::create(&context.folder, name);
@@ -131,7 +131,7 @@ impl Sources {
     }
 
     /// Probes of what was lost are made, each once.
-    pub async fn look_for_losses(&mut self) {
+    pub(super) async fn look_for_losses(&mut self) {
         let context = self.context.clone();
         for (name, probe) in &context.experiment.probes {
             let ProbeKind::Lost { load, .. } = &probe.kind else { continue };
@@ -157,7 +157,7 @@ impl Sources {
     }
 
     /// Until everything that was due by now is told of, or a while is over.
-    pub async fn settle(&self) {
+    pub(super) async fn settle(&self) {
         tokio::time::sleep(2 * LOOK).await;
     }
 
@@ -172,7 +172,7 @@ impl Sources {
     }
 
     /// Nothing more begins; what is under way is waited for, and told of.
-    pub async fn stop(mut self) {
+    pub(super) async fn stop(mut self) {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
         drop(self.samples);

@@ -9,7 +9,7 @@ use crate::{
 
 /// A target that cannot be found.
 #[derive(Debug, thiserror::Error)]
-pub enum ChoiceError {
+pub(super) enum ChoiceError {
     /// There is no such cgroup, process, container or unit.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -25,7 +25,7 @@ pub enum ChoiceError {
 
 impl ChoiceError {
     /// What to do about it.
-    pub fn hint(&self) -> String {
+    pub(super) fn hint(&self) -> String {
         match self {
             Self::Target(error) => error.hint(),
             Self::PidFile { .. } => "name a file that has the number of a process that runs".to_owned(),

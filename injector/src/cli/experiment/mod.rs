@@ -1,0 +1,35 @@
+//! `injector experiment`: files that say what must hold, and what is broken meanwhile.
+
+mod input;
+mod page;
+mod progress;
+mod report;
+mod run;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::exit::{Code, Failure};
+
+/// Work with experiments: files that say what must hold, and what is broken meanwhile
+///
+/// docs/experiments.md explains them, and has all keys.
+#[derive(Args, Debug)]
+pub(super) struct Experiment {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Run(run::Run),
+    Report(report::Report),
+}
+
+impl Experiment {
+    pub(super) fn run(self) -> Result<Code, Failure> {
+        match self.verb {
+            Verb::Run(run) => run.run(),
+            Verb::Report(report) => report.run(),
+        }
+    }
+}
