@@ -6,6 +6,8 @@ mod figures;
 mod model;
 mod recovery;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 pub use self::{
