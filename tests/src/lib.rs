@@ -7,6 +7,7 @@ pub mod board;
 pub mod cgroup;
 pub mod clock;
 pub mod dice;
+pub mod docker;
 pub mod guest;
 pub mod injector;
 pub mod model;

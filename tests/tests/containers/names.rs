@@ -3,13 +3,13 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
     process::Output,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
 use injector_tests::{
+    docker::Docker,
     injector::Injector,
     patience::{LONG, until},
 };
@@ -111,40 +111,13 @@ pub(super) fn many_and_none(id: &str) -> Result<()> {
         ensure!(said.contains(says) && said.contains(hint), "{words:?}: {said}");
     }
     // Another runtime has one of that name; its state is what Docker writes.
-    let twin = Twin::of("client")?;
+    let twin = Docker::of("client", &"feed".repeat(16))?;
     let said = dry(&["--container", "client"])?.expect(2)?.stderr;
     ensure!(said.contains("2 have that name"), "{said}");
     // A state that cannot be read matters to a name that is not found elsewhere.
-    fs::write(twin.folder.join("config.v2.json"), "{")?;
+    fs::write(twin.config(), "{")?;
     dry(&["--container", "server"])?.expect(0)?;
     let said = dry(&["--container", "nobody"])?.expect(2)?.stderr;
     ensure!(said.contains("cannot read /var/lib/docker/containers/"), "{said}");
     Ok(())
-}
-
-/// A container of Docker with that name, as far as its state and its cgroup tell.
-struct Twin {
-    folder: PathBuf,
-    cgroup: PathBuf,
-}
-
-impl Twin {
-    fn of(name: &str) -> Result<Self> {
-        let id = "feed".repeat(16);
-        let folder = Path::new("/var/lib/docker/containers").join(&id);
-        fs::create_dir_all(&folder)?;
-        let config = format!(r#"{{"ID":"{id}","Name":"/{name}","Config":{{"Labels":{{}}}}}}"#);
-        fs::write(folder.join("config.v2.json"), config)?;
-        let cgroup = Path::new(injector_tests::cgroup::MOUNT).join("docker").join(&id);
-        fs::create_dir_all(&cgroup)?;
-        Ok(Self { folder, cgroup })
-    }
-}
-
-impl Drop for Twin {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.cgroup);
-        let _ = self.cgroup.parent().map(fs::remove_dir);
-        let _ = fs::remove_dir_all("/var/lib/docker");
-    }
 }
