@@ -15,4 +15,5 @@ pub mod network;
 pub mod patience;
 pub mod postgres;
 pub mod residue;
+pub mod rights;
 pub mod victim;

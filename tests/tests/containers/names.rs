@@ -12,6 +12,7 @@ use injector_tests::{
     docker::Docker,
     injector::Injector,
     patience::{LONG, until},
+    rights,
 };
 use serde_json::Value;
 
@@ -32,11 +33,14 @@ fn attach(words: &[&str]) -> Result<Injector> {
 /// A server slowed and failed by its name, through three restarts.
 pub(super) fn a_server_through_three_restarts(pool: &Pool) -> Result<()> {
     let rules = ["--io", "open:error=EIO:path=/etc/note", "--io", "open:delay=3s:path=/etc/slow"];
-    let mut injector = attach(&["--container", "server"])?.words(rules).json().logged().start()?;
+    let mut injector = attach(&["--fixed", "--container", "server"])?.words(rules).json().logged().start()?;
     // Programs on operations that may also wait are the longest to load.
     until("the beginning of the plan", 3 * LONG, || Ok(injector.stderr().contains("injector: plan ")))?;
     let id = injector.begun()?;
     ensure!(injector.stderr().contains("on container server for"), "{}", injector.stderr());
+    // With no more rights than it takes to come back and to delay many.
+    let rows = ["… and delays", "… and target cgroups", "… which are known by the name"];
+    rights::keeps(injector.pid(), rights::documented(&rows)?)?;
     let listed = Injector::new(["ps", "--json"])?.expect(0)?.stdout;
     ensure!(listed.contains(&id) && listed.contains("container server"), "{listed}");
     pool.met(1)?;
