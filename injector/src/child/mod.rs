@@ -52,7 +52,8 @@ use crate::{
 /// A live plan in a process of its own: it acts as long as this value lives, and dropping it ends the process and takes
 /// everything back. It ends with this program, too, however that ends.
 ///
-/// The program has to call [`serve`] first in its `main`. Faults are counted; one by one they are told only to a file.
+/// The program has to call [`serve`] first in its `main`. Faults are counted; one by one they are told only to a file. The
+/// process keeps no capabilities but those that its plan needs.
 #[derive(Debug)]
 pub struct ChildPlan {
     child: Child,

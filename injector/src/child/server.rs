@@ -91,7 +91,9 @@ fn begin(begin: Begin) -> Result<Guard, EngineError> {
         .iter()
         .try_fold(injector, |injector, whom| Ok::<_, EngineError>(injector.target(whom.open()?)))?;
     let plan = injector.plan(begin.options)?;
-    injector.apply(plan, Start::Now)
+    let mut guard = injector.apply(plan, Start::Now)?;
+    guard.give_up_privileges();
+    Ok(guard)
 }
 
 fn answer(guard: &mut Guard, ask: Ask) -> Reply {

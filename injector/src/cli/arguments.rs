@@ -161,6 +161,9 @@ pub(super) struct Behaviour {
     /// idle until the first change
     #[arg(long, value_name = "RULE", add = ArgValueCompleter::new(completions::expressions))]
     pub(super) prepare: Vec<String>,
+    /// Refuse `injector change` of the rules, and give up the capabilities that only a change would need
+    #[arg(long, conflicts_with = "prepare")]
+    pub(super) fixed: bool,
     /// The addresses of a host that rules on packets name, in place of what this machine's resolver says. May be given more
     /// than once: all addresses of a name count
     #[arg(long = "host", value_name = "NAME=ADDRESS[,ADDRESS]", value_parser = host)]
@@ -202,7 +205,8 @@ impl Behaviour {
         options.duration = duration;
         // The cgroup of a command is its own.
         options.once = true;
-        options.whole = whole;
+        options.whole = whole && !self.fixed;
+        options.fixed = self.fixed;
         let prepared = self.prepare.iter().map(|text| Grammar::Expression.parse(text));
         options.repertoire = prepared.collect::<Result<_, _>>()?;
         for (name, addresses) in &self.hosts {

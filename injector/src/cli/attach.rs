@@ -76,6 +76,7 @@ impl Attach {
         let mut story = Story::open(&self.behaviour, names.clone())?;
         let signals = Signals::take().context("cannot wait for signals")?;
         let mut guard = injector.apply(plan, Start::Now)?;
+        guard.give_up_privileges();
         story.begins();
         output::begun(guard.plan(), &names, self.behaviour.seed.is_none());
         let id = guard.plan().typed_id();

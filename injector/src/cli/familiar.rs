@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// What was typed (`-o`, `list`), and what to type.
-const WORDS: [(&str, &str); 30] = [
+const WORDS: [(&str, &str); 57] = [
     ("-e", "write `injector run -e … -- COMMAND`, or `injector attach --pid PID -e …` for what runs already"),
     (
         "--io",
@@ -49,10 +49,44 @@ const WORDS: [(&str, &str); 30] = [
     ("-n", "write `attach --pod NAMESPACE/NAME`"),
     ("-l", "write `attach --label KEY=VALUE`"),
     ("--selector", "write `attach --label KEY=VALUE`"),
+    ("--prob", INSIDE),
+    ("--probability", INSIDE),
+    ("--error", INSIDE),
+    ("--errno", INSIDE),
+    ("--delay", INSIDE),
+    ("--loss", INSIDE),
+    ("--path", INSIDE),
+    ("--port", INSIDE),
+    ("--when", INSIDE),
+    ("--times", INSIDE),
+    ("status", "write `injector ps` for a list of live plans"),
+    ("show", "write `injector ps` for a list of live plans"),
+    ("log", "write `--log FILE` for a line per injection, where the plan begins"),
+    ("logs", "write `--log FILE` for a line per injection, where the plan begins"),
+    ("report", "write `--report FILE` where the plan begins; `injector ps` has the counters of live plans"),
+    ("kill", "write `injector stop ID` to end a plan, `--process 'kill SIGNAL'` as a rule on processes"),
+    ("end", "write `injector stop ID`"),
+    ("rm", "write `injector stop ID`"),
+    ("remove", "write `injector stop ID`"),
+    ("delete", "write `injector stop ID`"),
+    ("clean", "write `injector recover`"),
+    ("cleanup", "write `injector recover`"),
+    ("explain", "write `injector check RULE`"),
+    ("update", "write `injector change ID` with all rules that the plan is to have from then on"),
+    ("inject", STARTS),
+    ("exec", STARTS),
     ("list", "write `injector ps` for a list of live plans"),
     ("ls", "write `injector ps` for a list of live plans"),
-    ("start", "write `injector run -- COMMAND` to start a command, `injector attach` for what runs already"),
+    ("start", STARTS),
+    ("version", "write `injector --version`"),
 ];
+
+const STARTS: &str =
+    "write `injector run -- COMMAND` to start a command, `injector attach` for what runs already";
+
+/// Words of rules; a plan has many, so an option could not say which is meant.
+const INSIDE: &str = "write it inside the rule, as in `-e inject=fsync:error=EIO:prob=5%`; `injector help rules` has the \
+                      words, and `injector change` takes whole rules";
 
 /// What to do about a command line that was not understood, where its words are somebody else's.
 pub(super) fn hint(error: &clap::Error) -> Option<String> {
@@ -78,6 +112,11 @@ pub(super) fn hint(error: &clap::Error) -> Option<String> {
             }
             _ => None,
         },
+        ErrorKind::InvalidValue if said(ContextKind::InvalidArg)?.contains("SUBJECT") => Some(
+            "name a topic, or a subcommand such as `run`; more is in docs, and `injector help recipes` has a command \
+             for each of the usual failures"
+                .into(),
+        ),
         ErrorKind::InvalidSubcommand => known(said(ContextKind::InvalidSubcommand)?),
         ErrorKind::ValueValidation if said(ContextKind::InvalidArg)?.contains("--pid") => {
             let value = said(ContextKind::InvalidValue)?;
@@ -144,6 +183,10 @@ mod tests {
             ("pause|--all", "name one plan"),
             ("unpause|1a", "injector resume"),
             ("list", "injector ps"),
+            ("status", "injector ps"),
+            ("kill|1a", "injector stop"),
+            ("change|1a|--prob|50%", "inside the rule"),
+            ("help|nosuch", "help recipes"),
             ("run", "injector run -e"),
             ("run|-e|inject=read:error=EIO", "-- ./server"),
             ("stop", "injector ps"),

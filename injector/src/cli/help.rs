@@ -19,7 +19,8 @@ pub(super) struct Help {
 
 /// All that there is help on, with a line on each.
 fn subjects() -> Vec<PossibleValue> {
-    let topics = Topic::ALL.map(|topic| PossibleValue::new(topic.name()).help(topic.about()));
+    let topics =
+        Topic::ALL.map(|topic| PossibleValue::new(topic.name()).help(topic.about()).aliases(topic.aliases()));
     let subcommands = SUBCOMMANDS.map(|name| PossibleValue::new(name).hide(true));
     topics.into_iter().chain(subcommands).collect()
 }
@@ -44,7 +45,7 @@ pub(super) const SUBCOMMANDS: [&str; 13] = [
 impl Help {
     pub(super) fn run(self) -> Result<Code, Failure> {
         let subject = self.subject.unwrap_or_default();
-        if let Some(topic) = Topic::ALL.into_iter().find(|topic| topic.name() == subject) {
+        if let Some(topic) = Topic::ALL.into_iter().find(|topic| topic.is_called(&subject)) {
             return output::out(&text::of(topic)).map(|()| Code::OK);
         }
         let mut program = command();

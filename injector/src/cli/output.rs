@@ -190,6 +190,9 @@ pub(super) fn warnings(report: &Report, told: usize) {
             note(format_args!("warning: rule {} matched, but never fired: `{}`", rule.rule, rule.text));
         }
     }
+    for hint in idle_hints(report) {
+        note(format_args!("hint: {hint}"));
+    }
     for (function, count) in &report.skipped {
         note(format_args!("warning: the kernel skipped {count} runs at {function}; those calls met no rule"));
     }
@@ -219,6 +222,23 @@ pub(super) fn warnings(report: &Report, told: usize) {
     for text in report.notes.iter().skip(told) {
         note(format_args!("note: {text}"));
     }
+}
+
+/// Where to look when rules did nothing.
+fn idle_hints(report: &Report) -> impl Iterator<Item = &'static str> {
+    let rules = || report.idle();
+    let unmatched = rules().any(|rule| rule.matched == 0);
+    // Rules on processes count rounds.
+    let alone = rules().any(|rule| {
+        let process = ["process=", "pause", "kill "].iter().any(|start| rule.text.starts_with(start));
+        let by_when = rule.suppressed.get("when") == Some(&rule.matched);
+        rule.matched > 0 && by_when && !process && !rule.text.contains("scope=")
+    });
+    let unmatched =
+        unmatched.then_some("docs/troubleshooting.md has the usual causes of a rule that never matched");
+    let alone =
+        alone.then_some("`when=` counts for each thread by itself; with `scope=rule` it counts all together");
+    unmatched.into_iter().chain(alone)
 }
 
 /// What the report means for the exit code, whatever was expected.

@@ -56,6 +56,15 @@ impl Run {
         runtime()?.block_on(self.supervise(rules))
     }
 
+    /// Who the command is to run as, if not as we do.
+    fn identity(&self) -> Result<Option<Identity>, Failure> {
+        Ok(match self.user.as_deref() {
+            None => None,
+            Some("") => Some(Identity::of_sudo()?),
+            Some(name) => Some(Identity::of(name)?),
+        })
+    }
+
     async fn supervise(mut self, rules: Vec<Rule>) -> Result<Code, Failure> {
         let mut options = self.behaviour.options(None, false)?;
         let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
@@ -66,11 +75,7 @@ impl Run {
             return dry_run::print(&plan, vec![format!("command {typed}")], false, outcome);
         }
         options.command = Some(printable::without_middle(&typed, LONGEST, LONGEST / 2 - 1));
-        let identity = match self.user.as_deref() {
-            None => None,
-            Some("") => Some(Identity::of_sudo()?),
-            Some(name) => Some(Identity::of(name)?),
-        };
+        let identity = self.identity()?;
         let injector = injector(rules)?;
         engine::sweep();
         let mut log = Log::open(outcome.log.as_deref(), true)?;
@@ -100,6 +105,8 @@ impl Run {
         let mut news = News::of(&guard);
 
         command.start()?;
+        // It has all that we were given.
+        guard.give_up_privileges();
         let watched = watch(&mut guard, &mut command, &signals, &mut news, &mut log).await;
         // A command that runs on is waited for.
         let stays = !matches!(watched, Ok(Watched::Command(_)));

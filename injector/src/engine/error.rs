@@ -47,6 +47,14 @@ pub enum EngineError {
     /// A plan that has ended cannot be changed.
     #[error("the plan has ended already")]
     Ended,
+    /// The rules are to stay as they are.
+    #[error(
+        "the rules of the plan {plan} cannot be changed: it was begun with --fixed, to keep no rights for that"
+    )]
+    Fixed {
+        /// The plan.
+        plan: String,
+    },
     /// Calls cannot be delayed from a program with several threads.
     #[error(
         "a plan that delays calls cannot be had in a program with several threads: it forks, and a child has the locks that \
@@ -102,6 +110,10 @@ impl EngineError {
             Self::Fault(error) => error.hint(),
             Self::ControlChannel(_) => "`injector doctor` says what this kernel allows".into(),
             Self::Ended => "`injector ps` lists what lives".into(),
+            Self::Fixed { plan } => format!(
+                "`injector stop {plan}` ends it; begin another without --fixed. Another end (`change {plan} --for TIME`), \
+                 `pause` and `resume` work"
+            ),
             Self::Threads => "have it in a process of its own: injector::child::ChildPlan".into(),
             Self::Random(_) | Self::Events(_) | Self::Worker(_) => {
                 "this should not happen; please report it".into()
@@ -138,7 +150,7 @@ impl EngineError {
             Self::Plan(error) => error.fault().map_or(Blame::Usage, Blame::from),
             Self::Fault(error) => error.fault().map_or(Blame::Usage, Blame::from),
             Self::Target(TargetError::Name(error)) if error.is_permission() => Blame::Permission,
-            Self::Target(_) | Self::Name(_) | Self::Policy(_) => Blame::Usage,
+            Self::Target(_) | Self::Name(_) | Self::Policy(_) | Self::Fixed { .. } => Blame::Usage,
             Self::ControlChannel(_) => Blame::Kernel,
             Self::Random(_) | Self::Events(_) | Self::Worker(_) | Self::Ended | Self::Threads => Blame::Other,
         }

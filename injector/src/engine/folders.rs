@@ -9,8 +9,10 @@ use std::{
 };
 
 use nix::sys::signal::SigSet;
+use rustix::thread::CapabilitySet;
 
 use crate::{
+    kernel::rights,
     plan::objects::chosen,
     spec::model::{Rule, RuleKind},
     syscalls,
@@ -81,6 +83,8 @@ fn folders(paths: Vec<String>, roots: Vec<PathBuf>) -> Vec<String> {
     let look = move || {
         // Whoever waits for signals is another thread.
         let _ = SigSet::all().thread_block();
+        // It may hang for longer than the injector takes to give up its own. It works with more as well.
+        let _ = rights::keep(CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH);
         let is_folder = |path: &String| {
             let below = |root: &PathBuf| root.join(path.trim_start_matches('/'));
             let found = |path: &Path| fs::symlink_metadata(path).is_ok_and(|file| file.is_dir());

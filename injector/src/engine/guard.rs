@@ -30,6 +30,7 @@ use crate::{
         listed::Listed,
         live::{Live, TICK, Texts},
         presence::Presence,
+        privileges::Duties,
         report::{Report, RuleReport},
         watch::{Watch, moved},
         worker::{Turn, Worker},
@@ -37,6 +38,7 @@ use crate::{
     faults::{Faults, bpf::BpfFaults, deed::Deed},
     kernel::{
         installation::{Handle, Readings},
+        rights::{self, Ceiling},
         running::RunningKernel,
     },
     plan::Plan,
@@ -60,6 +62,7 @@ pub struct Guard {
     live: Option<Box<Live>>,
     away_since: Instant,
     worker: Worker,
+    ceiling: Ceiling,
     /// As they were when the plan was last here.
     pub(super) plan: Arc<Plan>,
     notes: Vec<String>,
@@ -114,9 +117,11 @@ impl Guard {
         let faults = Faults::new(bpf, deed);
         let mut live = Box::new(Live::new(plan, targets, policy, presence, faults, listed));
         live.start(kernel)?;
+        let ceiling = live.faults.services().ceiling.clone();
         let guard = Self {
             away_since: Instant::now(),
-            worker: Worker::start().map_err(EngineError::Worker)?,
+            worker: Worker::start(ceiling.clone()).map_err(EngineError::Worker)?,
+            ceiling,
             plan: Arc::clone(&live.plan),
             notes: live.notes.clone(),
             texts: live.texts.clone(),
@@ -146,6 +151,26 @@ impl Guard {
         let deadline = clock::now().saturating_add(state.length.load(Relaxed));
         let _ = state.deadline.compare_exchange(u64::MAX, deadline, Relaxed, Relaxed);
         state.armed.store(1, Relaxed);
+    }
+
+    /// Has this process keep only the capabilities that the plan still needs until its end, which depends on whether it may
+    /// be changed ([`Options::fixed`](crate::plan::Options::fixed)): the thread that calls this at once, those of the plan
+    /// some milliseconds later. Other threads of the process keep theirs. Only who has `CAP_SYS_PTRACE` traces the process
+    /// then, and it leaves no core. It cannot be taken back, and programs that this thread executes have no others either,
+    /// so it is for a process that has nothing else to do. What could not be given up is noted.
+    pub fn give_up_privileges(&mut self) {
+        let ceiling = self.ceiling.clone();
+        let Ok(live) = self.live() else { return };
+        let rights = Duties::of(&live.plan, &live.targets, &live.presence).rights();
+        ceiling.lower(rights);
+        if let Err(error) = rights::keep_in_process(rights) {
+            live.notes.push(rights::kept_by("injector", &error));
+        }
+        // The worker does the same at its next turn, which is now.
+        live.hurry = true;
+        if let Err(error) = self.keep() {
+            tracing::warn!(%error, "the first turn of a plan");
+        }
     }
 
     /// The plan.

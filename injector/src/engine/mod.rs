@@ -14,6 +14,7 @@ mod live;
 mod object;
 mod permission;
 mod presence;
+mod privileges;
 mod report;
 pub mod request;
 mod returns;

@@ -15,8 +15,8 @@ pub(super) struct Presence {
     pub(super) watch: Option<Watch>,
     /// Does a target come back?
     pub(super) returning: bool,
-    /// Is it of interest whether anybody lives in a target? Not in the cgroup of a command.
-    asked: bool,
+    /// When the rules began.
+    pub(super) start: Start,
     pub(super) gone: BTreeSet<usize>,
     pub(super) returns: BTreeMap<usize, u64>,
     /// Cgroups in which a process was seen.
@@ -36,12 +36,17 @@ impl Presence {
         Self {
             watch,
             returning,
-            asked: start == Start::Now,
+            start,
             gone: BTreeSet::new(),
             returns: BTreeMap::new(),
             inhabited: BTreeSet::new(),
             failure: String::new(),
         }
+    }
+
+    /// Is it of interest whether anybody lives in a target? Not in the cgroup of a command.
+    fn is_asked(&self) -> bool {
+        self.start == Start::Now
     }
 
     pub(super) fn watch(&self) -> Option<&Watch> {
@@ -57,7 +62,7 @@ impl Presence {
     /// A note on each cgroup in which nobody was seen.
     pub(super) fn never_inhabited(&self, targets: &[Target]) -> Vec<String> {
         let empty = |&(number, target): &(usize, &Target)| {
-            self.asked && target.as_cgroup().is_some() && !self.inhabited.contains(&number)
+            self.is_asked() && target.as_cgroup().is_some() && !self.inhabited.contains(&number)
         };
         let note = |(_, target): (usize, &Target)| {
             format!(
@@ -71,7 +76,7 @@ impl Presence {
 
     /// Looks who lives in the cgroups in which nobody was seen so far.
     pub(super) fn look_for_processes(&mut self, targets: &[Target]) {
-        if !self.asked {
+        if !self.is_asked() {
             return;
         }
         for (number, target) in targets.iter().enumerate() {

@@ -68,6 +68,9 @@ impl Live {
         allow_unsafe: bool,
     ) -> Result<Change, EngineError> {
         self.check_alive()?;
+        if self.plan.options.fixed {
+            return Err(EngineError::Fixed { plan: self.plan.typed_id() });
+        }
         let hosts = resolver::in_front(&self.plan.options.hosts, &outside.hosts);
         resolver::resolve(&mut rules, &hosts, self.plan.rules.iter().map(|rule| &rule.asked))?;
         let kernel = RunningKernel::default();

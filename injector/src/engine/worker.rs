@@ -13,7 +13,10 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, error::TryRecvError, unbounded_channel},
 };
 
-use crate::engine::{end::End, error::EngineError, live::Live};
+use crate::{
+    engine::{end::End, error::EngineError, live::Live},
+    kernel::rights::{self, Ceiling},
+};
 
 /// What came of a turn.
 pub(super) type Turn = Result<Option<End>, EngineError>;
@@ -27,14 +30,18 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Starts it. To be called in a tokio runtime.
-    pub(super) fn start() -> io::Result<Self> {
+    pub(super) fn start(ceiling: Ceiling) -> io::Result<Self> {
         let (to, jobs) = mpsc::channel::<Box<Live>>();
         let (results, back) = unbounded_channel();
         let runtime = Handle::current();
         let work = move || {
             // Descriptors that are waited for are registered with it.
             let _entered = runtime.enter();
+            let mut below = false;
             for mut live in jobs {
+                if let Err(error) = ceiling.respect(&mut below) {
+                    live.notes.push(rights::kept_by("the thread that looks after the plan", &error));
+                }
                 let turn = live.turn();
                 if results.send((live, turn)).is_err() {
                     return;

@@ -36,7 +36,7 @@ pub enum FaultError {
     #[error(transparent)]
     Packet(#[from] PacketError),
     /// What comes in is to wait where others live as well.
-    #[error("the rule `{rule}` has packets wait or change that come in, and {shared}")]
+    #[error("the rule `{rule}` delays or changes packets that come in, and {shared}")]
     Inbound {
         /// The rule.
         rule: String,

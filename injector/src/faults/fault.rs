@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::{
     faults::{deed::Deed, error::FaultError},
-    kernel::{installation::Handle, running::RunningKernel},
+    kernel::{installation::Handle, rights::Ceiling, running::RunningKernel},
     plan::Plan,
     target::Target,
 };
@@ -34,6 +34,8 @@ pub struct Services {
     pub handle: Handle,
     /// Where the log reads what was done.
     pub log: UnboundedSender<Deed>,
+    /// What its threads may do.
+    pub(crate) ceiling: Ceiling,
 }
 
 /// A layer of faults. What it does ends when it is stopped or dropped, and soon after the death of the process.

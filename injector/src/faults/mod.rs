@@ -23,7 +23,7 @@ use self::{
     fault::{Fault, Scene, Services},
     process::ProcessFaults,
 };
-use crate::{plan::Plan, target::Target};
+use crate::{kernel::rights::Ceiling, plan::Plan, target::Target};
 
 /// All layers of a live plan. They start in order, the programs in the kernel first, and stop in the reverse order, also
 /// when this is dropped.
@@ -49,7 +49,7 @@ pub(crate) fn needs(plan: &mut Plan, scene: Scene<'_>) -> Result<Vec<String>, Fa
 impl Faults {
     /// All that there are, none of them begun but the programs in the kernel, which the others get their services from.
     pub(crate) fn new(bpf: BpfFaults, log: UnboundedSender<Deed>) -> Self {
-        let services = Services { handle: bpf.handle().clone(), log };
+        let services = Services { handle: bpf.handle().clone(), log, ceiling: Ceiling::default() };
         Self { user_space: vec![Box::new(ProcessFaults::new(services.clone()))], bpf, services }
     }
 

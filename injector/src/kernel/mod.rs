@@ -7,6 +7,7 @@ pub mod installation;
 pub mod live;
 pub mod net;
 pub mod probe;
+pub(crate) mod rights;
 pub mod running;
 pub mod sleep;
 pub mod syscall;

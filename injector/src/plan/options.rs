@@ -44,6 +44,9 @@ pub struct Options {
     /// Load the programs whole, so that a change may bring any rule but those that ask what a call is about. They
     /// take longer to attach than programs with only what the rules at hand need. Off.
     pub whole: bool,
+    /// The rules stay as they are: a change is refused, so that no right has to be kept for one
+    /// ([`crate::engine::Guard::give_up_privileges`]). Off.
+    pub fixed: bool,
     /// Rules that a change may bring later. The programs can do from the start what these need, and are attached where
     /// these are decided, so that the change costs no more than writing tables; it may then ask what a call is about. A
     /// plan that has a repertoire may begin without a rule, idle. Empty.
@@ -68,6 +71,7 @@ impl Default for Options {
             duration: None,
             once: false,
             whole: false,
+            fixed: false,
             repertoire: Vec::new(),
             hosts: Table::new(),
             name: None,
@@ -129,6 +133,12 @@ impl Options {
     #[must_use]
     pub fn whole(self) -> Self {
         Self { whole: true, ..self }
+    }
+
+    /// With rules that nobody changes.
+    #[must_use]
+    pub fn fixed(self) -> Self {
+        Self { fixed: true, ..self }
     }
 
     /// Ready for a change to these rules.

@@ -11,7 +11,7 @@ use crate::{
         familiar,
         filter::{Filter, Test},
         model::{Scope, Trigger, When},
-        nearest::nearest,
+        nearest::{Near, nearest},
         netem::Distribution,
         object::{self, Chosen},
         problem::{CallProblem, FilterProblem, ValueProblem, WordProblem},
@@ -174,7 +174,7 @@ impl<'a> Actions<'a> {
         }
         let near =
             || nearest(name.text, words().map(|(known, _)| known)).map(|near| format!("{near}=").into());
-        let near = familiar::call_word(name.text).or_else(near);
+        let near = delayed(word).or_else(|| familiar::call_word(name.text)).or_else(near);
         Err(name.problem(CallProblem::UnknownWord { word: name.text.into(), near }))
     }
 
@@ -244,16 +244,33 @@ pub(super) fn given<'a>(name: Word<'_>, value: Word<'a>, example: &'static str) 
     Ok(value)
 }
 
+/// `delay=`, which does not say at which end of the call.
+fn delayed(word: Word<'_>) -> Option<Near> {
+    let (_, time) = word.split_once("=").filter(|(name, _)| name.text == "delay")?;
+    let _ = Delay::parse(time).ok()?;
+    let time = time.text;
+    let hint = format!(
+        "write `delay_enter={time}` for a delay before the call, `delay_exit={time}` for one after it"
+    );
+    Some(Near::Otherwise(hint.into()))
+}
+
+/// `error=` in front of what is the name of an error.
+pub(super) fn bare_errno(word: &str) -> Option<Near> {
+    let named = word.starts_with(|first: char| first.is_ascii_alphabetic());
+    (named && Errno::parse(Word::whole(word)).is_ok()).then(|| format!("error={word}").into())
+}
+
 /// A word without a `=`.
 fn lone(word: &str) -> Problem {
     match WORDS.iter().find(|(name, _)| *name == word) {
         Some((name, example)) => WordProblem::NoValue { word: format!("{name}="), example }.into(),
         None if word == "syscall" => CallProblem::OtherCall.into(),
-        None => CallProblem::UnknownWord {
-            word: word.into(),
-            near: nearest(word, WORDS.iter().map(|(known, _)| *known)).map(|near| format!("{near}=").into()),
+        None => {
+            let near = || nearest(word, WORDS.iter().map(|(known, _)| *known));
+            let near = bare_errno(word).or_else(|| near().map(|near| format!("{near}=").into()));
+            CallProblem::UnknownWord { word: word.into(), near }.into()
         }
-        .into(),
     }
 }
 

@@ -182,7 +182,9 @@ fn nothing(what: Word<'_>, with_abi: Word<'_>, machine: Machine, found: &Found) 
         }
         text => {
             let names = || syscalls::all(machine).map(|entry| entry.name);
-            let near = familiar::call(text).or_else(|| nearest(text, names()).map(Near::from));
+            let near = familiar::call(text)
+                .or_else(|| familiar::call_written_otherwise(text, |name| names().any(|known| known == name)))
+                .or_else(|| nearest(text, names()).map(Near::from));
             what.problem(CallSetProblem::UnknownCall { word: text.into(), near })
         }
     }

@@ -47,6 +47,14 @@ impl Errno {
         }
         let known = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         known.map(|(_, number)| Self(*number)).ok_or_else(|| {
+            // Something else where a colon separates words.
+            if let Some((first, rest)) = name.split_once([';', ' ']) {
+                let rest = rest.trim_start();
+                if NAMES.iter().any(|(known, _)| known.eq_ignore_ascii_case(first)) && rest.contains('=') {
+                    let instead = format!("error={first}:{rest}");
+                    return word.problem(ValueProblem::ErrnoAndMore { word: name.into(), instead });
+                }
+            }
             let near = nearest(name, NAMES.iter().map(|(known, _)| known.as_str()));
             word.problem(ValueProblem::UnknownErrno { word: name.into(), near })
         })

@@ -31,29 +31,55 @@ const CALLS: &Table = &[
     ("waitpid", word("wait4")),
 ];
 
+const AFTER: Near = hint("write `when=4+` where the first three are to pass");
+const EVERY: Near = hint("write `when=3+3` for every third match");
+const FOR: Near = hint("give the option `--for TIME`: it belongs to the whole plan");
+const PID: Near = hint("name the process by the option `--pid PID` of `injector attach`");
+const SEED: Near = hint("give the option `--seed N`: it belongs to the whole plan");
+
 /// Words of a rule on system calls.
 const WORDS: &Table = &[
+    ("after", AFTER),
     (
         "delay",
         hint("write `delay_enter=10ms` for a delay before the call, `delay_exit=10ms` for one after it"),
     ),
+    ("duration", FOR),
     ("errno", word("error=")),
+    ("every", EVERY),
     ("file", word("path=")),
+    ("for", FOR),
+    ("host", word("peer=")),
+    ("ip", word("peer=")),
     ("latency", word("delay_enter=")),
+    ("p", word("prob=")),
     ("percent", word("prob=")),
+    ("pid", PID),
     ("probability", word("prob=")),
     ("rate", word("prob=")),
     ("return", word("retval=")),
+    ("seed", SEED),
+    ("skip", AFTER),
 ];
 
 /// Words of a rule on operations.
 const OPERATION_WORDS: &Table = &[
+    ("after", AFTER),
+    ("duration", FOR),
     ("errno", word("error=")),
+    ("every", EVERY),
     ("file", word("path=")),
     ("filename", word("path=")),
+    ("for", FOR),
+    ("host", word("peer=")),
+    ("ip", word("peer=")),
     ("latency", word("delay=")),
+    ("p", word("prob=")),
+    ("pid", PID),
     ("probability", word("prob=")),
     ("rate", word("prob=")),
+    ("seed", SEED),
+    ("skip", AFTER),
 ];
 
 /// What happens to processes, as kill(1), systemctl(1) and docker(1) have it.
@@ -96,9 +122,11 @@ const PACKETS: &Table = &[
     ("host", hint("write `to ADDRESS` or `from ADDRESS`")),
     ("in", word("ingress")),
     ("inbound", word("ingress")),
+    ("incoming", word("ingress")),
     ("net", hint("write `to NETWORK` or `from NETWORK`")),
     ("out", word("egress")),
     ("outbound", word("egress")),
+    ("outgoing", word("egress")),
     ("saddr", word("from")),
     ("src", hint("write `from ADDRESS` or `sport PORT`")),
 ];
@@ -106,17 +134,52 @@ const PACKETS: &Table = &[
 /// What happens to packets.
 const IMPAIRMENTS: &Table = &[
     ("bandwidth", word("rate")),
+    ("blackhole", word("partition")),
+    ("block", word("partition")),
     ("bw", word("rate")),
     ("drop", word("loss")),
+    ("dup", word("duplicate")),
     ("jitter", hint("write it as the second time of a delay, as in `delay 100ms 20ms`")),
     ("latency", word("delay")),
+    ("nxdomain", hint("write `dns nxdomain for NAME`, in a rule of its own")),
+    ("prob", hint("write how many packets are meant behind the word, as in `loss 10%`")),
     ("refuse", word("reject")),
+    ("refused", hint("write `reject` for packets, `dns refused` for names")),
     ("reset", word("reject rst")),
     ("rst", word("reject rst")),
+    ("servfail", hint("write `dns servfail`, in a rule of its own")),
+    (
+        "timeout",
+        hint("write `partition` for packets, `connect=ETIMEDOUT` for connections, `dns timeout` for names"),
+    ),
+    ("times", COUNTED),
+    ("when", COUNTED),
 ];
+
+const COUNTED: Near = hint(
+    "packets are not counted like calls; for connections write `-e inject=connect:error=ECONNREFUSED:when=4+`",
+);
 
 fn of(table: &Table, word: &str) -> Option<Near> {
     table.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(word)).map(|(_, ours)| ours.clone())
+}
+
+/// A system call as the shell, the kernel and its headers would have it.
+pub(super) fn call_written_otherwise(text: &str, known: impl Fn(&str) -> bool) -> Option<Near> {
+    const PREFIXES: [&str; 5] = ["__x64_sys_", "__arm64_sys_", "__NR_", "SYS_", "sys_"];
+    if text.contains(char::is_whitespace) {
+        let list: Vec<_> = text.split_whitespace().map(|name| name.trim_matches(',')).collect();
+        return Some(Near::Otherwise(format!("write the list with commas: `{}`", list.join(",")).into()));
+    }
+    match text.strip_suffix('*') {
+        Some("") => return Some(word("all")),
+        Some(start) if start.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') => {
+            return Some(Near::Otherwise(format!("write `/^{start}` for all that begin so").into()));
+        }
+        _ => {}
+    }
+    let name = PREFIXES.into_iter().find_map(|prefix| text.strip_prefix(prefix))?;
+    known(name).then(|| name.to_owned().into())
 }
 
 /// The call that a function of the C library makes.

@@ -128,6 +128,11 @@ impl<'a> Match<'a> {
                     Err(_) if other.starts_with('!') && other.len() > 1 => {
                         Some(Near::Otherwise(format!("write `not {}`", &other[1..]).into()))
                     }
+                    Err(_) if other == ":" => Some(Near::Otherwise(
+                        "write one `:`, behind the last word that describes packets, and blanks between the words \
+                         after it"
+                            .into(),
+                    )),
                     Err(_) if other.starts_with('/') => Some(Near::Otherwise(
                         "write the flags without blanks, as in `flags syn/syn,ack`".into(),
                     )),

@@ -201,6 +201,12 @@ fn matches_nothing(pattern: &str) -> Option<OperationProblem> {
         let inner = &pattern[1..pattern.len() - 1];
         return no_path("the quotes would be part of it", format!("leave them out: `path={inner}`"));
     }
+    if let Some(inner) = pattern.strip_prefix("~/") {
+        return no_path(
+            "the shell leaves a `~` inside a word as it is",
+            format!("write `path=$HOME/{inner}` where the shell sees it, not in single quotes"),
+        );
+    }
     // A list of ports has commas, so people try them here.
     if let Some(at) = bare_comma(pattern) {
         let (first, rest) = pattern.split_at(at);

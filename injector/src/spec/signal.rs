@@ -80,6 +80,14 @@ impl Signal {
             _ => Named::from_str(&format!("SIG{name}")).ok().and_then(Self::of),
         };
         known.ok_or_else(|| {
+            // As kill(1) has it.
+            let plain = word.text.trim_start_matches('-');
+            if plain != word.text
+                && let Ok(signal) = Self::parse(Word::whole(plain))
+            {
+                let near = Some(signal.to_string());
+                return word.problem(ValueProblem::UnknownSignal { word: word.text.into(), near });
+            }
             let names = Named::iterator().map(|signal| signal.as_str().trim_start_matches("SIG"));
             let near = nearest(name, names).map(|near| format!("SIG{near}"));
             word.problem(ValueProblem::UnknownSignal { word: word.text.into(), near })

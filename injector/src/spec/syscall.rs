@@ -12,13 +12,13 @@ use crate::{
         error::{Located, SpecError},
         filter::Test,
         model::{Rule, RuleKind, SyscallRule},
-        nearest::nearest,
+        nearest::{Near, nearest},
         net,
         object::{Lookup, Objects},
         operation,
         problem::{CallSetProblem, FilterProblem, QualifierProblem},
         process,
-        qualifier::{QUALIFIERS, unqualified},
+        qualifier::{self, QUALIFIERS, unqualified},
         word::Word,
     },
     syscalls::{self, Call, Machine},
@@ -46,7 +46,10 @@ fn expressed(whole: Word<'_>, machine: Machine) -> Result<RuleKind, Located> {
         Some((qualifier, rest)) if !qualifier.text.is_empty() && !qualifier.text.contains(':') => {
             (qualifier, rest)
         }
-        _ => return Err(whole.problem(QualifierProblem::NoQualifier)),
+        _ => {
+            let instead = qualifier::kind(whole, machine).map(|kind| format!("{kind}={}", whole.text));
+            return Err(whole.problem(QualifierProblem::NoQualifier { instead }));
+        }
     };
     match qualifier.text {
         "inject" => rule(rest, machine, Verb::Inject).map(RuleKind::Syscall),
@@ -58,7 +61,8 @@ fn expressed(whole: Word<'_>, machine: Machine) -> Result<RuleKind, Located> {
             Err(qualifier.problem(QualifierProblem::StraceOutput(word.into())))
         }
         word => {
-            let near = nearest(word, QUALIFIERS);
+            let near = qualifier::part_of_a_rule(whole.text, word);
+            let near = near.or_else(|| nearest(word, QUALIFIERS).map(Near::from));
             Err(qualifier.problem(QualifierProblem::UnknownQualifier { word: word.into(), near }))
         }
     }

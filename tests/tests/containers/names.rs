@@ -3,15 +3,16 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
     process::Output,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
 use injector_tests::{
+    docker::Docker,
     injector::Injector,
     patience::{LONG, until},
+    rights,
 };
 use serde_json::Value;
 
@@ -32,11 +33,14 @@ fn attach(words: &[&str]) -> Result<Injector> {
 /// A server slowed and failed by its name, through three restarts.
 pub(super) fn a_server_through_three_restarts(pool: &Pool) -> Result<()> {
     let rules = ["--io", "open:error=EIO:path=/etc/note", "--io", "open:delay=3s:path=/etc/slow"];
-    let mut injector = attach(&["--container", "server"])?.words(rules).json().logged().start()?;
+    let mut injector = attach(&["--fixed", "--container", "server"])?.words(rules).json().logged().start()?;
     // Programs on operations that may also wait are the longest to load.
     until("the beginning of the plan", 3 * LONG, || Ok(injector.stderr().contains("injector: plan ")))?;
     let id = injector.begun()?;
     ensure!(injector.stderr().contains("on container server for"), "{}", injector.stderr());
+    // With no more rights than it takes to come back and to delay many.
+    let rows = ["… and delays", "… and target cgroups", "… which are known by the name"];
+    rights::keeps(injector.pid(), rights::documented(&rows)?)?;
     let listed = Injector::new(["ps", "--json"])?.expect(0)?.stdout;
     ensure!(listed.contains(&id) && listed.contains("container server"), "{listed}");
     pool.met(1)?;
@@ -111,40 +115,13 @@ pub(super) fn many_and_none(id: &str) -> Result<()> {
         ensure!(said.contains(says) && said.contains(hint), "{words:?}: {said}");
     }
     // Another runtime has one of that name; its state is what Docker writes.
-    let twin = Twin::of("client")?;
+    let twin = Docker::of("client", &"feed".repeat(16))?;
     let said = dry(&["--container", "client"])?.expect(2)?.stderr;
     ensure!(said.contains("2 have that name"), "{said}");
     // A state that cannot be read matters to a name that is not found elsewhere.
-    fs::write(twin.folder.join("config.v2.json"), "{")?;
+    fs::write(twin.config(), "{")?;
     dry(&["--container", "server"])?.expect(0)?;
     let said = dry(&["--container", "nobody"])?.expect(2)?.stderr;
     ensure!(said.contains("cannot read /var/lib/docker/containers/"), "{said}");
     Ok(())
-}
-
-/// A container of Docker with that name, as far as its state and its cgroup tell.
-struct Twin {
-    folder: PathBuf,
-    cgroup: PathBuf,
-}
-
-impl Twin {
-    fn of(name: &str) -> Result<Self> {
-        let id = "feed".repeat(16);
-        let folder = Path::new("/var/lib/docker/containers").join(&id);
-        fs::create_dir_all(&folder)?;
-        let config = format!(r#"{{"ID":"{id}","Name":"/{name}","Config":{{"Labels":{{}}}}}}"#);
-        fs::write(folder.join("config.v2.json"), config)?;
-        let cgroup = Path::new(injector_tests::cgroup::MOUNT).join("docker").join(&id);
-        fs::create_dir_all(&cgroup)?;
-        Ok(Self { folder, cgroup })
-    }
-}
-
-impl Drop for Twin {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.cgroup);
-        let _ = self.cgroup.parent().map(fs::remove_dir);
-        let _ = fs::remove_dir_all("/var/lib/docker");
-    }
 }

@@ -294,7 +294,7 @@ fn a_shared_namespace_is_refused() -> Result<()> {
         Ok(injector.word(cgroup.path()).expect(2)?.stderr)
     };
     let told = refused(&here)?;
-    ensure!(told.contains("`ingress : delay 10ms` has packets wait or change that come in"), "{told}");
+    ensure!(told.contains("`ingress : delay 10ms` delays or changes packets that come in"), "{told}");
     ensure!(told.contains("process 1 (") && told.contains("the cgroup of the pod"), "{told}");
     // And a command is where its injector is.
     let run = Injector::new(["run", "--net", "both : rate 1mbit"])?.command(&["true"]).expect(125)?.stderr;

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
-use injector_tests::{cgroup::Scratch, injector::Injector, patience, victim};
+use injector_tests::{cgroup::Scratch, docker::Docker, injector::Injector, patience, victim};
 
 use crate::{nothing_left, parts, refused, refused_target, says};
 
@@ -77,6 +77,43 @@ fn cgroups_that_are_forbidden() -> Result<()> {
         // The cgroup of a command is made before it can be looked at, and goes again.
         let run = Injector::new(["run"])?.words(READ).command(&["true"]).expect(125)?;
         says(&run, &parts("injector-run-", "no pattern of `allow`", "`injector-run-*`"))
+    })
+}
+
+/// Of five containers a third, rounded up: two.
+#[test]
+fn too_many_containers_at_once() -> Result<()> {
+    let _policy = Policy::write("[limits]\ncontainers = \"33%\"\n")?;
+    let ids: Vec<_> = (0..5).map(|number| format!("{number:064x}")).collect();
+    nothing_left(|| {
+        let names = ["web-0", "web-1", "web-2", "db-0", "db-1"];
+        let containers = names.iter().zip(&ids).map(|(name, id)| Docker::of(name, id));
+        let _containers: Vec<_> = containers.collect::<Result<_>>()?;
+        let attach =
+            |words: &[&str]| Injector::new(["attach", "--dry-run"]).map(|it| it.words(READ).words(words));
+        for words in [
+            &["--container", "web-*"][..],
+            &["--container", "web-1", "--container", "db-0", "--container", "db-1"],
+            // One cgroup has them all, and no option overrides the policy.
+            &["--unsafe", "--cgroup", "/docker"],
+        ] {
+            let met =
+                if words.contains(&"/docker") { "cannot take 5 of the 5" } else { "cannot take 3 of the 5" };
+            let remedy = parts(met, "permits 33% of them at most, which is 2", "--count 2");
+            says(&attach(words)?.expect(2)?, &remedy)?;
+        }
+        for words in [&["--container", "db-*"][..], &["--container", "web-*", "--count", "2"]] {
+            attach(words)?.expect(0)?;
+        }
+        // What is permitted acts; each plan is looked at by itself.
+        let live = || Injector::new(["attach", "--container", "db-*"]).map(|it| it.words(READ));
+        let (mut one, mut other) = (live()?.start()?, live()?.start()?);
+        for plan in [&mut one, &mut other] {
+            plan.begun()?;
+        }
+        one.interrupt()?.expect(0)?;
+        other.interrupt()?.expect(0)?;
+        Ok(())
     })
 }
 

@@ -15,7 +15,8 @@ use self::distribution::Distribution;
 use crate::child;
 
 /// Installs while keeping services stopped: a postinst that starts a daemon (Debian's redis-server)
-/// asks /usr/sbin/policy-rc.d first; 101 means "not allowed". A policy that is there already stays.
+/// asks /usr/sbin/policy-rc.d first; 101 means "not allowed". A policy that is there already stays. Somebody else's
+/// apt, such as that of another checkout, is waited for.
 const INSTALL: &str = r#"
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
@@ -23,7 +24,7 @@ if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
 fi
 export DEBIAN_FRONTEND=noninteractive
-apt-get install -y -qq --no-install-recommends "$@"
+apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$@"
 "#;
 
 /// apt has a lock of its own, at which a second one fails instead of waiting.

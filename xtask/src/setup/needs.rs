@@ -75,10 +75,11 @@ const DEB: &[Need] = &[
     program("xz", "xz-utils", "compresses the Debian package"),
 ];
 
-/// What tries them, beside virtual machines.
-const DIST: &[Need] = &[
-    program("dpkg", "dpkg", "installs the Debian package in a guest"),
-    program("podman", "podman", "runs the image in a guest"),
+/// What tries them, beside virtual machines and containers.
+const DIST: &[Need] = &[program("dpkg", "dpkg", "installs the Debian package in a guest")];
+
+const CONTAINERS: &[Need] = &[
+    program("podman", "podman", "runs containers in a guest"),
     program("crun", "crun", "is podman's runtime"),
 ];
 
@@ -101,8 +102,6 @@ const TEST: &[Need] = &[
     program("etcd", "etcd-server", "is a victim"),
     program("etcdctl", "etcd-client", "asks the victim"),
     program("dnsmasq", "dnsmasq-base", "answers the tests' DNS"),
-    program("podman", "podman", "starts containers that are victims"),
-    program("crun", "crun", "is podman's runtime"),
     program("python3", "python3", "is a victim"),
     program("ip", "iproute2", "makes the tests' networks"),
     program("nft", "nftables", "makes the tests' NAT"),
@@ -112,18 +111,18 @@ const TEST: &[Need] = &[
 
 /// What has to be installed for `group`.
 pub(super) fn of(group: Group) -> impl Iterator<Item = &'static Need> {
-    let (own, shared): (&[Need], &[Need]) = match group {
+    let lists: &[&[Need]] = match group {
         // The compiler and the linker depend on each other: see `toolchain`.
-        Group::Bpf => (&[], &[]),
-        Group::Vm => (VM, GUEST),
-        Group::Arm64 => (ARM64, GUEST),
-        Group::KernelBuild => (KERNEL_BUILD, &[]),
-        Group::Demo => (DEMO, &[]),
-        Group::Test => (TEST, &[]),
-        Group::Deb => (DEB, &[]),
-        Group::Dist => (DIST, DEB),
+        Group::Bpf => &[],
+        Group::Vm => &[VM, GUEST],
+        Group::Arm64 => &[ARM64, GUEST],
+        Group::KernelBuild => &[KERNEL_BUILD],
+        Group::Demo => &[DEMO],
+        Group::Test => &[TEST, CONTAINERS],
+        Group::Deb => &[DEB],
+        Group::Dist => &[DIST, CONTAINERS, DEB],
     };
-    own.iter().chain(shared)
+    lists.iter().copied().flatten()
 }
 
 #[cfg(test)]

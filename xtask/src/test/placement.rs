@@ -13,7 +13,7 @@ use crate::kernel::Name::{self, Debian61, Debian612, Debian612Arm64, FaultInject
 ///
 /// Our kernel with error injection is Debian's 6.12 with other options. Where packets, security hooks or cgroups are
 /// met, the two run the same code, so there one of them stands for both: ours where calls fail as well.
-const PLACES: [(&str, &str, &[Name]); 33] = [
+const PLACES: [(&str, &str, &[Name]); 34] = [
     ("changes", "terminal::", &[FaultInjection]),
     ("changes", "", &[FaultInjection, Debian61]),
     ("child", "", &[FaultInjection, Debian612]),
@@ -39,6 +39,7 @@ const PLACES: [(&str, &str, &[Name]); 33] = [
     ("packets", "rejects::", &[Debian612]),
     ("packets", "session::", &[Debian612]),
     ("packets", "", &[Debian612, Debian61]),
+    ("privileges", "", &[Debian612, Debian61]),
     ("processes", "", &[Debian61]),
     ("recipes", "stock::", &[Debian612]),
     ("recipes", "", &[FaultInjection, Debian612]),

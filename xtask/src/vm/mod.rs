@@ -35,7 +35,8 @@ const NOT_THE_COMMAND: u8 = 125;
 ///
 /// The exit code is the command's own; 124 if the time was up, 125 if the machine or its kernel
 /// failed. What the command writes to /mnt/injector stays, in the run's folder under target/vm.
-/// KVM is used if it boots a kernel here; `INJECTOR_ACCEL` (kvm, tcg, mttcg) decides otherwise.
+/// KVM is used if it boots a kernel here; `INJECTOR_ACCEL` (kvm, tcg, mttcg) decides otherwise. injector is not in the
+/// machine's $PATH: name it as target/release/injector.
 #[derive(Args)]
 pub(crate) struct Verb {
     /// The kernel to boot

@@ -37,6 +37,21 @@ impl Topic {
         }
     }
 
+    /// Other words for what it has.
+    pub(super) const fn aliases(self) -> &'static [&'static str] {
+        match self {
+            Self::Rules => &["rule", "calls", "syscall", "syscalls", "process", "processes"],
+            Self::Net => &["network", "packets", "dns"],
+            Self::Io => &["operations", "files"],
+            Self::Recipes => &["recipe", "examples"],
+        }
+    }
+
+    /// Does `word` mean it?
+    pub(super) fn is_called(self, word: &str) -> bool {
+        self.name() == word || self.aliases().contains(&word)
+    }
+
     /// What it is about, in a line.
     pub(super) const fn about(self) -> &'static str {
         match self {

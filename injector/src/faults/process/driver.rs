@@ -25,6 +25,7 @@ use crate::{
             warden::Warden,
         },
     },
+    kernel::rights,
     plan::PlannedRule,
     spec::process::model::ProcessRule,
     target::Target,
@@ -123,6 +124,8 @@ struct Work {
     /// Rules that wait for the plan to act.
     waiting: Vec<(PlannedRule, ProcessRule)>,
     armed: bool,
+    /// Has it given up what the plan does not need?
+    below: bool,
     tell: Arc<Mutex<Told>>,
     /// The notes so far, since each is told once.
     known: Vec<String>,
@@ -139,6 +142,7 @@ impl Work {
             tools,
             waiting: rules,
             armed: false,
+            below: false,
             tell,
             known: Vec::new(),
         }
@@ -146,6 +150,7 @@ impl Work {
 
     fn run(mut self, orders: &mpsc::Receiver<Orders>) {
         loop {
+            self.keep_below();
             let now = clock::now();
             self.look(now);
             match orders.recv_timeout(self.patience(now)) {
@@ -155,6 +160,12 @@ impl Work {
             }
         }
         self.finish();
+    }
+
+    fn keep_below(&mut self) {
+        if let Err(error) = self.tools.services.ceiling.respect(&mut self.below) {
+            self.note(rights::kept_by("the thread that carries out rules on processes", &error));
+        }
     }
 
     /// How long nothing is due.
@@ -186,7 +197,7 @@ impl Work {
 
     /// Has each rule do something, and tells what came of it.
     fn each(&mut self, now: u64, mut act: impl FnMut(&mut Acting, bool, &mut Surroundings<'_>)) {
-        let Services { handle, log } = &self.tools.services;
+        let Services { handle, log, .. } = &self.tools.services;
         let shared = handle.state();
         let (mut deeds, mut notes, mut remains) = (Vec::new(), Vec::new(), Vec::new());
         let mut around = Surroundings {

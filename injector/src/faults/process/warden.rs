@@ -18,13 +18,14 @@ use nix::{
 use rustix::{
     pipe::{PipeFlags, pipe_with},
     process::{Pid, PidfdFlags, pidfd_open},
+    thread::CapabilitySet,
 };
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::{
     clock,
     faults::process::mark,
-    kernel::{bpf::mapped::SharedMemory, helper::Helper},
+    kernel::{bpf::mapped::SharedMemory, helper::Helper, rights},
 };
 
 /// How often it looks whether the plan still acts, milliseconds.
@@ -90,6 +91,8 @@ impl Drop for Warden {
 fn watch(plan: u32, top: &Path, shared: &SharedMemory, injector: [BorrowedFd<'_>; 2]) {
     // Whoever ends the injector by its name means the injector; this one goes by itself.
     let _ = SigSet::all().thread_block();
+    // To reach processes of other users, and cgroups that are theirs. It works with more as well.
+    let _ = rights::keep_in_process(CapabilitySet::KILL | CapabilitySet::DAC_OVERRIDE);
     // Nobody could be told of what fails; `recover` tries it again.
     let undo = || drop(mark::undo_below(top, |of| of == plan));
     let mut due = Instant::now();

@@ -9,8 +9,8 @@ use crate::kernel::net::side::{Mechanism, Side};
 pub enum Shared {
     /// Somebody else lives there.
     #[error(
-        "network namespace {inode} is not the target's own, process {pid} ({comm}) lives in it as well; and at a device \
-         nobody knows yet whose packet it is"
+        "network namespace {inode} is not the target's own: process {pid} ({comm}) lives in it as well, and at a device \
+         it is not known yet whose packet it is"
     )]
     Outsider {
         /// The namespace's inode number.

@@ -32,6 +32,7 @@ use injector_common::{
     shared::{self, Shared},
     sleep::FILE_SIZE,
 };
+use rustix::thread::CapabilitySet;
 
 pub(super) use self::{
     barrier::{Barrier, Numbers, WAITS_FOR_SLEEPERS},
@@ -47,6 +48,7 @@ use crate::{
     kernel::{
         bpf::probe_programs,
         helper::{self, Helper},
+        rights,
         sleep::{
             heartbeat::{Heartbeat, Observer, STALLED},
             server::Server,
@@ -116,6 +118,8 @@ impl Helpers {
             if helper::die_with(injector.as_fd()).is_err() {
                 return;
             }
+            // To read the signals of threads where /proc hides those of others. It works with more as well.
+            let _ = rights::keep_in_process(CapabilitySet::SYS_PTRACE);
             let delay = |offset| slots.delay_at(offset);
             let ended = |rule| {
                 let (deadline, lease) = (shared.deadline.load(Relaxed), shared.lease.load(Relaxed));

@@ -15,16 +15,19 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap},
 };
-use rustix::fs::Advice;
+use rustix::{fs::Advice, thread::CapabilitySet};
 
-use crate::kernel::{bpf::sys, sleep::heartbeat::Cells};
+use crate::kernel::{bpf::sys, rights, sleep::heartbeat::Cells};
 
 /// How often pages are given back, milliseconds.
 const TIDY: u16 = 1000;
 
 /// Runs until `injector`, a pipe, is closed by its other end. `whoami` is a program that tells who runs it.
 pub(super) fn run(file: &File, whoami: BorrowedFd<'_>, injector: BorrowedFd<'_>, heartbeat: &Cells) {
-    match map_slots(file, whoami) {
+    let mapped = map_slots(file, whoami);
+    // Before anybody sleeps here. It works with more as well.
+    let _ = rights::keep_in_process(CapabilitySet::empty());
+    match mapped {
         Ok((number, address)) => heartbeat.made(number, address),
         Err(error) => heartbeat.failed(&error),
     }

@@ -13,9 +13,11 @@ use std::{
 };
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::thread::CapabilitySet;
 
 use crate::kernel::{
     helper::kill,
+    rights,
     sleep::{
         heartbeat::{BEAT, Cells, Observer},
         session,
@@ -32,6 +34,8 @@ pub(super) struct Watchdog<'a> {
 impl Watchdog<'_> {
     /// Watches until it is killed.
     pub(super) fn run(&self, heartbeat: &Cells) -> ! {
+        // What it does, it does by descriptors, and to its like. It works with more as well.
+        let _ = rights::keep_in_process(CapabilitySet::empty());
         let period = PollTimeout::try_from(BEAT).unwrap_or(PollTimeout::ZERO);
         let mut observer = Observer::default();
         loop {

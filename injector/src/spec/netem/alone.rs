@@ -5,7 +5,7 @@ use crate::spec::{
     dns::{Answer, Dns},
     errno::Errno,
     error::Located,
-    nearest::nearest,
+    nearest::{Near, nearest},
     netem::reader::Reader,
     packet::{NetFault, Reject, Unreachable},
     problem::{NetemProblem, WordProblem},
@@ -52,9 +52,19 @@ fn connect_error(word: Word<'_>, error: Word<'_>) -> Result<Errno, Located> {
 /// Reads what follows `dns`.
 fn dns(word: Word<'_>, words: &mut Reader<'_>) -> Result<Dns, Located> {
     let answer = Answer::read(words.value(word, "dns nxdomain for *.example.com")?)?;
-    match words.exactly("for") {
-        None => Ok(Dns { answer, names: Vec::new() }),
-        Some(word) => Dns::names(answer, words.value(word, "dns nxdomain for *.example.com")?),
+    let dns = match words.exactly("for") {
+        None => Dns { answer, names: Vec::new() },
+        Some(word) => Dns::names(answer, words.value(word, "dns nxdomain for *.example.com")?)?,
+    };
+    // A name that `for` or a comma is missing before.
+    match words.next_if(|word| word.contains('.') && !word.starts_with(|c: char| c.is_ascii_digit())) {
+        None => Ok(dns),
+        Some(name) => {
+            let names: Vec<_> = dns.names.iter().map(String::as_str).chain([name.text]).collect();
+            let near = format!("write `dns {} for {}`", answer.word(), names.join(","));
+            let near = Some(Near::Otherwise(near.into()));
+            Err(name.problem(NetemProblem::UnknownNetFault { word: name.text.into(), near }))
+        }
     }
 }
 

@@ -116,7 +116,7 @@ fn stranger(word: Word<'_>, text: &str) -> Located {
         return word.problem(PacketProblem::MatchBehind(text.into()));
     }
     let near = match text {
-        _ if let Some(ours) = familiar::impairment(text) => Some(ours),
+        _ if let Some(ours) = familiar::impairment(text.split('=').next().unwrap_or(text)) => Some(ours),
         "normal" | "pareto" | "paretonormal" => Some(format!("distribution {text}").into()),
         // As rules on calls have it, where netem has a blank.
         _ if let Some((name, value)) = text.split_once('=')

@@ -9,7 +9,7 @@ pub use self::{model::OperationRule, problem::OperationProblem};
 use crate::{
     operations::{self, Object, Operation},
     spec::{
-        actions::given,
+        actions::{bare_errno, given},
         comm::Comm,
         delay::{self, Delay},
         errno::Errno,
@@ -39,7 +39,7 @@ pub fn operation(text: &str) -> Result<Rule, SpecError> {
 
 pub(super) fn rule(text: Word<'_>) -> Result<OperationRule, Located> {
     let (set, words) = text.split_once(":").map_or((text, None), |(set, words)| (set, Some(words)));
-    let operations = operations_of(set)?;
+    let operations = operations_of(set, text.text)?;
     let mut actions = Actions::default();
     for word in words.into_iter().flat_map(Word::guarded_pieces) {
         actions.read(word, &operations)?;
@@ -60,13 +60,14 @@ pub(super) fn rule(text: Word<'_>) -> Result<OperationRule, Located> {
     Ok(OperationRule { operations, error, delay, distribution, objects, comm: actions.comm, trigger })
 }
 
-fn operations_of(set: Word<'_>) -> Result<Vec<&'static Operation>, Located> {
+/// The operations of a set, with which the rule `text` begins.
+fn operations_of(set: Word<'_>, text: &str) -> Result<Vec<&'static Operation>, Located> {
     let mut found = Vec::new();
     if set.text.is_empty() {
         return Err(set.problem(OperationProblem::NoOperation));
     }
     for word in set.whole_pieces("read,write")? {
-        let operation = operations::get(word.text).ok_or_else(|| word.problem(unknown(word.text)))?;
+        let operation = operations::get(word.text).ok_or_else(|| word.problem(unknown(word.text, text)))?;
         if found.contains(&operation) {
             return Err(word.problem(WordProblem::Twice(word.text.into())));
         }
@@ -76,10 +77,15 @@ fn operations_of(set: Word<'_>) -> Result<Vec<&'static Operation>, Located> {
 }
 
 /// A word that is no operation: perhaps a system call.
-fn unknown(word: &str) -> OperationProblem {
+fn unknown(word: &str, rule: &str) -> OperationProblem {
     let near = nearest(word, operations::TABLE.iter().map(|operation| operation.name));
     if syscalls::all(Machine::HOST).any(|call| call.name == word) {
-        return OperationProblem::Call(word.into());
+        let (set, words) = rule.split_once(':').unwrap_or((rule, "…"));
+        let words = words.replace("delay=", "delay_enter=");
+        // Of several operations, one may be no call.
+        let instead =
+            if set == word { format!("inject={set}:{words}") } else { format!("inject={word}:…") };
+        return OperationProblem::Call { word: word.into(), instead };
     }
     OperationProblem::Unknown { word: word.into(), near }
 }
@@ -173,6 +179,6 @@ fn no_word(word: &str) -> OperationProblem {
         return OperationProblem::NotAtHooks(format!("{word}="));
     }
     let near = || nearest(word, words().map(|(known, _)| known)).map(|near| format!("{near}=").into());
-    let near = familiar::operation_word(word).or_else(near);
+    let near = familiar::operation_word(word).or_else(|| bare_errno(word)).or_else(near);
     OperationProblem::UnknownWord { word: word.into(), near }
 }

@@ -17,8 +17,8 @@ pub enum OperationProblem {
     NoOperation,
     #[error("`{word}` is not an operation")]
     Unknown { word: String, near: Option<String> },
-    #[error("`{0}` is a system call, and not the name of an operation")]
-    Call(String),
+    #[error("`{word}` is a system call, and not the name of an operation")]
+    Call { word: String, instead: String },
     #[error("it does not say what is to happen to `{0}`")]
     NoAction(String),
     #[error("`{word}` is not a word of a rule on operations")]
@@ -66,8 +66,8 @@ impl OperationProblem {
             Self::Unknown { near: Some(near), .. } => format!("did you mean `{near}`?"),
             Self::UnknownWord { near: Some(near), .. } => near.hint(),
             Self::Unknown { .. } => format!("the operations are {}", names()),
-            Self::Call(call) => {
-                format!("write `-e inject={call}:…` for the call, or one of the operations: {}", names())
+            Self::Call { instead, .. } => {
+                format!("write `-e {instead}` for the call, or one of the operations: {}", names())
             }
             Self::NoAction(_) => "add `:error=ERRNO`, such as `:error=EIO`, or `:delay=20ms`".into(),
             Self::UnknownWord { .. } => {

@@ -41,6 +41,9 @@ impl AddressProblem {
             Self::HostBits { whole, single, .. } => {
                 format!("write `{whole}` for the network or `{single}` for the address")
             }
+            Self::Port(word) if word.starts_with(|first: char| first.is_ascii_alphabetic()) => {
+                format!("write the number, which `getent services {word}` has if it is a service")
+            }
             Self::Port(_) => "write ports from 1 to 65535, such as `80,443,8000-8080`".into(),
             Self::PortZero => "write a port from 1 to 65535".into(),
             Self::PortOrder(_) => "write the lower port first".into(),

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::spec::nearest::or;
+use crate::spec::nearest::{Near, hint_or};
 
 /// Why a text is no rule of a kind that there is.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -12,9 +12,9 @@ pub enum QualifierProblem {
     #[error("`{0}=` chooses what strace prints, and injector prints no calls")]
     StraceOutput(String),
     #[error("it does not say what kind of rule it is")]
-    NoQualifier,
+    NoQualifier { instead: Option<String> },
     #[error("`{word}` is not a qualifier")]
-    UnknownQualifier { word: String, near: Option<String> },
+    UnknownQualifier { word: String, near: Option<Near> },
     #[error("`{0}=` begins a rule that is given to `-e`")]
     Qualified(String),
 }
@@ -26,8 +26,9 @@ impl QualifierProblem {
                               rules begin with `io=`, `net=` or `process=`";
         match self {
             Self::StraceOutput(_) => "use `--log FILE` for a line per injection".into(),
-            Self::NoQualifier => INJECT.into(),
-            Self::UnknownQualifier { near, .. } => or(near.as_ref(), INJECT),
+            Self::NoQualifier { instead: Some(instead) } => format!("write `{instead}`"),
+            Self::NoQualifier { instead: None } => INJECT.into(),
+            Self::UnknownQualifier { near, .. } => hint_or(near.as_ref(), INJECT),
             Self::Qualified(word) => format!("leave `{word}=` out, or give the whole rule to `-e`"),
         }
     }

@@ -35,7 +35,7 @@ impl TriggerProblem {
     /// What to do about it.
     pub fn hint(&self) -> String {
         const WHEN: &str = "write `when=3` for the third match, `when=3+` from the third on, \
-                            `when=3..9+2` for every second from the third to the ninth";
+                            `when=3+3` for every third, `when=3..9+2` for every second from the third to the ninth";
         const PROBABILITY: &str = "write a percentage such as `5%` or a fraction such as `0.05`";
         const CHANCE: &str = "give a probability above zero or leave the rule out";
         match self {

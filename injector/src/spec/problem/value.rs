@@ -11,6 +11,8 @@ use crate::spec::nearest::or;
 pub enum ValueProblem {
     #[error("{word} is not an errno")]
     UnknownErrno { word: String, near: Option<String> },
+    #[error("{word} is not an errno")]
+    ErrnoAndMore { word: String, instead: String },
     #[error("{0} is not the number of an error")]
     ErrnoRange(String),
     #[error("the error {0} is given twice")]
@@ -44,6 +46,7 @@ impl ValueProblem {
             Self::UnknownErrno { near, .. } => {
                 or(near.as_ref(), "see errno(3) for the names, or give a number from 1 to 4095")
             }
+            Self::ErrnoAndMore { instead, .. } => format!("write `{instead}`: colons separate the words of a rule"),
             Self::ErrnoRange(_) => "give a name such as EIO, or a number from 1 to 4095".into(),
             Self::ErrnoTwice(_) => "give it once, with a weight, as in `error=EIO*3/ENOSPC`".into(),
             Self::TooManyErrnos(_) => "write a second rule".into(),

@@ -12,7 +12,7 @@ use crate::spec::{
     error::{Located, SpecError},
     familiar,
     model::{Rule, RuleKind},
-    nearest::nearest,
+    nearest::{Near, nearest},
     process::{
         model::{ProcessAction, ProcessRule},
         problem::ProcessProblem,
@@ -75,7 +75,9 @@ fn kind(action: Word<'_>) -> Result<Kind, Located> {
         }
         other => {
             let near = || nearest(other, ["pause", "kill"]).map(Into::into);
-            let near = familiar::process_action(other).or_else(near);
+            let number = other.bytes().all(|byte| byte.is_ascii_digit());
+            let pid = || Near::Otherwise(format!("name a process by `--pid {other}`").into());
+            let near = number.then(pid).or_else(|| familiar::process_action(other)).or_else(near);
             return Err(name.problem(ProcessProblem::UnknownAction { word: other.into(), near }));
         }
     };
@@ -83,13 +85,15 @@ fn kind(action: Word<'_>) -> Result<Kind, Located> {
         None => Ok(kind),
         Some(surplus) => {
             // Blanks where colons belong.
-            let instead = surplus.text.contains('=').then(|| {
+            let lasts = kind == Kind::Pause && time(surplus).is_ok();
+            let instead = (lasts || surplus.text.contains('=')).then(|| {
                 let head = match kind {
                     Kind::Pause => "pause".into(),
                     Kind::Kill(signal) => format!("kill {signal}"),
                 };
                 let rest: Vec<_> = words.map(|word| format!(":{}", word.text)).collect();
-                format!("{head}:{}{}", surplus.text, rest.concat())
+                let name = if lasts { "for=" } else { "" };
+                format!("{head}:{name}{}{}", surplus.text, rest.concat())
             });
             Err(surplus.problem(ProcessProblem::Surplus { word: surplus.text.into(), instead }))
         }
