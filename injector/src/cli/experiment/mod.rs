@@ -1,6 +1,8 @@
 //! `injector experiment`: files that say what must hold, and what is broken meanwhile.
 
 mod input;
+mod lead;
+mod note;
 mod page;
 mod progress;
 mod report;
@@ -23,6 +25,7 @@ pub(super) struct Experiment {
 enum Verb {
     Run(run::Run),
     Report(report::Report),
+    Note(note::Note),
 }
 
 impl Experiment {
@@ -30,6 +33,7 @@ impl Experiment {
         match self.verb {
             Verb::Run(run) => run.run(),
             Verb::Report(report) => report.run(),
+            Verb::Note(note) => note.run(),
         }
     }
 }

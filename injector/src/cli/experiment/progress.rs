@@ -91,6 +91,9 @@ fn line(record: &Record) -> Option<String> {
             let note = note.as_ref().map(|note| format!(" ({})", shown(note)));
             format!("{}: {}{}", shown(path), shown(what), note.unwrap_or_default())
         }
+        Record::Waiting { path, what } => {
+            format!("{} waits: {}. Begin? [enter, skip, hold, abort, note TEXT]", shown(path), shown(what))
+        }
         Record::Acting { path, rules, .. } if !rules.is_empty() => {
             format!("{} acts: {}", shown(path), shown(&rules.join(", ")))
         }

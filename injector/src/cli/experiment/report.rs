@@ -10,7 +10,7 @@ use injector::experiment::{
 
 use crate::cli::{
     exit::{Code, Failure},
-    experiment::{page, run::write},
+    experiment::{note::folder, page, run::write},
     output,
 };
 
@@ -20,8 +20,8 @@ use crate::cli::{
 /// report.json in the folder. The exit code is that of the run.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Report {
-    /// The folder of the run
-    #[arg(value_name = "FOLDER")]
+    /// The run's folder or name; the newest one is `last`
+    #[arg(value_name = "RUN")]
     folder: PathBuf,
     /// Print the report as JSON on stdout
     #[arg(long)]
@@ -30,15 +30,14 @@ pub(in crate::cli) struct Report {
 
 impl Report {
     pub(in crate::cli) fn run(self) -> Result<Code, Failure> {
-        let moments = journal::read(&self.folder);
+        let folder = folder(&self.folder);
+        let moments = journal::read(&folder);
         let moments = moments.map_err(|error| Failure::usage(error.to_string(), error.hint()))?;
         let Some(journal::Record::Begun { text, parameters, .. }) =
             moments.first().map(|moment| &moment.record)
         else {
-            let message = format!(
-                "the journal in {} does not begin with the beginning of a run",
-                self.folder.display()
-            );
+            let message =
+                format!("the journal in {} does not begin with the beginning of a run", folder.display());
             return Err(Failure::usage(
                 message,
                 "name the folder of a run, such as injector-runs/20261127T101500Z-417",
@@ -48,7 +47,7 @@ impl Report {
         let experiment = file::read("experiment.yaml", text, &given);
         let experiment = experiment.map_err(|error| Failure::usage(error.to_string(), error.hint()))?;
         let report = report::of(&experiment, &moments);
-        write(&self.folder.join("report.json"), &report)?;
+        write(&folder.join("report.json"), &report)?;
         if self.json {
             output::print_json(&report)?;
         } else {

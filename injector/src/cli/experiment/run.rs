@@ -19,6 +19,7 @@ use crate::cli::{
     exit::{Code, Failure},
     experiment::{
         input::{Input, Read},
+        lead::lead,
         page,
         progress::Progress,
     },
@@ -47,6 +48,9 @@ pub(in crate::cli) struct Run {
     /// Where the folder of the run is made
     #[arg(long, value_name = "FOLDER", default_value = warden::RUNS)]
     dir: PathBuf,
+    /// Ask before each step: enter begins it; `skip`, `hold`, `abort` and `note TEXT` are the other answers
+    #[arg(long)]
+    step: bool,
     /// Print the report as JSON on stdout
     #[arg(long)]
     json: bool,
@@ -105,9 +109,16 @@ impl Run {
             text,
             seed: self.seed,
             monitor: self.monitor,
+            step: self.step,
+        };
+        let commander = experiment.roles.get("commander").cloned();
+        let orders = if self.step {
+            lead(commander.unwrap_or_else(|| "the commander".to_owned()))
+        } else {
+            tokio::sync::mpsc::unbounded_channel().1
         };
         let progress = Progress::new(Arc::new(experiment.clone()));
-        let ran = run::run(experiment, options, warden, abort, Box::new(progress)).await;
+        let ran = run::run(experiment, options, warden, abort, orders, Box::new(progress)).await;
         signals.abort();
         ran.map_err(|error| Failure::other(error.to_string(), error.hint()))
     }

@@ -64,6 +64,13 @@ pub enum Record {
         /// What the file notes on it.
         note: Option<String>,
     },
+    /// A step waits for whoever leads the run.
+    Waiting {
+        /// Its path.
+        path: String,
+        /// What it is.
+        what: String,
+    },
     /// The step acts: from this moment, as the kernel tells it.
     Acting {
         /// Its path.

@@ -52,15 +52,18 @@ impl Journal {
     /// A whole run in which so many of each second's operations are bad during the fault, and `fired` faults happen.
     fn run(bad: u64, fired: u64) -> Self {
         let mut this = Self(Vec::new());
-        this.at(0, Record::Begun {
-            version: "1".into(),
-            run: "r".into(),
-            wall: 0.0,
-            seed: 7,
-            parameters: BTreeMap::new(),
-            text: FILE.into(),
-            monitor: false,
-        });
+        this.at(
+            0,
+            Record::Begun {
+                version: "1".into(),
+                run: "r".into(),
+                wall: 0.0,
+                seed: 7,
+                parameters: BTreeMap::new(),
+                text: FILE.into(),
+                monitor: false,
+            },
+        );
         this.at(0, Record::Phase { phase: Phase::Prepare });
         this.at(1, Record::Phase { phase: Phase::Before });
         (0..3).for_each(|second| this.second(Phase::Before, 1, second, 0));

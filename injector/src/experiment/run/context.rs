@@ -16,7 +16,7 @@ use crate::{
         model::{CommandLine, Experiment, Template},
         namespaces::Namespaces,
         probe::Surroundings,
-        run::{abort::Abort, plans::FaultPlan, recorder::Recorder, targets},
+        run::{abort::Abort, commander::Commander, plans::FaultPlan, recorder::Recorder, targets},
         variables::Variables,
     },
 };
@@ -30,6 +30,8 @@ pub(super) struct Context {
     pub recorder: Recorder,
     /// Whether it is to end.
     pub abort: Abort,
+    /// Whether steps may begin.
+    pub commander: Commander,
     /// Names with their values.
     pub variables: Variables,
     /// Services that the run started.

@@ -12,6 +12,7 @@ use crate::{
         model::{Every, Step, StepKind},
         run::{
             action, capture,
+            commander::Permit,
             context::{Context, Stop},
             fault,
         },
@@ -96,12 +97,19 @@ impl Method {
         Box::pin(async move {
             let path = scope.path(&step);
             let context = &self.context;
-            if let Some(reason) = context.abort.reason() {
-                drop(reason);
+            if context.abort.reason().is_some() {
                 return Err(Stop::Aborted);
             }
             let (what, note) = (describe(&step.kind), step.note.clone());
+            let asked = context.commander.permit(&context.recorder, &path, &what);
+            let (permit, waited) = context.abort.unless(asked).await?;
+            // What somebody has kept waiting is not late.
+            let due = if waited { clock::now() } else { due };
             let at = context.recorder.record(Record::Step { path: path.clone(), due, what, note });
+            if permit == Permit::Skip {
+                context.recorder.record(Record::Ended { path, end: StepEnd::Skipped, until: at });
+                return Ok(());
+            }
             if at.saturating_sub(due) > LATE {
                 let late = Duration::from_nanos(at - due).as_millis();
                 context.recorder.warn(format!("{path} began {late} ms late"));

@@ -4,6 +4,7 @@ mod abort;
 mod action;
 mod capture;
 mod collector;
+mod commander;
 mod context;
 mod fault;
 mod folder;
@@ -27,9 +28,10 @@ use tokio::sync::mpsc;
 
 pub use self::{
     abort::{Abort, Reason},
+    commander::{Order, order},
     recorder::{Observer, Recorder},
 };
-use self::{context::Context, folder::Folder};
+use self::{commander::Commander, context::Context, folder::Folder};
 use crate::{
     clock,
     experiment::{
@@ -56,6 +58,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Inject nothing, and count what would have been injected.
     pub monitor: bool,
+    /// Each step waits for [`Order::Go`].
+    pub step: bool,
 }
 
 /// A run that came to an end, whatever its verdict.
@@ -99,6 +103,7 @@ pub async fn run(
     options: Options,
     warden: Warden,
     abort: Abort,
+    orders: mpsc::UnboundedReceiver<Order>,
     observer: Box<dyn Observer>,
 ) -> Result<Ran, RunError> {
     let failed = |source| RunError::Folder { runs: options.runs.clone(), source };
@@ -121,7 +126,11 @@ pub async fn run(
     if let Err(error) = warden.journal(&folder.path).and_then(|()| warden.deadline(deadline)) {
         recorder.record(Record::Failed { why: format!("{error}; {}", error.hint()) });
     }
+    let commander = Commander::new(options.step);
+    let listening = commander.clone().listen(folder.path.clone(), orders, recorder.clone(), abort.clone());
+    let listening = tokio::spawn(listening);
     let context = Context {
+        commander,
         variables: Variables::new(&folder.name, seed),
         outside: Namespaces { folder: options.origin.clone(), ..Namespaces::default() },
         folder: folder.path.clone(),
@@ -137,6 +146,8 @@ pub async fn run(
     };
     let name = RunPlace { folder: folder.path.clone(), name: folder.name.clone(), origin: options.origin };
     phases::run(context, &name, &warden).await;
+    listening.abort();
+    commander::forget(&folder.path);
     for left in warden.finish() {
         recorder.record(Record::Unclean { what: left });
     }

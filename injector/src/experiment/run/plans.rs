@@ -71,11 +71,9 @@ pub(super) struct Wanted {
     pub deadline: u64,
 }
 
-/// A rule that acts, and since when.
+/// Rules that act.
 #[derive(Clone, Debug)]
 pub(super) struct Acting {
-    /// Since then, nanoseconds of `CLOCK_BOOTTIME`.
-    pub since: u64,
     /// The rules as text.
     pub rules: Vec<String>,
     /// What the user ought to know.
@@ -127,7 +125,7 @@ impl FaultPlan {
             let all = change.kept.into_iter().chain(change.adjusted).chain(change.added);
             let (numbers, rules) = all.map(|rule| (rule.rule, rule.text)).unzip();
             live.acting = numbers;
-            Ok(Acting { since: clock::now(), rules, notes: change.notes })
+            Ok(Acting { rules, notes: change.notes })
         })
         .await
     }
