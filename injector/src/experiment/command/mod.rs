@@ -55,16 +55,13 @@ pub async fn run(place: &Place, words: &[String]) -> Result<Answer, Failure> {
             texts = &mut reading => Some(texts),
             () = ended.wait() => None,
         };
-        match early {
-            Some(texts) => {
-                ended.wait().await;
-                group.kill();
-                texts
-            }
-            None => {
-                group.kill();
-                timeout(REST, reading).await.map_err(|_| Failure::TooLong("output"))?
-            }
+        if let Some(texts) = early {
+            ended.wait().await;
+            group.kill();
+            texts
+        } else {
+            group.kill();
+            timeout(REST, reading).await.map_err(|_| Failure::TooLong("output"))?
         }
     };
     let ending = ending(child.wait().await?);
