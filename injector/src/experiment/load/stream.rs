@@ -103,7 +103,7 @@ impl<'a> Stream<'a> {
                 biased;
                 () = stop.given(), if !told => {
                     told = true;
-                    end = end.or(Instant::now().checked_add(self.load.timeout + SLACK));
+                    end = end.or(Instant::now().checked_add(self.load.timeout.saturating_add(SLACK)));
                     group.signal(Signal::SIGTERM);
                 }
                 read = next_piece(&mut stdout, &mut piece), if stdout.is_some() => {
