@@ -56,7 +56,7 @@ mod tests {
     fn a_line_without_end_takes_no_memory() {
         let (mut lines, mut found) = (Lines::default(), Vec::new());
         for _ in 0..40 {
-            lines.take(&[b'x'; 100_000], |line| found.push(line.to_vec()));
+            lines.take(&vec![b'x'; 100_000], |line| found.push(line.to_vec()));
             assert!(lines.begun.len() <= LONGEST + 100_000);
         }
         lines.take(b"x\nnext\n", |line| found.push(line.to_vec()));

@@ -22,5 +22,7 @@ pub mod run;
 pub mod sample;
 pub mod schedule;
 pub mod source;
+#[cfg(test)]
+mod testing;
 pub mod variables;
 pub mod warden;

@@ -3,7 +3,6 @@
 //! A command is its whole process group. What it leaves running there is killed when it ends, as all of it is when whoever
 //! waits for it stops waiting.
 
-mod group;
 #[cfg(test)]
 mod tests;
 
@@ -15,12 +14,11 @@ use tokio::{
     time::timeout,
 };
 
-pub use self::group::Group;
 use crate::experiment::{
     answer::{Answer, Ending, LONGEST},
     failure::Failure,
     model::{CommandLine, Missing},
-    namespaces::Place,
+    namespaces::{Place, Process},
 };
 
 /// So much of what it says on its standard error is kept.
@@ -45,8 +43,8 @@ pub fn words(line: &CommandLine, value: impl Fn(&str) -> Option<String>) -> Resu
 /// # Errors
 /// [`Failure`]: it cannot be started, or its output is too long.
 pub async fn run(place: &Place, words: &[String]) -> Result<Answer, Failure> {
-    let mut child = place.start(words).await?;
-    let (group, ended) = Group::of(&child)?;
+    // Dropped in the other order: the group while its number is still its own.
+    let Process { mut child, group, ended } = place.start(words).await?;
     let (text, said) = {
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let reading = async { tokio::join!(read(stdout, LONGEST), complaint(stderr)) };
@@ -55,16 +53,13 @@ pub async fn run(place: &Place, words: &[String]) -> Result<Answer, Failure> {
             texts = &mut reading => Some(texts),
             () = ended.wait() => None,
         };
-        match early {
-            Some(texts) => {
-                ended.wait().await;
-                group.kill();
-                texts
-            }
-            None => {
-                group.kill();
-                timeout(REST, reading).await.map_err(|_| Failure::TooLong("output"))?
-            }
+        if let Some(texts) = early {
+            ended.wait().await;
+            group.kill();
+            texts
+        } else {
+            group.kill();
+            timeout(REST, reading).await.map_err(|_| Failure::TooLong("output"))?
         }
     };
     let ending = ending(child.wait().await?);

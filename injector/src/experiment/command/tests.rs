@@ -76,23 +76,30 @@ async fn a_command_that_nobody_waits_for_is_killed_with_its_group() {
     let words = words.unwrap();
     let file =
         |name: &str| std::fs::read_to_string(PathBuf::from(folder.path()).join(name)).unwrap_or_default();
-    tokio::select! {
-        answer = run(&place, &words) => panic!("{answer:?}"),
-        () = async {
-            while file("leader").is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        } => {}
+    let step = Duration::from_millis(5);
+    // Also one that has begun, but whoever asked for it has not heard of that yet.
+    for heard in [true, false] {
+        tokio::select! {
+            biased;
+            answer = run(&place, &words) => panic!("{answer:?}"),
+            () = async {
+                while file("leader").is_empty() {
+                    if heard { tokio::time::sleep(step).await } else { std::thread::sleep(step) }
+                }
+            } => {}
+        }
+        assert!(dies(&file("leader")).await, "{heard}");
+        assert!(dies(&file("child")).await, "{heard}");
+        std::fs::remove_file(folder.path().join("leader")).unwrap();
     }
-    assert!(dies(&file("leader")).await && dies(&file("child")).await);
 }
 
 #[tokio::test]
 async fn a_place_that_is_gone_takes_its_commands_with_it() {
     let place = place();
     let words = words(&shell("exec sleep 100"), |_| None).unwrap();
-    let child = place.start(&words).await.unwrap();
-    let pid = child.id().unwrap().to_string();
+    let process = place.start(&words).await.unwrap();
+    let pid = process.child.id().unwrap().to_string();
     assert!(lives(&pid));
     drop(place);
     assert!(dies(&pid).await);

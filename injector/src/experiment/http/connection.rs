@@ -40,8 +40,8 @@ impl Connection {
         self.sender.try_send_request(message).await
     }
 
-    /// Whether the next request can be sent.
-    pub(super) fn stands(&self) -> bool {
-        self.sender.is_ready()
+    /// Until the next request can be sent, or false if the connection has ended.
+    pub(super) async fn ready(&mut self) -> bool {
+        self.sender.ready().await.is_ok()
     }
 }

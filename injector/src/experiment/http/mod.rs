@@ -50,6 +50,9 @@ impl Client {
         let server = (request.host, request.port);
         let mut message = request.message;
         while let Some(mut kept) = self.kept(&server) {
+            if !kept.ready().await {
+                continue;
+            }
             match kept.send(message).await {
                 Ok(response) => return self.answer(kept, server, response).await,
                 Err(mut error) => match error.take_message() {
@@ -82,16 +85,9 @@ impl Client {
         Ok(Answer { ending, ..Answer::plain(body.to_bytes()) })
     }
 
-    /// A connection that was kept and still stands.
+    /// A connection that was kept.
     fn kept(&self, server: &(String, u16)) -> Option<Connection> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = idle.get_mut(server)?;
-        while let Some(connection) = kept.pop() {
-            if connection.stands() {
-                return Some(connection);
-            }
-        }
-        None
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(server)?.pop()
     }
 
     fn keep(&self, connection: Connection, server: (String, u16)) {

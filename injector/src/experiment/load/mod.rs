@@ -22,7 +22,7 @@ use crate::experiment::{
 };
 
 /// Makes the operations of a load from `start` on, nanoseconds of `CLOCK_BOOTTIME`, until it is told to stop, and then
-/// waits for those that are under way, for the load's timeout at most. Samples come out as they end; their order is that of
+/// waits for those that are under way, as [`generate`] does. Samples come out as they end; their order is that of
 /// their ends. Who drops the future gives up what is under way, and kills its commands.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     clock,
     experiment::{
-        command::{self, Group},
+        command,
         failure::{Ending, Failure},
         lines::Lines,
         load::{
@@ -26,7 +26,7 @@ use crate::{
             figures::{self, Figure},
         },
         model::{CommandLine, Figures, Load},
-        namespaces::Place,
+        namespaces::{Place, Process},
         sample::{Outcome, Sample},
         source::{Outlet, SourceError, Stop, Timer},
         variables::Variables,
@@ -89,8 +89,9 @@ impl<'a> Stream<'a> {
         let failed = |failure: Failure| failure.to_string();
         let words =
             command::words(line, |name| variables.value(name)).map_err(|missing| missing.to_string())?;
-        let mut child = place.start(&words).await.map_err(|error| failed(error.into()))?;
-        let (group, leader) = Group::of(&child).map_err(failed)?;
+        let started = place.start(&words).await.map_err(|error| failed(error.into()))?;
+        // Dropped in the other order: the group while its number is still its own.
+        let Process { mut child, group, ended: leader } = started;
         let mut complaint = JoinSet::new();
         complaint.spawn(command::complaint(child.stderr.take()));
         let mut stdout = child.stdout.take();
@@ -103,7 +104,7 @@ impl<'a> Stream<'a> {
                 biased;
                 () = stop.given(), if !told => {
                     told = true;
-                    end = end.or(Instant::now().checked_add(self.load.timeout + SLACK));
+                    end = end.or(Instant::now().checked_add(self.load.timeout.saturating_add(SLACK)));
                     group.signal(Signal::SIGTERM);
                 }
                 read = next_piece(&mut stdout, &mut piece), if stdout.is_some() => {

@@ -1,5 +1,6 @@
 //! Where a load, a probe or an action is made: the namespaces of a service, those of the lab, or the runner's own.
 
+mod group;
 mod name;
 mod place;
 mod process;
@@ -10,8 +11,10 @@ mod tests;
 use std::{collections::BTreeMap, net::IpAddr, os::fd::OwnedFd, path::PathBuf, sync::Arc};
 
 pub use self::{
+    group::{Ended, Group},
     name::host_and_port,
     place::{Place, PlaceError},
+    process::Process,
 };
 use crate::kernel::net::NetNs;
 

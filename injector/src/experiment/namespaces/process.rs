@@ -13,7 +13,21 @@ use nix::{
 };
 use tokio::process::{Child, Command};
 
-use crate::experiment::namespaces::Place;
+use crate::experiment::namespaces::{
+    Place,
+    group::{Ended, Group},
+};
+
+/// A command that runs. Dropped, it is killed with its group.
+#[derive(Debug)]
+pub struct Process {
+    /// All of it. Goes first, while its number is still its own.
+    pub group: Group,
+    /// Tells when the leader has ended.
+    pub ended: Ended,
+    /// The leader.
+    pub child: Child,
+}
 
 impl Place {
     /// Starts a program with its arguments, in a process group of its own, with its output in pipes and no input. The
@@ -21,7 +35,7 @@ impl Place {
     ///
     /// # Errors
     /// What the kernel says of it.
-    pub async fn start(&self, words: &[String]) -> io::Result<Child> {
+    pub async fn start(&self, words: &[String]) -> io::Result<Process> {
         let Some((program, arguments)) = words.split_first() else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
@@ -40,6 +54,12 @@ impl Place {
         }
         let mut command = Command::from(command);
         command.kill_on_drop(true);
-        self.run(move || command.spawn()).await
+        // Whoever has stopped waiting for it by now gets the group nevertheless, and drops it.
+        let start = move || {
+            let child = command.spawn()?;
+            let (group, ended) = Group::of(&child)?;
+            Ok(Process { group, ended, child })
+        };
+        self.run(start).await
     }
 }

@@ -14,21 +14,15 @@ use crate::experiment::{
 const LONGEST: usize = 4096;
 
 /// Asks for the addresses of `name`, which are the lines of the answer.
-pub(super) async fn ask(
-    place: &Place,
-    name: &str,
-    server: Option<&str>,
-    number: u64,
-) -> Result<Answer, Failure> {
+pub(super) async fn ask(place: &Place, name: &str, server: Option<&str>) -> Result<Answer, Failure> {
     let server = match server {
         Some(text) => server_at(place, text).await?,
         None => first_of(&place.read("/etc/resolv.conf").await?)?,
     };
     let socket = place.udp(server).await?;
     let mut addresses = Vec::new();
-    for (kind, turn) in [(TYPE::A, 0), (TYPE::AAAA, 1)] {
-        // Each look has a socket of its own, so an answer to an earlier one does not come here.
-        let id = (number << 1 | turn) as u16;
+    // Each look has a socket of its own, so an answer to another one does not come here.
+    for (kind, id) in [(TYPE::A, 1), (TYPE::AAAA, 2)] {
         socket.send(&question(name, kind, id)?).await?;
         let mut buffer = [0; LONGEST];
         let found = loop {
@@ -42,13 +36,11 @@ pub(super) async fn ask(
             break;
         }
     }
-    match addresses.as_slice() {
-        [] => Err(Failure::Dns("has no address".to_owned())),
-        _ => {
-            let lines: Vec<_> = addresses.iter().map(IpAddr::to_string).collect();
-            Ok(Answer::plain(lines.join("\n")))
-        }
+    if addresses.is_empty() {
+        return Err(Failure::Dns("has no address".to_owned()));
     }
+    let lines: Vec<_> = addresses.iter().map(IpAddr::to_string).collect();
+    Ok(Answer::plain(lines.join("\n")))
 }
 
 /// `ADDRESS[:PORT]`, or a name of the lab.

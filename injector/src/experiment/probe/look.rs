@@ -46,7 +46,7 @@ impl Looker {
 
     /// Makes one.
     pub(super) async fn look(&self, turn: Turn) -> Result<Option<f64>, Failure> {
-        let answer = self.ask(turn).await?;
+        let answer = self.ask().await?;
         let read = clock::now();
         judge(&self.probe.expect, &answer, turn.latency())?;
         let found = number(self.probe.value.as_ref(), &answer)?;
@@ -63,7 +63,7 @@ impl Looker {
         Ok(text.fill(|name| self.variables.value(name))?)
     }
 
-    async fn ask(&self, turn: Turn) -> Result<Answer, Failure> {
+    async fn ask(&self) -> Result<Answer, Failure> {
         let value = |name: &str| self.variables.value(name);
         match &self.probe.kind {
             ProbeKind::Http(request) => self.client.ask(Request::fill(request, value)?).await,
@@ -75,7 +75,7 @@ impl Looker {
             }
             ProbeKind::Dns { name, server } => {
                 let server = server.as_ref().map(|server| self.fill(server)).transpose()?;
-                dns::ask(&self.place, &self.fill(name)?, server.as_deref(), turn.number).await
+                dns::ask(&self.place, &self.fill(name)?, server.as_deref()).await
             }
             ProbeKind::Command(line) => command::run(&self.place, &command::words(line, value)?).await,
             ProbeKind::Prometheus { url, query } => self.query(&self.fill(url)?, &self.fill(query)?).await,

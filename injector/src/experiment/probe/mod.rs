@@ -17,14 +17,14 @@ use std::sync::Arc;
 use self::{log::follow, look::Looker};
 pub use self::{lost::lost, surroundings::Surroundings};
 use crate::experiment::{
-    model::{Probe, ProbeKind},
+    model::{Probe, ProbeKind, ValueOf},
     namespaces::Namespaces,
     source::{Limits, Outlet, Schedule, SourceError, Stop, generate},
     variables::Variables,
 };
 
 /// Looks from `start` on, nanoseconds of `CLOCK_BOOTTIME`, until it is told to stop, and then waits for the looks that are
-/// under way, for the probe's timeout at most. A probe of kind `lost` has no schedule and ends at once; see [`lost`].
+/// under way, as [`generate`] does. A probe of kind `lost` has no schedule and ends at once; see [`lost`].
 ///
 /// # Errors
 /// [`SourceError`]: it could not begin, and there are no samples.
@@ -55,8 +55,12 @@ pub async fn run(
     Ok(())
 }
 
-/// As many looks at once as are due within the timeout of one: none waits for another.
+/// As many looks at once as are due within the timeout of one: none waits for another. But those of a rate do: of two that
+/// overtake each other the second would look like a counter that began again.
 fn limits(probe: &Probe) -> Limits {
+    if matches!(probe.value, Some(ValueOf::Rate)) {
+        return Limits { timeout: probe.timeout, at_once: 1 };
+    }
     let every = probe.every.as_nanos().max(1);
     let at_once = usize::try_from(probe.timeout.as_nanos().div_ceil(every)).unwrap_or(usize::MAX);
     Limits { timeout: probe.timeout, at_once: at_once.saturating_add(1).min(1_000) }

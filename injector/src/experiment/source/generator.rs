@@ -1,9 +1,10 @@
 //! An open loop: each operation begins when it is due, whether or not the ones before have been answered, so a system that
 //! stalls cannot hide it (coordinated omission).
 //!
-//! An operation *starts* when the generator takes it up, and its `timeout` counts from there; its latency counts from its
-//! due time. Waiting for one of the `at-once` places is part of the operation. After a stall of the generator itself what
-//! has become due starts at once, late, and still has its whole timeout.
+//! An operation *starts* when the generator takes it up: on time, unless the generator itself is too slow. If it then has to
+//! wait for one of the `at-once` places, its latency goes on, for that counts from its due time. Its `timeout` counts from
+//! when it has its place. Else, of a crowd, only those would be let in whose time is almost over: all would fail, and none
+//! because of the system. One that waits for a place longer than `timeout` is given up.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -25,7 +26,7 @@ use crate::{
 /// What bounds an operation.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// It fails when it takes longer, counted from its start.
+    /// It fails when it takes longer, or does not get one of the places for so long.
     pub timeout: Duration,
     /// More do not run at once.
     pub at_once: usize,
@@ -47,8 +48,8 @@ impl Turn {
     }
 }
 
-/// Makes operations until it is told to stop, and then waits for those that are under way, each for its timeout at most.
-/// Gives how many there were. Who drops the future gives them up.
+/// Makes operations until it is told to stop, and then waits for those that are under way: for a timeout at most, and for
+/// two if some have no place yet. Gives how many there were. Who drops the future gives them up.
 ///
 /// # Errors
 /// [`SourceError`]: there is no timer.
@@ -68,23 +69,26 @@ where
     let mut running = JoinSet::new();
     let mut pending = BTreeSet::new();
     let mut next = 0;
-    let mut stopped = false;
-    while !stopped || !running.is_empty() {
-        while !stopped && schedule.due(next) <= clock::now() {
+    // What is due by the word to stop is made, too.
+    let mut last = None;
+    loop {
+        while schedule.due(next) <= last.unwrap_or_else(clock::now) {
             let turn = Turn { number: next, due: schedule.due(next) };
             running.spawn(made(turn, limits.timeout, Arc::clone(&places), operation(turn)));
             pending.insert(next);
             next += 1;
         }
         outlet.complete_until(schedule.due(pending.first().copied().unwrap_or(next)));
+        if last.is_some() && running.is_empty() {
+            return Ok(next);
+        }
         tokio::select! {
             biased;
-            () = stop.given(), if !stopped => stopped = true,
+            () = stop.given(), if last.is_none() => last = Some(clock::now()),
             Some(done) = running.join_next() => deliver(done, &mut pending, outlet),
-            result = timer.until(schedule.due(next)), if !stopped => result.map_err(SourceError::Timer)?,
+            result = timer.until(schedule.due(next)), if last.is_none() => result.map_err(SourceError::Timer)?,
         }
     }
-    Ok(next)
 }
 
 fn deliver(done: Result<Sample, JoinError>, pending: &mut BTreeSet<u64>, outlet: &Outlet) {
@@ -110,18 +114,14 @@ async fn made(
     operation: impl Future<Output = Result<Option<f64>, Failure>>,
 ) -> Sample {
     let start = clock::now();
-    let mut begun = false;
-    let result = timeout(limit, async {
+    let result = async {
         // The semaphore is never closed.
-        let _place = places.acquire().await;
-        begun = true;
-        operation.await
-    })
-    .await;
-    let outcome = match result {
-        Ok(Ok(number)) => Outcome::Good(number),
-        Ok(Err(failure)) => Outcome::Bad(failure.to_string()),
-        Err(_) => Outcome::Bad(if begun { Failure::Timeout } else { Failure::Crowded }.to_string()),
+        let _place = timeout(limit, places.acquire()).await.map_err(|_| Failure::Crowded)?;
+        timeout(limit, operation).await.map_err(|_| Failure::Timeout)?
+    };
+    let outcome = match result.await {
+        Ok(number) => Outcome::Good(number),
+        Err(failure) => Outcome::Bad(failure.to_string()),
     };
     Sample { number: turn.number, due: turn.due, start, end: clock::now(), outcome }
 }

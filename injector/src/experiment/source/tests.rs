@@ -22,20 +22,6 @@ use crate::{
 
 const MILLISECOND: u64 = 1_000_000;
 
-type Received = UnboundedReceiver<(Arc<str>, Sample)>;
-
-fn outlet() -> (Outlet, Received) {
-    let (samples, received) = mpsc::unbounded_channel();
-    (Outlet::new("source", samples), received)
-}
-
-fn all(mut received: Received) -> Vec<Sample> {
-    let mut samples: Vec<_> =
-        std::iter::from_fn(|| received.try_recv().ok()).map(|(_, sample)| sample).collect();
-    samples.sort_by_key(|sample| sample.due);
-    samples
-}
-
 fn limits(timeout: u64, at_once: usize) -> Limits {
     Limits { timeout: Duration::from_millis(timeout), at_once }
 }
@@ -119,15 +105,17 @@ async fn no_more_run_at_once_and_those_that_wait_are_timed() {
     generate(schedule, limits(350, 3), stop_after(600), &outlet, operation).await.unwrap();
     assert_eq!(most.load(Ordering::SeqCst), 3);
     let samples = all(received);
-    let crowded =
-        samples.iter().filter(|sample| sample.outcome == Outcome::Bad(Failure::Crowded.to_string()));
-    // 30 a second can be served.
-    assert!(samples.len() >= 50 && crowded.clone().count() >= 20, "{samples:?}");
-    for sample in crowded {
-        assert!(sample.latency() >= 350 * MILLISECOND);
-        // It was not the runner that was late.
-        assert!(sample.start - sample.due < 300 * MILLISECOND, "{sample:?}");
+    // 30 a second can be served, and those that are let in have their whole timeout for themselves.
+    let crowded = |sample: &&Sample| sample.outcome == Outcome::Bad(Failure::Crowded.to_string());
+    let (crowded, served): (Vec<_>, Vec<_>) = samples.iter().partition(crowded);
+    assert!(served.len() >= 12 && crowded.len() >= 20, "{samples:?}");
+    for sample in served {
+        assert!(sample.is_good() || sample.latency() >= 350 * MILLISECOND, "{sample:?}");
     }
+    assert!(crowded.iter().all(|sample| sample.latency() >= 350 * MILLISECOND));
+    // It was not the runner that was late.
+    let in_time = crowded.iter().filter(|sample| sample.start - sample.due < 100 * MILLISECOND);
+    assert!(in_time.count() * 2 > crowded.len(), "{samples:?}");
 }
 
 #[tokio::test]

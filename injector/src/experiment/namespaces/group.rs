@@ -1,6 +1,6 @@
 //! The process group of a command, whose leader's end is seen before its number is free again.
 
-use std::os::fd::OwnedFd;
+use std::{io, os::fd::OwnedFd};
 
 use nix::{
     sys::signal::{Signal, killpg},
@@ -11,8 +11,6 @@ use tokio::{
     io::{Interest, unix::AsyncFd},
     process::Child,
 };
-
-use crate::experiment::failure::Failure;
 
 /// A command and all that it has started, unless that has left its group. Dropped, it is killed.
 ///
@@ -28,15 +26,16 @@ impl Group {
     /// Of a child that leads a group of its own and has not been waited for.
     ///
     /// # Errors
-    /// [`Failure`]: it has been waited for, or there are too many open files.
-    pub fn of(child: &Child) -> Result<(Self, Ended), Failure> {
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or(Failure::Ended)?;
+    /// It has been waited for, or there are too many open files; then it is killed.
+    pub(super) fn of(child: &Child) -> io::Result<(Self, Ended)> {
+        let gone = || io::Error::from(io::ErrorKind::NotFound);
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or_else(gone)?;
         let group = Self(Pid::from_raw(pid));
-        let leader = rustix::process::Pid::from_raw(pid).ok_or(Failure::Ended)?;
-        let pidfd = pidfd_open(leader, PidfdFlags::NONBLOCK).map_err(std::io::Error::from)?;
+        let leader = rustix::process::Pid::from_raw(pid).ok_or_else(gone)?;
+        let pidfd = pidfd_open(leader, PidfdFlags::NONBLOCK)?;
         // SAFETY: an OwnedFd gives its own descriptor, which stays open until the AsyncFd lets go of it.
         let ended = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) };
-        Ok((group, Ended(ended.map_err(std::io::Error::from)?)))
+        Ok((group, Ended(ended?)))
     }
 
     /// Tells it to end.
