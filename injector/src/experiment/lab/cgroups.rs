@@ -74,17 +74,21 @@ impl Cgroups {
         let number = RandomState::new().hash_one(()) >> 32;
         let top = parent.join(format!("{OURS}lab-{}-{number:08x}", shown(run)));
         let mut made = Self { top: top.clone(), warden: warden.clone(), undos: Vec::new() };
+        let refused = |controller| move |source| LabError::Limit { service: None, controller, source };
+        for &controller in wanted {
+            let file = parent.join("cgroup.subtree_control");
+            let there = fs::read_to_string(&file).map_err(refused(controller))?;
+            if !there.split_whitespace().any(|one| one == controller) {
+                let back = Undo::Write { file: file.clone(), content: format!("-{controller}") };
+                made.act(back, || write(&file, &format!("+{controller}")))?.map_err(refused(controller))?;
+            }
+        }
+        // After that: whoever goes back must not find it there.
         made.act(Undo::RemoveCgroup(top.clone()), || fs::create_dir(&top))?
             .map_err(|source| CgroupError::Make { parent: parent.to_path_buf(), source })?;
         for &controller in wanted {
-            let refused = |source| LabError::Limit { service: "of this lab".into(), controller, source };
-            let file = parent.join("cgroup.subtree_control");
-            let there = fs::read_to_string(&file).map_err(refused)?;
-            if !there.split_whitespace().any(|one| one == controller) {
-                let back = Undo::Write { file: file.clone(), content: format!("-{controller}") };
-                made.act(back, || write(&file, &format!("+{controller}")))?.map_err(refused)?;
-            }
-            write(&top.join("cgroup.subtree_control"), &format!("+{controller}")).map_err(refused)?;
+            write(&top.join("cgroup.subtree_control"), &format!("+{controller}"))
+                .map_err(refused(controller))?;
         }
         made.check(parent)?;
         Ok(made)
@@ -125,7 +129,7 @@ impl Cgroups {
             make(&path)?;
             for (controller, file, content) in contents(&service.limits) {
                 write(&path.join(file), &content).map_err(|source| LabError::Limit {
-                    service: name.clone(),
+                    service: Some(name.clone()),
                     controller,
                     source,
                 })?;

@@ -68,10 +68,10 @@ pub enum LabError {
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
     /// A limit cannot be set.
-    #[error("cannot limit {controller} of service `{service}`: {source}")]
+    #[error("cannot limit {controller} of {}: {source}", service.as_ref().map_or("services".into(), |name| format!("service `{name}`")))]
     Limit {
-        /// Whose.
-        service: String,
+        /// Whose; none while it is not even possible.
+        service: Option<String>,
         /// `memory`, `cpu` or `pids`.
         controller: &'static str,
         /// Why not.

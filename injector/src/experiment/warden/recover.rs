@@ -58,42 +58,44 @@ pub fn recover(runs: &Path) -> Recovered {
             folders.filter(|folder| folder.join(JOURNAL).exists()).for_each(|folder| recovered.run(&folder));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => recovered.fail(format!("cannot look for runs in {}: {error}", runs.display()), &error),
+        Err(error) => recovered.fail(&format!("cannot look for runs in {}", runs.display()), &error),
     }
     recovered
 }
 
 impl Recovered {
     fn run(&mut self, folder: &Path) {
-        let failed =
-            |error: &io::Error| format!("cannot see what the run {} left: {error}", folder.display());
+        let run = folder.display();
+        let unseen = format!("cannot see what the run {run} left");
         match left_of(folder) {
             Ok(None) => {}
             Ok(Some((journal, left, _lock))) => {
                 for one in left.iter().rev() {
                     match undo(one) {
                         Ok(()) => {
-                            self.undone.push(format!("{}, of the run {}", meaning(one), folder.display()));
+                            self.undone.push(format!("{}, of the run {run}", meaning(one)));
                             let undone = Record::Undone { undo: one.clone() };
                             if let Err(error) = journal.append(&undone) {
-                                self.fail(failed(&error), &error);
+                                self.fail(&unseen, &error);
                             }
                         }
                         Err(error) => {
                             let what = meaning(one);
-                            let run = folder.display();
-                            self.fail(format!("cannot undo {what}, of the run {run}: {error}"), &error);
+                            self.fail(&format!("cannot undo {what}, of the run {run}"), &error);
                         }
                     }
                 }
             }
-            Err(error) => self.fail(failed(&error), &error),
+            Err(error) => self.fail(&unseen, &error),
         }
     }
 
-    fn fail(&mut self, what: String, error: &io::Error) {
-        self.forbidden |= error.kind() == io::ErrorKind::PermissionDenied;
-        self.failed.push(what);
+    fn fail(&mut self, what: &str, error: &io::Error) {
+        let forbidden = error.kind() == io::ErrorKind::PermissionDenied;
+        self.forbidden |= forbidden;
+        let remedy =
+            if forbidden { "run it as root" } else { "try it again, and look at the folder's journal" };
+        self.failed.push(format!("{what}: {error}; {remedy}"));
     }
 }
 
