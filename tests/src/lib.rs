@@ -10,6 +10,7 @@ pub mod dice;
 pub mod docker;
 pub mod guest;
 pub mod injector;
+pub mod lab;
 pub mod model;
 pub mod network;
 pub mod patience;

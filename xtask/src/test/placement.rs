@@ -13,7 +13,7 @@ use crate::kernel::Name::{self, Debian61, Debian612, Debian612Arm64, FaultInject
 ///
 /// Our kernel with error injection is Debian's 6.12 with other options. Where packets, security hooks or cgroups are
 /// met, the two run the same code, so there one of them stands for both: ours where calls fail as well.
-const PLACES: [(&str, &str, &[Name]); 34] = [
+const PLACES: [(&str, &str, &[Name]); 35] = [
     ("changes", "terminal::", &[FaultInjection]),
     ("changes", "", &[FaultInjection, Debian61]),
     ("child", "", &[FaultInjection, Debian612]),
@@ -21,6 +21,7 @@ const PLACES: [(&str, &str, &[Name]); 34] = [
     ("containers", "", &[Debian612]),
     ("decisions", "", &[FaultInjection, Debian61]),
     ("endings", "", &[FaultInjection, Debian61]),
+    ("experiments", "", &[Debian612]),
     ("library", "", &[Debian612]),
     ("monitor", "", &[FaultInjection, Debian61]),
     ("operations", "", &[Debian612, Debian61]),
