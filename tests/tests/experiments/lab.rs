@@ -257,7 +257,7 @@ fn a_service_that_cannot_start_says_why() -> Result<()> {
         ready.within = Duration::from_millis(400);
     }
     let said = broken(silent)?;
-    ensure!(said.starts_with("service `db` is not ready after 400ms"), "{said}");
+    ensure!(said.starts_with("service `db` is not ready after 400ms: connection refused"), "{said}");
     let said = broken(service("exec sleep ${nothing}"))?;
     ensure!(said == "service `db`: `${nothing}` has no value here", "{said}");
     let said = broken(Service { user: Some("nobody-at-all".into()), ..service("id") })?;
@@ -303,21 +303,28 @@ fn limits_a_user_and_what_is_done_before() -> Result<()> {
         inside: Some("db".into()),
         timeout: Duration::from_secs(5),
     };
-    model.prepare =
-        vec![prepare("echo prepared in $(hostname -i 2>/dev/null || echo there) > ${dir.db}/prepared")];
+    // What it leaves running ends with the lab.
+    let leaves = "setsid sleep 1000 > /dev/null 2>&1 & ip -o -4 addr show eth0 > ${dir.db}/addresses; \
+                  echo prepared by $(getent hosts db) > ${dir.db}/prepared";
+    model.prepare = vec![prepare(leaves)];
     let mut trial = Trial::start(&model)?;
     let cgroup = trial.lab()?.cgroup("db")?;
     let read = |file: &str| fs::read_to_string(cgroup.join(file)).map(|text| text.trim().to_owned());
     ensure!(read("memory.max")? == "67108864" && read("pids.max")? == "20");
     ensure!(read("cpu.max")? == "50000 100000");
     let log = trial.log("db")?;
-    ensure!(lines(&log)[..2] == ["nobody", "nobody"] && lines(&log)[2].starts_with("prepared in"), "{log}");
+    ensure!(lines(&log)[..2] == ["nobody", "nobody"], "{log}");
+    ensure!(lines(&log)[2].starts_with("prepared by 10.77.0.2") && lines(&log)[2].ends_with(" db"), "{log}");
+    let addresses = fs::read_to_string(trial.folder.path().join("services/db/addresses"))?;
+    ensure!(addresses.contains("10.77.0.2/24"), "{addresses}");
+    let sleeps = || fs::read_to_string(cgroup.with_file_name("commands").join("cgroup.procs"));
+    ensure!(sleeps()?.lines().count() == 1, "{}", sleeps()?);
     trial.told();
     trial.stop()?;
     model.prepare = vec![prepare("echo it is full >&2; exit 4")];
     let said = Trial::start(&model)?.refused()?;
     ensure!(said.starts_with("cannot prepare the lab: `echo it is full >&2; exit 4`"), "{said}");
-    ensure!(said.contains("it is full"), "{said}");
+    ensure!(said.ends_with("exit 4: it is full"), "{said}");
     Ok(())
 }
 

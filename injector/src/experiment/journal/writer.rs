@@ -3,7 +3,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::Path,
 };
 
@@ -27,6 +27,27 @@ impl Writer {
     pub fn create(folder: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create_new(true).open(folder.join(FILE))?;
         Ok(Self { file })
+    }
+
+    /// That of a run's folder, to add to it; an empty one if there is none.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).append(true).create(true).open(folder.join(FILE))?;
+        Ok(Self { file })
+    }
+
+    /// Takes away a last line that was cut off, of which nobody will write the rest.
+    ///
+    /// # Errors
+    /// It cannot be read, or not be cut.
+    pub fn mend(&mut self) -> io::Result<()> {
+        let mut text = Vec::new();
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.read_to_end(&mut text)?;
+        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        if whole < text.len() { self.file.set_len(whole as u64) } else { Ok(()) }
     }
 
     /// Appends a record.

@@ -15,9 +15,9 @@ use crate::{
             Lab, LabError, Member, RunPlace,
             addresses::{Addresses, hosts_file},
             cgroups::Cgroups,
+            home::Home,
             mounts,
             order::waves,
-            place::Home,
             program::Program,
         },
         model::{self, Network},
@@ -65,11 +65,13 @@ impl Lab {
                 .and_then(|()| fs::set_permissions(&hosts, fs::Permissions::from_mode(0o644)))
                 .map_err(|source| LabError::File { what: "write", path: hosts.clone(), source })?;
         }
+        let cgroups = Cgroups::make(&run.name, lab.services.iter(), warden)?;
+        let commands = Arc::new(cgroups.enter_commands()?);
         let namespaces = |network: Option<Arc<NetNs>>| -> Result<_, LabError> {
             let mounts = network.is_some().then(|| mounts::with_hosts(&hosts)).transpose()?;
-            Ok(Namespaces { network, mounts, hosts: net.names.clone(), folder: run.origin.clone() })
+            let (hosts, folder) = (net.names.clone(), run.origin.clone());
+            Ok(Namespaces { network, mounts, hosts, folder, cgroup: Some(commands.clone()) })
         };
-        let cgroups = Cgroups::make(&run.name, lab.services.iter(), warden)?;
         let mut members = BTreeMap::new();
         for (name, (address, network)) in &net.services {
             let own = folder.join("services").join(name);
@@ -78,7 +80,6 @@ impl Lab {
             let home = Home {
                 namespaces: namespaces(network.clone())?,
                 cgroup: cgroups.service(name),
-                commands: cgroups.commands(),
                 address: *address,
                 folder: own,
                 log: folder.join("logs").join(name),

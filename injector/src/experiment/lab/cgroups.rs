@@ -1,9 +1,10 @@
 //! The cgroups of a lab: one for all of it, which the warden knows before it is there, and in it one for each service.
 
 use std::{
-    fs,
+    fs::{self, OpenOptions},
     hash::{BuildHasher as _, RandomState},
     io,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
@@ -19,7 +20,7 @@ use crate::{
 
 /// A service's cgroup has this before its name: `cgroup.procs` and the like are names of the kernel's.
 const SERVICE: &str = "service-";
-/// Of commands that are no service: what prepares the lab, and what tells whether a service is ready.
+/// Of commands that are no service: of loads, probes and actions, and what tells whether a service is ready.
 const COMMANDS: &str = "commands";
 
 /// How `cpu.max` counts, microseconds; the kernel's default.
@@ -146,6 +147,13 @@ impl Cgroups {
     /// That of commands which are no service.
     pub(super) fn commands(&self) -> PathBuf {
         self.top.join(COMMANDS)
+    }
+
+    /// Its `cgroup.procs`, open for writing.
+    pub(super) fn enter_commands(&self) -> Result<OwnedFd, LabError> {
+        let path = self.commands().join("cgroup.procs");
+        let opened = OpenOptions::new().write(true).open(&path);
+        Ok(opened.map_err(|source| CgroupError::Read { path, source })?.into())
     }
 
     /// Kills everybody, and removes all of them; gives what could not be undone.

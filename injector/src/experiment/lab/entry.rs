@@ -9,7 +9,6 @@ use std::{
         fd::{AsFd as _, AsRawFd as _, OwnedFd},
         unix::ffi::OsStrExt as _,
     },
-    process::Stdio,
     sync::Arc,
 };
 
@@ -21,7 +20,7 @@ use nix::{
 use tokio::process::Command;
 
 use crate::{
-    experiment::lab::place::Place,
+    experiment::lab::home::Home,
     kernel::net::NetNs,
     target::{Identity, rlimit},
 };
@@ -34,7 +33,7 @@ const STEPS: [&str; 5] =
 
 /// All that is needed on the way, opened before.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(super) struct Entry {
     door: File,
     network: Option<Arc<NetNs>>,
     mounts: Option<Arc<OwnedFd>>,
@@ -44,24 +43,24 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// To `place`, with the user's rights if there is one.
+    /// Into a service's places, with the user's rights if there is one.
     ///
     /// # Errors
     /// The cgroup is gone, or may not be entered.
-    pub(crate) fn new(place: Place<'_>, identity: Option<Identity>) -> io::Result<Self> {
-        let door = OpenOptions::new().write(true).open(place.cgroup.join("cgroup.procs"));
+    pub(super) fn new(home: &Home, identity: Option<Identity>) -> io::Result<Self> {
+        let door = OpenOptions::new().write(true).open(home.cgroup.join("cgroup.procs"));
         Ok(Self {
             door: door.map_err(|error| marked(error.raw_os_error(), 1))?,
-            network: place.namespaces.network.clone(),
-            mounts: place.namespaces.mounts.clone(),
-            folder: CString::new(place.folder.as_os_str().as_bytes())?,
+            network: home.namespaces.network.clone(),
+            mounts: home.namespaces.mounts.clone(),
+            folder: CString::new(home.folder.as_os_str().as_bytes())?,
             identity,
             files: rlimit::started_with(),
         })
     }
 
     /// Has `command` come this way.
-    pub(crate) fn lead(self, command: &mut Command) {
+    pub(super) fn lead(self, command: &mut Command) {
         // SAFETY: between fork and exec only async-signal-safe calls are allowed: `enter` makes system calls and allocates
         // nothing; what it needs is open and lives as long as the command.
         unsafe { command.pre_exec(move || self.enter()) };
@@ -99,26 +98,8 @@ fn marked(code: Option<i32>, step: i32) -> io::Error {
     io::Error::from_raw_os_error(code.unwrap_or(libc::EIO) + step * STEP)
 }
 
-/// Runs a command to its end at a place, and says what was wrong with it. Dropping the future kills it.
-pub(crate) async fn run(
-    words: &[String],
-    place: Place<'_>,
-    output: impl Fn() -> Stdio,
-) -> Result<(), String> {
-    let Some((program, arguments)) = words.split_first() else { return Err("is no command".into()) };
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(output()).stderr(output()).kill_on_drop(true);
-    let entry = Entry::new(place, None).map_err(|error| meaning(&error, program))?;
-    entry.lead(&mut command);
-    match command.status().await {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("ended with {status}")),
-        Err(error) => Err(meaning(&error, program)),
-    }
-}
-
 /// What a failed start means: "cannot … `program`: why".
-pub(crate) fn meaning(error: &io::Error, program: &str) -> String {
+pub(super) fn meaning(error: &io::Error, program: &str) -> String {
     let code = error.raw_os_error().unwrap_or_default();
     let step = usize::try_from(code / STEP).unwrap_or_default();
     match step.checked_sub(1).and_then(|step| STEPS.get(step)) {
@@ -130,6 +111,8 @@ pub(crate) fn meaning(error: &io::Error, program: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::experiment::namespaces::Namespaces;
 
@@ -149,11 +132,17 @@ mod tests {
     fn whoever_cannot_enter_says_so() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("cgroup.procs"), "").unwrap();
-        let (cgroup, none) = (folder.path(), folder.path().join("none"));
-        let namespaces = &Namespaces::default();
-        let missing = Entry::new(Place { cgroup: &none, namespaces, folder: cgroup }, None).unwrap_err();
+        let none = folder.path().join("none");
+        let home = Home {
+            namespaces: Namespaces::default(),
+            cgroup: none.clone(),
+            address: Ipv4Addr::LOCALHOST.into(),
+            folder: none.clone(),
+            log: none,
+        };
+        let missing = Entry::new(&home, None).unwrap_err();
         assert_eq!(meaning(&missing, "x"), "cannot enter its cgroup: No such file or directory (os error 2)");
-        let nowhere = Entry::new(Place { cgroup, namespaces, folder: &none }, None).unwrap();
+        let nowhere = Entry::new(&Home { cgroup: folder.path().into(), ..home }, None).unwrap();
         let refused = nowhere.enter().unwrap_err();
         assert_eq!(refused.raw_os_error(), Some(4 * STEP + libc::ENOENT));
     }

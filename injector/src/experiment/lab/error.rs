@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use ipnet::Ipv4Net;
 
 use crate::{
-    experiment::{model::Missing, warden::WardenError},
+    experiment::{failure::Failure, namespaces::PlaceError, warden::WardenError},
     kernel::net::PacketError,
     target::{CgroupError, IdentityError},
 };
@@ -48,13 +48,13 @@ pub enum LabError {
         /// Why not.
         source: io::Error,
     },
-    /// A name in a service's words has no value.
-    #[error("{whose}: {missing}")]
-    Missing {
+    /// A service's words are not what they should be: a name has no value, a URL is none.
+    #[error("{whose}: {failure}")]
+    Words {
         /// Whose words.
         whose: String,
-        /// Which name.
-        missing: Missing,
+        /// What is wrong.
+        failure: Failure,
     },
     /// A user is not known.
     #[error("service `{service}`: {source}")]
@@ -91,6 +91,9 @@ pub enum LabError {
     /// Nobody would clean up.
     #[error(transparent)]
     Warden(#[from] WardenError),
+    /// Nothing can be done in its namespaces.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     /// Something that is done before the services start failed.
     #[error("cannot prepare the lab: `{action}` {why}")]
     Prepare {
@@ -128,9 +131,11 @@ impl LabError {
             Self::NetworkFull { .. } => "write a larger one, such as `network: 10.77.0.0/16`".into(),
             Self::AfterUnknown { .. } | Self::Unknown(_) => "name one of lab.services".into(),
             Self::Circle(_) => "let one of them start without waiting: see `after`".into(),
-            Self::Missing { .. } => {
+            Self::Words { failure: Failure::Missing(_), .. } => {
                 "names of a service are ${self}, ${address}, ${dir}, ${address.NAME} and ${dir.NAME}".into()
             }
+            Self::Words { .. } => "see `ready` of that service, and `prepare`".into(),
+            Self::Place(source) => source.hint().into(),
             Self::User { source, .. } => source.hint().into(),
             Self::Cgroup(source) => source.hint().into(),
             Self::Network(source) => source.hint(),

@@ -6,14 +6,13 @@
 mod addresses;
 mod build;
 mod cgroups;
-mod connection;
 mod entry;
 mod error;
+mod home;
 mod logs;
 mod members;
 mod mounts;
 mod order;
-mod place;
 mod prepare;
 mod program;
 mod ready;
@@ -24,6 +23,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use tokio::{
@@ -35,7 +35,7 @@ use tokio::{
 pub use self::error::LabError;
 use self::{
     cgroups::Cgroups,
-    place::Home,
+    home::Home,
     program::Program,
     supervisor::{Ask, State, look_after},
 };
@@ -45,6 +45,9 @@ use crate::experiment::{
 
 /// How many of its last lines a service that failed is cited with.
 const LAST_LINES: usize = 10;
+
+/// So long after a service's time is over, its supervisor has said why.
+const GRACE: Duration = Duration::from_millis(200);
 
 /// Where a run has its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +101,7 @@ impl Lab {
         events: UnboundedSender<Record>,
     ) -> Result<Self, LabError> {
         let (mut this, mut programs) = Self::build(lab, run, variables, warden)?;
-        this.prepare(&lab.prepare, run, variables).await?;
+        this.prepare(&lab.prepare, variables).await?;
         for wave in this.waves.clone() {
             let mut starting = JoinSet::new();
             for name in wave {
@@ -134,11 +137,6 @@ impl Lab {
     /// There is no such service.
     pub fn cgroup(&self, service: &str) -> Result<PathBuf, LabError> {
         self.member(service).map(|member| member.home.cgroup.clone())
-    }
-
-    /// The cgroup for commands of loads, probes and actions, which end with the lab.
-    pub fn commands_cgroup(&self) -> PathBuf {
-        self.cgroups.commands()
     }
 
     /// A service's address.
@@ -247,19 +245,24 @@ impl Member {
         let mut seen = state.clone();
         self.running = Some(Running { asking, state, task });
         async move {
-            let settled = seen.wait_for(|state| matches!(state, State::Ready | State::Late | State::Over(_)));
-            let waited = match within {
-                // Also if it ends and is started again and again.
-                Some(within) => timeout(within, settled).await.ok(),
-                None => Some(settled.await),
+            let settled =
+                seen.wait_for(|state| matches!(state, State::Ready | State::Late(_) | State::Over(_)));
+            match within {
+                // Also if it ends and is started again and again, which makes it begin anew each time.
+                Some(within) => drop(timeout(within + GRACE, settled).await),
+                None => drop(settled.await),
+            }
+            let late = |why: &str| {
+                let within = humantime::format_duration(within.unwrap_or_default());
+                format!("is not ready after {within}{why}")
             };
-            let why = match waited.and_then(Result::ok).map(|state| state.clone()) {
-                Some(State::Ready) => return Ok(()),
-                Some(State::Over(how)) if within.is_some() && is_end(&how) => {
-                    format!("{how} before it was ready")
-                }
-                Some(State::Over(how)) => how,
-                _ => format!("is not ready after {}", humantime::format_duration(within.unwrap_or_default())),
+            let why = match seen.borrow().clone() {
+                State::Ready => return Ok(()),
+                State::Over(how) if within.is_some() && is_end(&how) => format!("{how} before it was ready"),
+                State::Over(how) => how,
+                State::Late(why) => late(&format!(": {why}")),
+                State::Between(how) => late(&format!(", it {how}")),
+                State::Starting => late(""),
             };
             Err(LabError::Service { service: name, why, output: logs::last_lines(&log, LAST_LINES), log })
         }

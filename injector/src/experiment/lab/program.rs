@@ -16,8 +16,8 @@ use crate::{
         lab::{
             entry::{Entry, meaning},
             error::LabError,
+            home::Home,
             logs,
-            place::Home,
             ready::Readiness,
             words::Words,
         },
@@ -76,7 +76,7 @@ impl Program {
             let mut command = tokio::process::Command::new(program);
             command.args(arguments).envs(&self.environment);
             command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-            Entry::new(self.home.inside(), self.identity.clone())?.lead(&mut command);
+            Entry::new(&self.home, self.identity.clone())?.lead(&mut command);
             command.spawn()
         };
         start().map_err(|error| meaning(&error, program))

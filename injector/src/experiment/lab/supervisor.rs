@@ -27,8 +27,8 @@ pub(super) enum State {
     Starting,
     /// It answers, or has nothing to be asked.
     Ready,
-    /// It has not answered in time, and runs on.
-    Late,
+    /// It has not answered in time, for this reason, and runs on.
+    Late(String),
     /// It has ended, in these words, and will be started again.
     Between(String),
     /// It has ended, in these words, and stays so.
@@ -44,7 +44,7 @@ pub(super) enum Ask {
     Stop(oneshot::Sender<Result<(), String>>),
 }
 
-type Readying = Pin<Box<dyn Future<Output = bool> + Send>>;
+type Readying = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
 /// A service and what is known of it.
 pub(super) struct Supervisor {
@@ -60,7 +60,7 @@ pub(super) struct Supervisor {
 enum Next {
     Ask(Option<Ask>),
     Ended(io::Result<ExitStatus>),
-    Readied(bool),
+    Readied(Result<(), String>),
     Again,
 }
 
@@ -83,7 +83,7 @@ impl Supervisor {
                 biased;
                 ask = asks.recv() => Next::Ask(ask),
                 ended = ended(&mut self.child) => Next::Ended(ended),
-                in_time = readied(&mut self.readying) => Next::Readied(in_time),
+                readied = readied(&mut self.readying) => Next::Readied(readied),
                 () = due(self.again) => Next::Again,
             };
             match next {
@@ -101,15 +101,15 @@ impl Supervisor {
                 // The lab is gone, and has killed it.
                 Next::Ask(None) => return,
                 Next::Ended(status) => self.end(status),
-                Next::Readied(true) => {
+                Next::Readied(Ok(())) => {
                     self.readying = None;
                     self.tell("ready");
                     self.set(State::Ready);
                 }
-                Next::Readied(false) => {
+                Next::Readied(Err(why)) => {
                     self.readying = None;
-                    self.tell("not ready in time");
-                    self.set(State::Late);
+                    self.tell(&format!("not ready in time: {why}"));
+                    self.set(State::Late(why));
                 }
                 Next::Again => {
                     // What it left behind would be in its way.
@@ -123,17 +123,15 @@ impl Supervisor {
 
     fn start(&mut self, event: &str) -> Result<(), String> {
         self.again = None;
-        let readiness = self.program.readiness.clone();
-        // Before it starts: its first line may be the one.
-        let ready = readiness.map(|readiness| (readiness.wait(self.program.home.clone()), readiness.within));
+        let ready = self.program.readiness.as_ref().map(|readiness| readiness.wait(&self.program.home));
         match self.program.spawn() {
             Ok(child) => {
                 self.child = Some(child);
                 self.tell(event);
                 self.set(State::Starting);
                 self.readying = Some(match ready {
-                    Some((ready, within)) => Box::pin(async move { timeout(within, ready).await.is_ok() }),
-                    None => Box::pin(async { true }),
+                    Some(ready) => Box::pin(ready),
+                    None => Box::pin(ready_at_once()),
                 });
                 Ok(())
             }
@@ -192,11 +190,15 @@ async fn ended(child: &mut Option<Child>) -> io::Result<ExitStatus> {
     }
 }
 
-async fn readied(readying: &mut Option<Readying>) -> bool {
+async fn readied(readying: &mut Option<Readying>) -> Result<(), String> {
     match readying {
         Some(readying) => readying.await,
         None => std::future::pending().await,
     }
+}
+
+async fn ready_at_once() -> Result<(), String> {
+    Ok(())
 }
 
 async fn due(again: Option<Instant>) {

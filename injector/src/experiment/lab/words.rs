@@ -3,6 +3,9 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::experiment::{
+    command,
+    failure::Failure,
+    http::Request,
     lab::error::LabError,
     model::{CommandLine, HttpRequest, Template},
     variables::Variables,
@@ -16,34 +19,20 @@ pub(super) struct Words<'a> {
     pub(super) variables: &'a Variables,
 }
 
-/// A request, as it is sent.
-#[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) url: String,
-    pub(super) method: String,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: String,
-}
-
 impl Words<'_> {
     /// A text.
     pub(super) fn text(&self, template: &Template) -> Result<String, LabError> {
-        let value = |name: &str| match self.service {
-            Some(service) => self.variables.value_in(service, name),
-            None => self.variables.value(name),
-        };
-        template.fill(value).map_err(|missing| LabError::Missing {
-            whose: self.service.map_or("lab.prepare".into(), |service| format!("service `{service}`")),
-            missing,
-        })
+        template.fill(|name| self.value(name)).map_err(|missing| self.wrong(missing.into()))
     }
 
     /// A command: the program and its arguments.
     pub(super) fn command(&self, line: &CommandLine) -> Result<Vec<String>, LabError> {
-        match line {
-            CommandLine::Shell(text) => Ok(vec!["sh".into(), "-c".into(), self.text(text)?]),
-            CommandLine::Words(words) => words.iter().map(|word| self.text(word)).collect(),
-        }
+        command::words(line, |name| self.value(name)).map_err(|missing| self.wrong(missing.into()))
+    }
+
+    /// A request.
+    pub(super) fn request(&self, request: &HttpRequest) -> Result<Request, LabError> {
+        Request::fill(request, |name| self.value(name)).map_err(|failure| self.wrong(failure))
     }
 
     /// Texts by name.
@@ -62,13 +51,16 @@ impl Words<'_> {
         all.iter().map(|(path, text)| Ok((path.clone(), self.text(text)?))).collect()
     }
 
-    /// A request.
-    pub(super) fn request(&self, request: &HttpRequest) -> Result<Request, LabError> {
-        Ok(Request {
-            url: self.text(&request.url)?,
-            method: request.method.clone(),
-            headers: self.texts(&request.headers)?,
-            body: request.body.as_ref().map(|body| self.text(body)).transpose()?.unwrap_or_default(),
-        })
+    /// Something in them is not what it should be.
+    pub(super) fn wrong(&self, failure: Failure) -> LabError {
+        let whose = self.service.map_or("lab.prepare".into(), |service| format!("service `{service}`"));
+        LabError::Words { whose, failure }
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        match self.service {
+            Some(service) => self.variables.value_in(service, name),
+            None => self.variables.value(name),
+        }
     }
 }

@@ -29,4 +29,7 @@ pub struct Namespaces {
     pub hosts: Arc<BTreeMap<String, IpAddr>>,
     /// Commands begin here: the folder of the experiment's file.
     pub folder: PathBuf,
+    /// Commands are put into this cgroup, of which it is `cgroup.procs`: they end with the lab, whatever they have started
+    /// and whoever ends it. That of the runner if there is none.
+    pub cgroup: Option<Arc<OwnedFd>>,
 }

@@ -43,12 +43,18 @@ impl Place {
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0);
         let runner = getpid();
+        let cgroup = self.namespaces().cgroup.clone();
         let tied = move || {
+            if let Some(cgroup) = &cgroup {
+                // `0` stands for the writer.
+                nix::unistd::write(cgroup, b"0")?;
+            }
             set_pdeathsig(Signal::SIGKILL)?;
             // Had the runner died before that, nobody would tell.
             if getppid() == runner { Ok(()) } else { Err(Errno::ESRCH.into()) }
         };
-        // SAFETY: between fork and exec it makes two system calls and touches no memory but its own copy of a number.
+        // SAFETY: between fork and exec it makes system calls and touches no memory but its own copy of a number and of a
+        // descriptor, which is open as long as the command.
         unsafe {
             command.pre_exec(tied);
         }

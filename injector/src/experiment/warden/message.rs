@@ -14,7 +14,7 @@ pub(super) enum Message {
     Will(Undo),
     /// It is undone.
     Undone(Undo),
-    /// Where to write down what was undone.
+    /// The run's folder, in whose journal to write down what was undone.
     Journal(PathBuf),
     /// When to undo what stops or limits others, in any case.
     Deadline(u64),

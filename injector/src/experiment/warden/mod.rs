@@ -4,7 +4,6 @@
 //! If both are killed, the run's journal has the same, and [`recover`] goes by that.
 
 mod message;
-mod record;
 mod recover;
 mod undo;
 mod watch;
@@ -21,19 +20,17 @@ use std::{
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use self::message::Message;
 pub(crate) use self::undo::{OURS, meaning, write};
-use self::{message::Message, record::JournalFile};
 pub use self::{
     recover::{Recovered, recover, take_lock},
     undo::undo,
 };
 use crate::{
-    experiment::journal::{Record, Undo},
+    clock,
+    experiment::journal::{FILE, Moment, Record, Undo, Writer},
     kernel::helper::Helper,
 };
-
-/// A run's journal is this file of its folder.
-pub const JOURNAL: &str = "journal.jsonl";
 
 /// Where runs have their folders unless they are told another place: below the working directory.
 pub const RUNS: &str = "injector-runs";
@@ -48,7 +45,8 @@ pub struct Warden(Arc<Link>);
 #[derive(Debug)]
 struct Link {
     stream: Mutex<UnixStream>,
-    journal: OnceLock<JournalFile>,
+    /// With its file, for whoever is told that it cannot be written.
+    journal: OnceLock<(PathBuf, Mutex<Writer>)>,
     helper: Helper,
 }
 
@@ -112,11 +110,12 @@ impl Warden {
     /// # Errors
     /// The journal cannot be opened, or the warden does not listen.
     pub fn journal(&self, folder: &Path) -> Result<(), WardenError> {
-        let file = folder.join(JOURNAL);
-        let opened = JournalFile::open(&file);
-        let opened = opened.map_err(|source| WardenError::Journal { file: file.clone(), source })?;
-        let _ = self.0.journal.set(opened);
-        self.tell(&Message::Journal(file))
+        let file = folder.join(FILE);
+        match Writer::open(folder) {
+            Ok(writer) => drop(self.0.journal.set((file, Mutex::new(writer)))),
+            Err(source) => return Err(WardenError::Journal { file, source }),
+        }
+        self.tell(&Message::Journal(folder.to_path_buf()))
     }
 
     /// Has what freezes or limits be undone at this moment (nanoseconds of `CLOCK_BOOTTIME`), even if the runner lives and
@@ -133,7 +132,7 @@ impl Warden {
     /// # Errors
     /// Neither the warden nor the journal knows of it for certain: it must not be done.
     pub fn will(&self, undo: &Undo) -> Result<(), WardenError> {
-        self.record(&Record::Will { undo: undo.clone() })?;
+        self.record(Record::Will { undo: undo.clone() })?;
         self.tell(&Message::Will(undo.clone()))
     }
 
@@ -142,7 +141,7 @@ impl Warden {
     /// # Errors
     /// The warden, or whoever reads the journal, will undo it once more.
     pub fn undone(&self, undo: &Undo) -> Result<(), WardenError> {
-        self.record(&Record::Undone { undo: undo.clone() })?;
+        self.record(Record::Undone { undo: undo.clone() })?;
         self.tell(&Message::Undone(undo.clone()))
     }
 
@@ -163,11 +162,11 @@ impl Warden {
         stream.write_all(&line).map_err(WardenError::Tell)
     }
 
-    fn record(&self, record: &Record) -> Result<(), WardenError> {
-        let Some(journal) = self.0.journal.get() else { return Ok(()) };
-        journal
-            .append(record)
-            .map_err(|source| WardenError::Journal { file: journal.path().to_path_buf(), source })
+    fn record(&self, record: Record) -> Result<(), WardenError> {
+        let Some((file, writer)) = self.0.journal.get() else { return Ok(()) };
+        let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = writer.write(&Moment { at: clock::now(), record });
+        written.map_err(|source| WardenError::Journal { file: file.clone(), source })
     }
 }
 

@@ -10,12 +10,11 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::experiment::{
-    journal::{Moment, Record, Undo},
-    warden::{
-        JOURNAL,
-        record::JournalFile,
-        undo::{meaning, undo},
+use crate::{
+    clock,
+    experiment::{
+        journal::{FILE, Moment, Record, Undo, Writer},
+        warden::undo::{meaning, undo},
     },
 };
 
@@ -48,14 +47,14 @@ pub fn take_lock(folder: &Path) -> io::Result<Option<File>> {
 /// is left. `runs` may be a run's folder itself.
 pub fn recover(runs: &Path) -> Recovered {
     let mut recovered = Recovered::default();
-    if runs.join(JOURNAL).exists() {
+    if runs.join(FILE).exists() {
         recovered.run(runs);
         return recovered;
     }
     match fs::read_dir(runs) {
         Ok(entries) => {
             let folders = entries.filter_map(Result::ok).map(|entry| entry.path());
-            folders.filter(|folder| folder.join(JOURNAL).exists()).for_each(|folder| recovered.run(&folder));
+            folders.filter(|folder| folder.join(FILE).exists()).for_each(|folder| recovered.run(&folder));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => recovered.fail(&format!("cannot look for runs in {}", runs.display()), &error),
@@ -69,13 +68,13 @@ impl Recovered {
         let unseen = format!("cannot see what the run {run} left");
         match left_of(folder) {
             Ok(None) => {}
-            Ok(Some((journal, left, _lock))) => {
+            Ok(Some((mut journal, left, _lock))) => {
                 for one in left.iter().rev() {
                     match undo(one) {
                         Ok(()) => {
                             self.undone.push(format!("{}, of the run {run}", meaning(one)));
-                            let undone = Record::Undone { undo: one.clone() };
-                            if let Err(error) = journal.append(&undone) {
+                            let record = Record::Undone { undo: one.clone() };
+                            if let Err(error) = journal.write(&Moment { at: clock::now(), record }) {
                                 self.fail(&unseen, &error);
                             }
                         }
@@ -100,8 +99,8 @@ impl Recovered {
 }
 
 /// A run's journal, what is left to undo, and the lock on its folder; `None` if nothing is, or if it runs.
-fn left_of(folder: &Path) -> io::Result<Option<(JournalFile, Vec<Undo>, File)>> {
-    let path = folder.join(JOURNAL);
+fn left_of(folder: &Path) -> io::Result<Option<(Writer, Vec<Undo>, File)>> {
+    let path = folder.join(FILE);
     let left = left_in(&fs::read(&path)?);
     if left.is_empty() {
         return Ok(None);
@@ -114,7 +113,7 @@ fn left_of(folder: &Path) -> io::Result<Option<(JournalFile, Vec<Undo>, File)>> 
     let Some(lock) = take_lock(folder)? else { return Ok(None) };
     // The runner can have ended, and the warden done its work, since it was read.
     let left = left_in(&fs::read(&path)?);
-    let journal = JournalFile::open(&path)?;
+    let mut journal = Writer::open(folder)?;
     journal.mend()?;
     Ok(Some((journal, left, lock)))
 }

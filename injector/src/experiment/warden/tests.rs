@@ -2,8 +2,8 @@
 
 use std::{fs, path::Path};
 
-use super::{JOURNAL, Warden, message::Message, recover, recover::left_in, take_lock, undo, watch::Ledger};
-use crate::experiment::journal::Undo;
+use super::{Warden, message::Message, recover, recover::left_in, take_lock, undo, watch::Ledger};
+use crate::experiment::journal::{FILE, Undo};
 
 fn undos() -> [Undo; 3] {
     [
@@ -69,13 +69,13 @@ fn the_journal_says_what_is_left_and_a_lock_that_it_runs() {
         warden.journal(&folder).unwrap();
         [&one, &two, &three].into_iter().for_each(|undo| warden.will(undo).unwrap());
         warden.undone(&two).unwrap();
-        assert_eq!(left_in(&fs::read(folder.join(JOURNAL)).unwrap()), [one.clone(), three.clone()]);
+        assert_eq!(left_in(&fs::read(folder.join(FILE)).unwrap()), [one.clone(), three.clone()]);
         assert_eq!(warden.finish(), Vec::<String>::new());
         let said = warden.will(&one).unwrap_err().to_string();
         assert!(said.starts_with("cannot tell the warden"), "{said}");
     }
     // The warden has undone the others; the last one was never done.
-    assert_eq!(left_in(&fs::read(folder.join(JOURNAL)).unwrap()), [one.clone()]);
+    assert_eq!(left_in(&fs::read(folder.join(FILE)).unwrap()), [one.clone()]);
     let lock = take_lock(&folder).unwrap().unwrap();
     assert!(take_lock(&folder).unwrap().is_none());
     assert_eq!(recover(runs.path()), super::Recovered::default(), "it runs");
@@ -88,7 +88,7 @@ fn the_journal_says_what_is_left_and_a_lock_that_it_runs() {
 
 /// A line that a full disk cut off.
 fn cut_off(folder: &Path) {
-    let mut journal = fs::read(folder.join(JOURNAL)).unwrap();
+    let mut journal = fs::read(folder.join(FILE)).unwrap();
     journal.extend_from_slice(b"{\"at\":1,\"kind\":\"wi");
-    fs::write(folder.join(JOURNAL), journal).unwrap();
+    fs::write(folder.join(FILE), journal).unwrap();
 }

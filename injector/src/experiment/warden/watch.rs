@@ -17,10 +17,9 @@ use nix::{
 use crate::{
     clock,
     experiment::{
-        journal::{Record, Undo},
+        journal::{Moment, Record, Undo, Writer},
         warden::{
             message::Message,
-            record::JournalFile,
             undo::{meaning, undo},
         },
     },
@@ -30,7 +29,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     left: Vec<Undo>,
-    journal: Option<JournalFile>,
+    journal: Option<Writer>,
     deadline: Option<u64>,
     /// A line that has not ended yet.
     rest: Vec<u8>,
@@ -51,6 +50,10 @@ pub(super) fn watch(stream: &UnixStream, runner: BorrowedFd<'_>) {
             break;
         }
         ledger.keep_deadline();
+    }
+    if let Some(journal) = ledger.journal.as_mut().filter(|_| !ledger.left.is_empty()) {
+        // The runner, which would write the rest of a line, is gone.
+        let _ = journal.mend();
     }
     let failed = ledger.undo(|_| true);
     // Whoever let it go reads this; nobody does if the runner was killed.
@@ -84,7 +87,7 @@ impl Ledger {
                         self.left.remove(at);
                     }
                 }
-                Ok(Message::Journal(file)) => self.journal = JournalFile::open(&file).ok(),
+                Ok(Message::Journal(folder)) => self.journal = Writer::open(&folder).ok(),
                 Ok(Message::Deadline(at)) => self.deadline = Some(at),
                 // Only a runner of another version says what is unknown here, and it is the same program.
                 Err(_) => {}
@@ -111,15 +114,15 @@ impl Ledger {
         let (now, later) =
             std::mem::take(&mut self.left).into_iter().partition::<Vec<_>, _>(|one| meant(one));
         self.left = later;
-        if let Some(journal) = self.journal.as_ref().filter(|_| !now.is_empty()) {
-            let _ = journal.mend();
-        }
         let mut failed = Vec::new();
         for one in now.iter().rev() {
             match undo(one) {
                 Ok(()) => {
-                    let undone = Record::Undone { undo: one.clone() };
-                    let _ = self.journal.as_ref().map(|journal| journal.append(&undone));
+                    let record = Record::Undone { undo: one.clone() };
+                    if let Some(journal) = &mut self.journal {
+                        // `recover` would do it once more, which does no harm.
+                        let _ = journal.write(&Moment { at: clock::now(), record });
+                    }
                 }
                 Err(error) => failed.push(format!("{}: {error}", meaning(one))),
             }
