@@ -217,8 +217,8 @@ fn from_inside_and_outside(lab: &Lab) -> Result<()> {
         let said = ask(lab, service, whom)?;
         ensure!(said.ends_with("I am cache at 10.77.0.2\n"), "{said}");
     }
-    let closed = ask(lab, Some("db"), "127.0.0.1:8081").unwrap_err().to_string();
-    ensure!(closed.contains("refused"), "{closed}");
+    let closed = ask(lab, Some("db"), "127.0.0.1:8081").err().context("who answers there?")?;
+    ensure!(closed.to_string().contains("refused"), "{closed}");
     let outside = TcpStream::connect_timeout(&"10.77.0.2:8080".parse()?, Duration::from_millis(300));
     ensure!(outside.is_err(), "the machine is in the lab");
     ensure!(matches!(lab.namespaces(Some("none")), Err(LabError::Unknown(_))));

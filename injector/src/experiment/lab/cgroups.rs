@@ -185,7 +185,7 @@ fn shown(run: &str) -> String {
 
 /// The controllers that some limit needs.
 fn wanted<'a>(limits: impl Iterator<Item = &'a Limits>) -> Vec<&'static str> {
-    let mut wanted: Vec<_> = limits.flat_map(|limits| contents(limits)).map(|(name, ..)| name).collect();
+    let mut wanted: Vec<_> = limits.flat_map(contents).map(|(name, ..)| name).collect();
     wanted.sort_unstable();
     wanted.dedup();
     wanted

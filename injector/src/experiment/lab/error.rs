@@ -161,18 +161,17 @@ impl LabError {
     /// Whether it is for want of a right.
     pub fn is_forbidden(&self) -> bool {
         let source = match self {
-            Self::File { source, .. } | Self::Mounts { source, .. } | Self::Limit { source, .. } => source,
-            Self::Network(source) => match source.system() {
-                Some(source) => source,
-                None => return false,
-            },
-            Self::Cgroup(
+            Self::File { source, .. }
+            | Self::Mounts { source, .. }
+            | Self::Limit { source, .. }
+            | Self::Cgroup(
                 CgroupError::Make { source, .. }
                 | CgroupError::Read { source, .. }
                 | CgroupError::Remove { source, .. },
-            ) => source,
-            _ => return false,
+            ) => Some(source),
+            Self::Network(source) => source.system(),
+            _ => None,
         };
-        source.kind() == io::ErrorKind::PermissionDenied
+        source.is_some_and(|source| source.kind() == io::ErrorKind::PermissionDenied)
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Readiness {
 enum Check {
     /// Without a host, the service's own address.
     Tcp(Option<String>, u16),
-    Http(Request),
+    Http(Box<Request>),
     Command(Vec<String>),
     Log(Regex),
 }
@@ -42,7 +42,7 @@ impl Readiness {
     pub(super) fn new(ready: &Ready, words: Words<'_>) -> Result<Self, LabError> {
         let check = match &ready.check {
             ReadyCheck::Tcp(text) => tcp(&words.text(text)?).map_err(|failure| words.wrong(failure))?,
-            ReadyCheck::Http(request) => Check::Http(words.request(request)?),
+            ReadyCheck::Http(request) => Check::Http(Box::new(words.request(request)?)),
             ReadyCheck::Command(line) => Check::Command(words.command(line)?),
             ReadyCheck::Log(line) => Check::Log(line.clone()),
         };
@@ -84,10 +84,12 @@ impl Check {
     async fn ask(&self, place: &Place, own: &str, log: &mut Watcher) -> Result<(), Failure> {
         match self {
             Self::Tcp(host, port) => place.connect(host.as_deref().unwrap_or(own), *port).await.map(drop),
-            Self::Http(request) => match Client::new(place.clone(), 0).ask(request.clone()).await?.ending {
-                Ending::Http(status) if status >= 400 => Err(Failure::Ending(Ending::Http(status))),
-                _ => Ok(()),
-            },
+            Self::Http(request) => {
+                match Client::new(place.clone(), 0).ask(Request::clone(request)).await?.ending {
+                    Ending::Http(status) if status >= 400 => Err(Failure::Ending(Ending::Http(status))),
+                    _ => Ok(()),
+                }
+            }
             Self::Command(words) => match command::run(place, words).await?.ending {
                 Ending::Exit(0) => Ok(()),
                 other => Err(Failure::Ending(other)),

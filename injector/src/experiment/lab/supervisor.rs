@@ -1,6 +1,6 @@
 //! Who looks after a service: starts it, says when it is ready, starts it again when it ends, and stops it.
 
-use std::{io, pin::Pin, process::ExitStatus};
+use std::{future, io, pin::Pin, process::ExitStatus};
 
 use tokio::{
     process::Child,
@@ -123,6 +123,7 @@ impl Supervisor {
 
     fn start(&mut self, event: &str) -> Result<(), String> {
         self.again = None;
+        // Before it starts: its first line may be the one.
         let ready = self.program.readiness.as_ref().map(|readiness| readiness.wait(&self.program.home));
         match self.program.spawn() {
             Ok(child) => {
@@ -131,7 +132,7 @@ impl Supervisor {
                 self.set(State::Starting);
                 self.readying = Some(match ready {
                     Some(ready) => Box::pin(ready),
-                    None => Box::pin(ready_at_once()),
+                    None => Box::pin(future::ready(Ok(()))),
                 });
                 Ok(())
             }
@@ -186,24 +187,20 @@ impl Supervisor {
 async fn ended(child: &mut Option<Child>) -> io::Result<ExitStatus> {
     match child {
         Some(child) => child.wait().await,
-        None => std::future::pending().await,
+        None => future::pending().await,
     }
 }
 
 async fn readied(readying: &mut Option<Readying>) -> Result<(), String> {
     match readying {
         Some(readying) => readying.await,
-        None => std::future::pending().await,
+        None => future::pending().await,
     }
-}
-
-async fn ready_at_once() -> Result<(), String> {
-    Ok(())
 }
 
 async fn due(again: Option<Instant>) {
     match again {
         Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
+        None => future::pending().await,
     }
 }

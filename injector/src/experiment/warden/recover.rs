@@ -6,6 +6,7 @@ use std::{
     io,
     os::unix::fs::MetadataExt as _,
     path::Path,
+    time::{Duration, SystemTime},
 };
 
 use rustix::fs::{FlockOperation, flock};
@@ -105,9 +106,13 @@ fn left_of(folder: &Path) -> io::Result<Option<(Writer, Vec<Undo>, File)>> {
     if left.is_empty() {
         return Ok(None);
     }
+    let metadata = fs::metadata(&path)?;
+    if metadata.modified()? < booted() {
+        // Nothing outlives the kernel, and names of cgroups can be those of others by now.
+        return Ok(None);
+    }
     // What it says is done with our rights, so it must be ours.
-    let own = nix::unistd::geteuid().as_raw();
-    if fs::metadata(&path)?.uid() != own {
+    if metadata.uid() != nix::unistd::geteuid().as_raw() {
         return Err(io::Error::other("its journal belongs to another user"));
     }
     let Some(lock) = take_lock(folder)? else { return Ok(None) };
@@ -116,6 +121,12 @@ fn left_of(folder: &Path) -> io::Result<Option<(Writer, Vec<Undo>, File)>> {
     let mut journal = Writer::open(folder)?;
     journal.mend()?;
     Ok(Some((journal, left, lock)))
+}
+
+/// When the machine was booted, as file systems tell the time.
+fn booted() -> SystemTime {
+    let since = Duration::from_nanos(clock::now());
+    SystemTime::now().checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// What a journal says will have to be undone and was not, in its order. Lines that are cut off say nothing.

@@ -81,6 +81,11 @@ fn the_journal_says_what_is_left_and_a_lock_that_it_runs() {
     assert_eq!(recover(runs.path()), super::Recovered::default(), "it runs");
     drop(lock);
     cut_off(&folder);
+    let journal = fs::File::options().append(true).open(folder.join(FILE)).unwrap();
+    let written = journal.metadata().unwrap().modified().unwrap();
+    journal.set_modified(std::time::UNIX_EPOCH).unwrap();
+    assert_eq!(recover(runs.path()), super::Recovered::default(), "the machine was booted since");
+    journal.set_modified(written).unwrap();
     assert_eq!(recover(runs.path()).undone.len(), 1);
     assert_eq!(recover(runs.path()), super::Recovered::default(), "nothing is left to do");
     assert_eq!(recover(&runs.path().join("none")), super::Recovered::default());

@@ -4,7 +4,7 @@
 use std::{
     fs::OpenOptions,
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
@@ -68,7 +68,7 @@ fn removable(path: &Path) -> io::Result<()> {
 }
 
 /// Kills everybody in it and below, and removes it.
-fn remove(path: &PathBuf) -> io::Result<()> {
+fn remove(path: &Path) -> io::Result<()> {
     let start = Instant::now();
     loop {
         write(&path.join("cgroup.kill"), "1")?;
