@@ -11,7 +11,5 @@ mod documents;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // The process of a plan of an experiment is this program once more.
-    injector::child::serve();
     cli::main()
 }

@@ -125,6 +125,8 @@ pub(crate) fn command() -> clap::Command {
 
 /// Parses, dispatches, and turns an error into a message and an exit code.
 pub(crate) fn main() -> ExitCode {
+    // The process of a plan of an experiment is this program once more.
+    injector::child::serve();
     if let Some(code) = completions::answer() {
         return code.into();
     }
