@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::{
     engine::{EngineError, Injector},
     experiment::{
-        check::visit,
+        check::{varied, visit},
         model::{Experiment, Fault, Part, Place, ProcessFault, Way},
     },
     plan::Options,
@@ -63,7 +63,9 @@ fn one(experiment: &Experiment, rules: Vec<Rule>) -> Result<Vec<String>, EngineE
 
 /// The rules of a fault, each at the end of what varies in it, and what cuts and processes become.
 fn rules(fault: &Fault) -> Vec<Rule> {
-    let (first, last) = (fault.varied(0), fault.varied(fault.steps()));
+    let steps = varied::values(fault).unwrap_or_default();
+    let (first, last) =
+        (steps.first().cloned().unwrap_or_default(), steps.last().cloned().unwrap_or_default());
     let mut rules = Vec::new();
     for part in &fault.parts {
         match part {

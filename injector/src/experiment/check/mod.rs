@@ -11,6 +11,7 @@ mod sentences;
 mod tests;
 mod things;
 mod times;
+mod varied;
 mod visit;
 
 pub use self::{

@@ -116,7 +116,7 @@ fn what_makes_no_sense_is_told() {
         (
             fault,
             "net: 'loss {x}', vary: {x: {from: 1%, to: 5ms}}, for: 30s",
-            "no number goes from 1% to 5ms like that",
+            "`1%` and `5ms` have different units",
         ),
         (
             fault,

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::experiment::{
-    check::{finding::Findings, schedule, visit},
+    check::{finding::Findings, schedule, varied, visit},
     file::Cause,
     model::{Experiment, Fault, Part, Place, Step, Vary},
+    schedule::stages,
 };
 
 /// Looks at all times.
@@ -69,17 +70,9 @@ fn pulse(step: &Step, fault: &Fault, findings: &mut Findings) {
     }
 }
 
-/// Has it a number at each step?
-fn is_whole(vary: &Vary) -> bool {
-    (0..=vary.steps).all(|step| vary.value(step).is_some())
-}
-
 fn vary(fault: &Fault, name: &str, vary: &Vary, findings: &mut Findings) {
-    if !is_whole(vary) {
-        let (from, to) = (&vary.from.value, &vary.to.value);
-        let message = format!("no number goes from {from} to {to} like that");
-        let hint = "give both ends the same unit, and none of them zero if the curve is log";
-        findings.senseless(vary.to.place, message, hint);
+    if let Err(error) = stages(vary, fault.lasting.unwrap_or_default()) {
+        findings.senseless(vary.to.place, error.to_string(), error.hint());
     }
     match (vary.over, fault.lasting) {
         (Some(over), Some(lasting)) if over > lasting => {
@@ -103,21 +96,16 @@ fn vary(fault: &Fault, name: &str, vary: &Vary, findings: &mut Findings) {
 
 /// The rules at each step of what varies; as they begin they have been read before.
 fn rules(fault: &Fault, findings: &mut Findings) {
-    if fault.vary.values().any(|vary| !is_whole(vary)) {
-        return;
-    }
+    // What is wrong with the numbers is told with them.
+    let Ok(steps) = varied::values(fault) else { return };
     for part in &fault.parts {
         let Part::Rule(rule) = part else { continue };
         // Names that are captured may be anything.
         if rule.text.names().any(|name| !name.contains('.') && name != "run" && name != "seed") {
             continue;
         }
-        for step in 1..=fault.steps() {
-            let values = fault.varied(step);
-            if rule.is_idle(&values) {
-                continue;
-            }
-            if let Err(error) = rule.rule(|_| Some(STAND_IN.to_owned()), &values) {
+        for values in steps.iter().skip(1).filter(|values| !rule.is_idle(values)) {
+            if let Err(error) = rule.rule(|_| Some(STAND_IN.to_owned()), values) {
                 let shown: Vec<_> = values.iter().map(|(name, value)| format!("{name} = {value}")).collect();
                 let message = format!("with {} it is no rule: {}", shown.join(", "), error.problem());
                 findings.senseless(rule.place, message, error.hint());

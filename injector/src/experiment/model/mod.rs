@@ -11,7 +11,6 @@ mod probe;
 mod step;
 mod target;
 mod template;
-mod vary;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 

@@ -1,6 +1,6 @@
 //! Faults: their rules, cuts and what is done to processes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     experiment::{
@@ -13,6 +13,7 @@ use crate::{
             },
         },
         model::{Curve, Cut, CutFrom, Fault, Located, Part, ProcessFault, Pulse, RuleTemplate, Vary, Way},
+        schedule::stages,
     },
     spec::{self, signal::Signal},
     syscalls::Machine,
@@ -131,7 +132,8 @@ impl Reader<'_> {
                 // A rule at zero is none, so it is the next step that is read.
                 let digits = vary.from.value.trim_start_matches(['0', '.']);
                 let zero = digits.chars().next().is_none_or(|c| !c.is_ascii_digit());
-                let value = if zero { vary.value(1) } else { None };
+                let stages = stages(vary, Duration::from_secs(1)).unwrap_or_default();
+                let value = stages.get(1).filter(|_| zero).map(|stage| stage.value.to_string());
                 filled.push(value.as_ref().unwrap_or(&vary.from.value), written, false);
             } else {
                 let plain = Filled::plain(&text.value);
