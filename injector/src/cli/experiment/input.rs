@@ -39,7 +39,7 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     let (name, value) = text
         .split_once('=')
         .filter(|(name, _)| !name.is_empty())
-        .ok_or_else(|| "it must be a name, `=` and a value, such as `cut=5s`".to_owned())?;
+        .ok_or_else(|| "it must be a name, `=` and a value, such as `cut=30s`".to_owned())?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
