@@ -22,6 +22,7 @@ pub(super) fn of(name: &str) -> &'static [Example] {
         "attach" => &ATTACH,
         "check" => &CHECK,
         "doctor" => &DOCTOR,
+        "experiment" => &EXPERIMENT,
         "ps" => &PS,
         "change" => &CHANGE,
         "pause" | "resume" => &PAUSE,
@@ -128,6 +129,21 @@ const DOCTOR: [Example; 3] = [
     example(
         "injector doctor --rule inject=fsync:error=EIO",
         "says how this rule can be had, or what instead",
+    ),
+];
+
+const EXPERIMENT: [Example; 3] = [
+    example(
+        "injector experiment check etcd-leader.yaml",
+        "says what the file means, and whether it can be run here",
+    ),
+    example(
+        "injector experiment check --file-only --set cut=30s etcd-leader.yaml",
+        "the same without root and without asking this kernel, with a parameter",
+    ),
+    example(
+        "injector experiment schema > experiment.schema.json",
+        "for an editor that completes keys as you type",
     ),
 ];
 

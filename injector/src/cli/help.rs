@@ -26,11 +26,12 @@ fn subjects() -> Vec<PossibleValue> {
 }
 
 /// A test compares them with those that there are; asking for them here would be asking for this one.
-pub(super) const SUBCOMMANDS: [&str; 13] = [
+pub(super) const SUBCOMMANDS: [&str; 14] = [
     "doctor",
     "check",
     "run",
     "attach",
+    "experiment",
     "ps",
     "change",
     "pause",

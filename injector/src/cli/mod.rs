@@ -90,6 +90,7 @@ enum Command {
     Run(run::Run),
     #[command(after_help = examples::text("attach"))]
     Attach(attach::Attach),
+    #[command(after_help = examples::text("experiment"))]
     Experiment(experiment::Experiment),
     #[command(after_help = examples::text("ps"))]
     Ps(ps::Ps),

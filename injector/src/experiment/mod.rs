@@ -4,6 +4,7 @@
 //! What decides is pure: the report is made from the journal alone, by the code that also judges the live run.
 
 pub mod answer;
+pub mod check;
 pub mod command;
 pub mod condition;
 pub mod failure;

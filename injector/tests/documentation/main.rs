@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "documentation that cannot be read is a failed test")]
 
 mod documents;
+#[cfg(feature = "experiment")]
+mod keys;
 mod links;
 mod tables;
 

@@ -1,5 +1,6 @@
 //! `injector experiment`: files that say what must hold, and what is broken meanwhile.
 
+mod check;
 mod input;
 mod lead;
 mod note;
@@ -7,6 +8,8 @@ mod page;
 mod progress;
 mod report;
 mod run;
+mod schema;
+mod summary;
 
 use clap::{Args, Subcommand};
 
@@ -23,17 +26,21 @@ pub(super) struct Experiment {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Check(check::Check),
     Run(run::Run),
     Report(report::Report),
     Note(note::Note),
+    Schema(schema::Schema),
 }
 
 impl Experiment {
     pub(super) fn run(self) -> Result<Code, Failure> {
         match self.verb {
+            Verb::Check(check) => check.run(),
             Verb::Run(run) => run.run(),
             Verb::Report(report) => report.run(),
             Verb::Note(note) => note.run(),
+            Verb::Schema(schema) => schema.run(),
         }
     }
 }

@@ -47,6 +47,9 @@ pub(in crate::cli) fn of(program: &Command, name: Option<&str>) -> io::Result<Pa
         man.render_subcommands_section(&mut page)?;
     }
     let mut rest = Roff::new();
+    if name.is_some() {
+        of_subcommands(&mut rest, &command);
+    }
     of_examples(&mut rest, examples::of(name.unwrap_or_default()));
     if name.is_none() {
         rest.control("SH", ["EXIT STATUS"]).text([roman(crate::cli::EXIT_CODES)]);
@@ -54,6 +57,23 @@ pub(in crate::cli) fn of(program: &Command, name: Option<&str>) -> io::Result<Pa
     see_also(&mut rest, &program, name);
     page.extend(rest.to_roff().into_bytes());
     Ok((man.get_filename(), page))
+}
+
+/// Subcommands of a subcommand, which have no pages of their own.
+fn of_subcommands(page: &mut Roff, command: &Command) {
+    let text = |text: Option<&clap::builder::StyledStr>| {
+        let text = text.map(ToString::to_string).unwrap_or_default();
+        roman(text.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    for subcommand in command.get_subcommands() {
+        let heading = format!("{} {}", command.get_name(), subcommand.get_name()).to_uppercase();
+        page.control("SH", [heading.as_str()]);
+        page.text([text(subcommand.get_long_about().or(subcommand.get_about()))]);
+        for argument in subcommand.get_arguments().filter(|argument| !argument.is_global_set()) {
+            page.control("TP", []).text([bold(argument.to_string())]);
+            page.text([text(argument.get_long_help().or(argument.get_help()))]);
+        }
+    }
 }
 
 /// injector-rules(7).

@@ -163,7 +163,7 @@ impl Cause {
             Self::MissingKey(key) => format!("add `{key}: …`; `injector experiment schema` has all keys"),
             Self::NoneOf { keys, .. } => format!("add one of {}", keys.join(", ")),
             Self::SeveralOf { what, .. } => {
-                format!("leave one, or make another {what} of it", what = bare(what))
+                format!("leave one of them; another {} can have the other", bare(what))
             }
             Self::Misplaced { belongs, .. } => format!("it belongs to {belongs}"),
             Self::Word { near, hint, .. } | Self::UnknownName { near, hint, .. } => or(near.as_ref(), hint),

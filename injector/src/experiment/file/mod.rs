@@ -11,7 +11,7 @@ mod source;
 mod yaml;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::{
     fs::File,
@@ -55,7 +55,7 @@ pub fn text(path: &Path) -> Result<String, FileError> {
 /// [`FileError::Wrong`]: all that is wrong with it, if it is YAML with the right keys; else the first thing.
 pub fn read(name: &str, text: &str, given: &Given) -> Result<Experiment, FileError> {
     let source = Source::new(text);
-    let form = yaml::read(name, text, &source).map_err(|problem| FileError::Wrong(vec![problem]))?;
+    let form = yaml::read(name, text, &source).map_err(|problem| FileError::Wrong(vec![*problem]))?;
     meaning::experiment(name, &source, &form, given).map_err(FileError::Wrong)
 }
 

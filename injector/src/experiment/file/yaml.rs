@@ -27,13 +27,13 @@ fn options() -> Options {
     let mut budget = Budget::default();
     budget.max_depth = DEEPEST;
     budget.max_nodes = NODES;
-    budget.max_events = 4 * NODES;
+    budget.max_events = 2 * NODES;
     budget.max_documents = 2;
     budget.flow_nesting_limit = DEEPEST;
     budget.max_total_scalar_bytes = 4 * LONGEST;
     let mut options = Options::default();
     options.budget = Some(budget);
-    options.alias_limits.max_total_replayed_events = 2 * NODES;
+    options.alias_limits.max_total_replayed_events = NODES;
     options.strict_booleans = true;
     options.reject_unsupported_tags = true;
     options.with_snippet = false;
@@ -41,8 +41,8 @@ fn options() -> Options {
 }
 
 /// Reads the text of the file called `file`.
-pub(super) fn read(file: &str, text: &str, source: &Source<'_>) -> Result<FileForm, Problem> {
-    let problem = |mark, cause| Problem { file: file.to_owned(), mark, cause, secrets: Vec::new() };
+pub(super) fn read(file: &str, text: &str, source: &Source<'_>) -> Result<FileForm, Box<Problem>> {
+    let problem = |mark, cause| Box::new(Problem { file: file.to_owned(), mark, cause, secrets: Vec::new() });
     if text.len() > LONGEST {
         let message = format!("the file is longer than {} KiB", LONGEST >> 10);
         let hint = "an experiment is written by hand; put data into files of their own".to_owned();
@@ -50,24 +50,24 @@ pub(super) fn read(file: &str, text: &str, source: &Source<'_>) -> Result<FileFo
         return Err(problem(mark, Cause::Yaml { message, hint }));
     }
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
-        let (mark, cause) = told(error.without_snippet(), text, source);
+        let (mark, cause) = told(error.without_snippet(), source);
         problem(mark, cause)
     })
 }
 
 /// Where it is, and what it is.
-fn told(error: &Error, text: &str, source: &Source<'_>) -> (Mark, Cause) {
+fn told(error: &Error, source: &Source<'_>) -> (Mark, Cause) {
     let defined = error.locations().map(|both| both.defined_location);
     let location = defined.filter(|location| *location != Location::UNKNOWN).or_else(|| error.location());
     let at = location.filter(|location| location.line() > 0).map(place);
     let mark = source.word(at.unwrap_or(Place { line: 1, column: 1 }));
-    let cause = cause(error, text, source, mark.place);
+    let cause = cause(error, source, mark.place);
     (mark, cause)
 }
 
-fn cause(error: &Error, text: &str, source: &Source<'_>, at: Place) -> Cause {
+fn cause(error: &Error, source: &Source<'_>, at: Place) -> Cause {
     match error {
-        Error::AliasError { error, .. } => cause(error, text, source, at),
+        Error::AliasError { error, .. } => cause(error, source, at),
         Error::SerdeUnknownField { field, .. } if LATER.contains(&field.as_str()) => {
             Cause::NotYet(field.clone())
         }
@@ -96,6 +96,22 @@ fn cause(error: &Error, text: &str, source: &Source<'_>, at: Place) -> Cause {
                 format!("at most {NODES} values, {DEEPEST} deep, are read, with those that aliases repeat");
             Cause::Yaml { message, hint }
         }
+        Error::Eof { .. } => {
+            let hint = "begin it with `injector: 1` and `title: …`".to_owned();
+            Cause::Yaml { message: "the file is empty".to_owned(), hint }
+        }
+        Error::MultipleDocuments { .. } => {
+            let hint = "leave `---` out, or put each into a file of its own".to_owned();
+            Cause::Yaml { message: "the file has several documents".to_owned(), hint }
+        }
+        Error::Unexpected { expected: "mapping start", .. } => Cause::Yaml {
+            message: "a table is needed here".to_owned(),
+            hint: "write `KEY: VALUE` in lines of their own, or {KEY: VALUE}".to_owned(),
+        },
+        Error::Unexpected { expected: "sequence start", .. } => Cause::Yaml {
+            message: "a list is needed here".to_owned(),
+            hint: "write `- VALUE` in lines of their own, or [VALUE]".to_owned(),
+        },
         other => syntax(other, source, at),
     }
 }

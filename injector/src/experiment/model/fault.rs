@@ -62,6 +62,17 @@ impl RuleTemplate {
         }
         format!("{}={text}", self.grammar).parse()
     }
+
+    /// Is a number of this rule that varies zero? No grammar has a rule that never acts: as long as it is so, there is no
+    /// rule.
+    pub fn is_idle(&self, varied: &BTreeMap<String, String>) -> bool {
+        let text = self.text.to_string();
+        let zero = |value: &str| {
+            let rest = value.trim_start_matches(['0', '.']);
+            rest.len() < value.len() && !rest.starts_with(|c: char| c.is_ascii_digit())
+        };
+        varied.iter().any(|(name, value)| zero(value) && text.contains(&format!("{{{name}}}")))
+    }
 }
 
 /// A partition from named others.

@@ -127,14 +127,14 @@ impl Reader<'_> {
             let cause = Cause::Senseless { message: "`equals` has nothing to compare with".to_owned(), hint };
             self.wrong_at(place.unwrap_or(self.here), cause);
         }
-        let exit = form.exit.and_then(|exit| match i32::try_from(exit.value) {
-            Ok(code @ 0..=255) => Some(code),
-            _ => {
+        let exit = form.exit.and_then(|exit| {
+            let code = i32::try_from(exit.value).ok().filter(|code| *code <= 255);
+            if code.is_none() {
                 let hint = "exit codes are from 0 to 255".to_owned();
                 let cause = Cause::Value { text: exit.value.to_string(), what: "exit code", hint };
                 self.wrong_at(exit.place, cause);
-                None
             }
+            code
         });
         Expect {
             status: form.status.as_ref().and_then(|status| self.status(&status.0)).unwrap_or(standard.status),

@@ -1,6 +1,6 @@
 //! Faults: their rules, cuts and what is done to processes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     experiment::{
@@ -9,10 +9,11 @@ use crate::{
             form::{CutForm, Placed, PulseForm, StepKeys, Text, TextOrList, VaryForm},
             meaning::{
                 filled::Filled,
-                reader::{Names, Reader},
+                reader::{Names, Reader, refusal},
             },
         },
         model::{Curve, Cut, CutFrom, Fault, Located, Part, ProcessFault, Pulse, RuleTemplate, Vary, Way},
+        schedule::stages,
     },
     spec::{self, signal::Signal},
     syscalls::Machine,
@@ -23,7 +24,7 @@ const STEPS: u32 = 20;
 
 impl Reader<'_> {
     /// What a step with `fault` does.
-    pub(super) fn fault(&mut self, name: &Text, step: &Placed<StepKeys>) -> Option<Fault> {
+    pub(super) fn fault(&mut self, name: &Text, step: &Placed<StepKeys>) -> Fault {
         let keys = &step.value;
         let vary = keys.vary.iter().filter_map(|(name, form)| {
             let plain = self.given_name(name);
@@ -32,14 +33,19 @@ impl Reader<'_> {
         let vary: BTreeMap<String, Vary> = vary.collect();
         let mut parts = Vec::new();
         for (grammar, texts) in [("inject", &keys.syscall), ("io", &keys.io), ("net", &keys.net)] {
-            for text in texts.iter().flat_map(|texts| texts.all()) {
-                parts.push(Part::Rule(self.rule(grammar, text, &vary)));
+            for text in texts.iter().flat_map(TextOrList::all) {
+                // Without all numbers that vary, the rule cannot be read.
+                let vary = Some(&vary).filter(|vary| vary.len() == keys.vary.len());
+                parts.push(Part::Rule(self.rule(grammar, text, vary)));
+            }
+            if let Some(texts) = texts.as_ref().filter(|texts| texts.all().is_empty()) {
+                self.wrong_at(texts.place(), Cause::Empty("rule"));
             }
         }
         if let Some(cut) = &keys.cut {
             parts.extend(self.cut(cut).map(Part::Cut));
         }
-        for text in keys.process.iter().flat_map(|texts| texts.all()) {
+        for text in keys.process.iter().flat_map(TextOrList::all) {
             let process = self.process(text).map(|value| Part::Process(Located { value, place: text.place }));
             parts.extend(process);
         }
@@ -67,7 +73,7 @@ impl Reader<'_> {
                 Vec::new()
             }
         };
-        Some(Fault {
+        Fault {
             name: self.given_name(name),
             targets,
             parts,
@@ -75,7 +81,7 @@ impl Reader<'_> {
             background: keys.background.is_some_and(|flag| flag.0),
             vary,
             pulse: keys.pulse.as_ref().and_then(|pulse| self.pulse(pulse)),
-        })
+        }
     }
 
     /// A rule, which is tried with what its names have in the beginning.
@@ -83,9 +89,12 @@ impl Reader<'_> {
         &mut self,
         grammar: &'static str,
         text: &Text,
-        vary: &BTreeMap<String, Vary>,
+        vary: Option<&BTreeMap<String, Vary>>,
     ) -> Located<RuleTemplate> {
         let template = self.template(text, Names::Step);
+        let Some(vary) = vary else {
+            return Located { value: RuleTemplate { grammar, text: template }, place: text.place };
+        };
         let stand_in = |_: &str| STAND_IN.to_owned();
         let filled = self.filled_with(text, Names::Step, stand_in, |this, filled, literal| {
             this.push_varied(text, filled, literal, vary);
@@ -119,18 +128,21 @@ impl Reader<'_> {
             let (name, written) = (&literal[open + 1..close], start + open..start + close + 1);
             filled.push(&literal[at..open], start + at..start + open, true);
             at = close + 1;
-            match vary.get(name) {
-                Some(vary) => filled.push(&vary.from.value, written, false),
-                None => {
-                    let plain = Filled::plain(&text.value);
-                    let near = spec::nearest::nearest(name, vary.keys().map(String::as_str));
-                    let hint =
-                        "declare it under `vary` of this fault; a parameter is written `${NAME}`".to_owned();
-                    let cause =
-                        Cause::UnknownName { what: "number that varies", name: name.to_owned(), near, hint };
-                    self.wrong_in(text, &plain, written.clone(), cause);
-                    filled.push(&literal[open..close + 1], written, true);
-                }
+            if let Some(vary) = vary.get(name) {
+                // A rule at zero is none, so it is the next step that is read.
+                let digits = vary.from.value.trim_start_matches(['0', '.']);
+                let zero = digits.chars().next().is_none_or(|c| !c.is_ascii_digit());
+                let stages = stages(vary, Duration::from_secs(1)).unwrap_or_default();
+                let value = stages.get(1).filter(|_| zero).map(|stage| stage.value.to_string());
+                filled.push(value.as_ref().unwrap_or(&vary.from.value), written, false);
+            } else {
+                let plain = Filled::plain(&text.value);
+                let near = spec::nearest::nearest(name, vary.keys().map(String::as_str));
+                let hint =
+                    "declare it under `vary` of this fault; a parameter is written `${NAME}`".to_owned();
+                let (what, name) = ("number that varies", name.to_owned());
+                self.wrong_in(text, &plain, written.clone(), Cause::UnknownName { what, name, near, hint });
+                filled.push(&literal[open..=close], written, true);
             }
         }
         filled.push(&literal[at..], start + at..start + literal.len(), true);
@@ -195,27 +207,19 @@ impl Reader<'_> {
             "pause" => Ok(ProcessFault::Pause),
             "restart" => Ok(ProcessFault::Restart),
             _ => {
-                if word.contains(':') {
-                    let hint =
-                        "write `pause` or `kill SIGNAL`; `for`, `pulse` and `repeat` say when".to_owned();
-                    let colon = word.find(':').unwrap_or_default();
-                    let cause = Cause::Value { text: word.to_owned(), what: "way to treat processes", hint };
-                    return Err((Some(colon..word.len()), cause));
-                }
-                let error = match spec::process(word) {
-                    Ok(_) => {
-                        let signal = word.trim().strip_prefix("kill").and_then(Signal::from_name);
-                        return signal.map(ProcessFault::Kill).ok_or_else(|| {
-                            let hint = "write `pause`, `kill SIGNAL` or `restart`".to_owned();
-                            (
-                                None,
-                                Cause::Value { text: word.to_owned(), what: "way to treat processes", hint },
-                            )
-                        });
-                    }
-                    Err(error) => error,
+                let value = |hint: &str| {
+                    let (text, hint) = (word.to_owned(), hint.to_owned());
+                    Cause::Value { text, what: "way to treat processes", hint }
                 };
-                Err((Some(error.span()), Cause::Rule(error)))
+                if let Some(colon) = word.find(':') {
+                    let hint = "write `pause` or `kill SIGNAL`; `for`, `pulse` and `repeat` say when";
+                    return Err(refusal(Some(colon..word.len()), value(hint)));
+                }
+                spec::process(word).map_err(|error| refusal(Some(error.span()), Cause::Rule(error)))?;
+                let signal = word.trim().strip_prefix("kill").and_then(Signal::from_name);
+                signal
+                    .map(ProcessFault::Kill)
+                    .ok_or_else(|| refusal(None, value("write `pause`, `kill SIGNAL` or `restart`")))
             }
         })
     }

@@ -1,6 +1,10 @@
 //! The lab and the targets.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    path::PathBuf,
+    time::Duration,
+};
 
 use ipnet::Ipv4Net;
 
@@ -8,7 +12,7 @@ use crate::experiment::{
     file::{
         cause::Cause,
         form::{LabForm, LimitsForm, Placed, ReadyForm, RestartForm, ServiceForm, TargetForm, Text, TextOr},
-        meaning::reader::{Names, Reader},
+        meaning::reader::{Names, Reader, refusal},
     },
     model::{Lab, Limits, Network, Ready, ReadyCheck, Restart, Service, TargetChoice},
 };
@@ -26,11 +30,29 @@ impl Reader<'_> {
     pub(super) fn lab(&mut self, form: &LabForm) -> Lab {
         let network = form.network.as_ref().and_then(|text| self.network(text));
         let prepare = form.prepare.iter().filter_map(|action| self.action(action, Names::Lab)).collect();
+        self.order(form);
         let services = form.services.iter().map(|(name, form)| {
             self.here = name.place;
             (self.given_name(name), self.service_form(form))
         });
         Lab { services: services.collect(), network: network.unwrap_or(Network::Private(ADDRESSES)), prepare }
+    }
+
+    /// Services that wait for each other never start. Each round of them is told once, at the first in the file.
+    fn order(&mut self, form: &LabForm) {
+        let mut told = BTreeSet::new();
+        for start in form.services.keys() {
+            let Some(round) =
+                round(form, start).filter(|round| round.iter().all(|name| !told.contains(name)))
+            else {
+                continue;
+            };
+            let names: Vec<_> = round.iter().map(|name| format!("`{}`", name.value)).collect();
+            told.extend(round);
+            let message = format!("no service of this round can be the first: {}", names.join(" after "));
+            let hint = "leave one of their `after` out".to_owned();
+            self.wrong(start, Cause::Senseless { message, hint });
+        }
     }
 
     fn network(&mut self, text: &Text) -> Option<Network> {
@@ -39,10 +61,8 @@ impl Reader<'_> {
                 return Ok(Network::Host);
             }
             let wrong = |hint: &str| {
-                (
-                    None,
-                    Cause::Value { text: text.to_owned(), what: "network of a lab", hint: hint.to_owned() },
-                )
+                let (text, hint) = (text.to_owned(), hint.to_owned());
+                refusal(None, Cause::Value { text, what: "network of a lab", hint })
             };
             let net: Ipv4Net = text
                 .parse()
@@ -205,6 +225,33 @@ impl Reader<'_> {
             _ => TargetChoice::Container(value),
         })
     }
+}
+
+/// The shortest way from a service back to itself by `after`.
+fn round<'a>(form: &'a LabForm, start: &'a Text) -> Option<Vec<&'a Text>> {
+    let mut from: BTreeMap<&Text, Option<&Text>> = [(start, None)].into();
+    let mut open = VecDeque::from([start]);
+    while let Some(name) = open.pop_front() {
+        for next in form.services.get(name).into_iter().flat_map(|service| &service.after) {
+            if next == start {
+                // Backwards: from the one that waits for `start` to the one that `start` waits for.
+                let mut way: Vec<&Text> = vec![start];
+                let mut at = Some(name).filter(|name| *name != start);
+                while let Some(name) = at {
+                    way.push(name);
+                    at = from.get(name).copied().flatten().filter(|name| *name != start);
+                }
+                way.push(start);
+                way.reverse();
+                return Some(way);
+            }
+            if !from.contains_key(next) {
+                from.insert(next, Some(name));
+                open.push_back(next);
+            }
+        }
+    }
+    None
 }
 
 fn is_port(text: &str) -> bool {

@@ -11,7 +11,7 @@ use croner::Cron;
 use crate::experiment::{
     file::{
         cause::Cause,
-        form::{Placed, RepeatForm, SetForm, StepForm, Text},
+        form::{Placed, RepeatForm, SetForm, StepForm, Text, TextOrList},
         meaning::reader::{Names, Reader},
     },
     model::{Capture, Captured, Every, Expect, JsonExpect, Located, Step, StepKind},
@@ -98,7 +98,7 @@ impl Reader<'_> {
     fn kind(&mut self, form: &StepForm, path: &str, paths: &mut Paths) -> Option<StepKind> {
         let keys = &form.value;
         if let Some(name) = &keys.fault {
-            return self.fault(name, form).map(|fault| StepKind::Fault(Box::new(fault)));
+            return Some(StepKind::Fault(Box::new(self.fault(name, form))));
         }
         if let Some(time) = &keys.wait {
             return self.duration(time).map(StepKind::Wait);
@@ -131,11 +131,11 @@ impl Reader<'_> {
     fn misplaced(&mut self, form: &StepForm, kind: &str, what: &'static str) {
         let keys = &form.value;
         let of_fault = [
-            ("target", keys.target.as_ref().map(|texts| texts.place())),
-            ("syscall", keys.syscall.as_ref().map(|texts| texts.place())),
-            ("io", keys.io.as_ref().map(|texts| texts.place())),
-            ("net", keys.net.as_ref().map(|texts| texts.place())),
-            ("process", keys.process.as_ref().map(|texts| texts.place())),
+            ("target", keys.target.as_ref().map(TextOrList::place)),
+            ("syscall", keys.syscall.as_ref().map(TextOrList::place)),
+            ("io", keys.io.as_ref().map(TextOrList::place)),
+            ("net", keys.net.as_ref().map(TextOrList::place)),
+            ("process", keys.process.as_ref().map(TextOrList::place)),
             ("cut", keys.cut.as_ref().map(|cut| cut.from.place())),
             ("for", keys.r#for.as_ref().map(|time| time.place)),
             ("background", keys.background.map(|_| form.place)),

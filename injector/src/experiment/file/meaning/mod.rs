@@ -5,6 +5,7 @@ mod fault;
 mod filled;
 mod lab;
 mod method;
+mod plain;
 mod reader;
 mod watch;
 mod words;

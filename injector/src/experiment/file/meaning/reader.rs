@@ -1,10 +1,9 @@
 //! Texts of the file to values, with all that is wrong collected on the way.
 
-use std::{collections::BTreeSet, fmt::Display, ops::Range, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, ops::Range};
 
 use crate::{
     experiment::{
-        condition::Condition,
         file::{
             cause::Cause,
             error::Problem,
@@ -15,7 +14,7 @@ use crate::{
         },
         model::{Located, Piece, Place, Template, pieces},
     },
-    spec::{nearest::nearest, units},
+    spec::nearest::nearest,
 };
 
 /// Which names have a value in a text, beside the parameters.
@@ -135,7 +134,7 @@ impl<'a> Reader<'a> {
         let fixed = fixed.into_iter().filter(|name| self.has_value(name, names) == Some(Ok(())));
         let of_services =
             self.services.iter().flat_map(|name| [format!("address.{name}"), format!("dir.{name}")]);
-        let captured = self.captured.iter().cloned().filter(|_| names == Names::Step);
+        let captured = self.captured.iter().filter(|_| names == Names::Step).cloned();
         let all: Vec<String> = fixed
             .map(str::to_owned)
             .chain(of_services)
@@ -247,114 +246,18 @@ impl<'a> Reader<'a> {
     pub(super) fn parsed<T>(
         &mut self,
         text: &Text,
-        parse: impl FnOnce(&str) -> Result<T, (Option<Range<usize>>, Cause)>,
+        parse: impl FnOnce(&str) -> Result<T, Refusal>,
     ) -> Option<T> {
         let filled = self.plain(text).ok()?;
         match parse(&filled.text) {
             Ok(value) => Some(value),
-            Err((span, cause)) => {
+            Err(refusal) => {
+                let (span, cause) = *refusal.0;
                 let span = span.unwrap_or(0..filled.text.len());
                 self.wrong_in(text, &filled, span, cause);
                 None
             }
         }
-    }
-
-    /// A time above zero.
-    pub(super) fn duration(&mut self, text: &Text) -> Option<Duration> {
-        self.parsed(text, |text| {
-            units::duration(text).map_err(|error| (Some(error.span()), Cause::Time(error)))
-        })
-    }
-
-    /// The same where there may be none.
-    pub(super) fn duration_or(&mut self, text: Option<&Text>, otherwise: Duration) -> Duration {
-        text.and_then(|text| self.duration(text)).unwrap_or(otherwise)
-    }
-
-    /// A condition.
-    pub(super) fn condition(&mut self, text: &Text) -> Option<Located<Condition>> {
-        let condition = self.parsed(text, |text| {
-            Condition::from_str(text).map_err(|error| (Some(error.span()), Cause::Condition(error)))
-        });
-        condition.map(|value| Located { value, place: text.place })
-    }
-
-    /// All of them.
-    pub(super) fn conditions(&mut self, texts: &[Text]) -> Vec<Located<Condition>> {
-        texts.iter().filter_map(|text| self.condition(text)).collect()
-    }
-
-    /// A text that a reader of another crate understands.
-    pub(super) fn expression<T, E: Display>(
-        &mut self,
-        text: &Text,
-        what: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<T> {
-        self.parsed(text, |text| {
-            parse(text).map_err(|error| {
-                // That of regex has several lines, of which the last one says it.
-                let message = error.to_string();
-                let message = message.lines().last().unwrap_or_default();
-                let message = message.strip_prefix("error: ").unwrap_or(message).to_owned();
-                (None, Cause::Expression { what, message })
-            })
-        })
-    }
-
-    /// A regular expression.
-    pub(super) fn regex(&mut self, text: &Text) -> Option<regex::bytes::Regex> {
-        self.expression(text, "regular expression", regex::bytes::Regex::new)
-    }
-
-    /// One of a few words.
-    pub(super) fn word<T: Copy>(
-        &mut self,
-        text: &Text,
-        what: &'static str,
-        words: &[(&'static str, T)],
-    ) -> Option<T> {
-        self.parsed(text, |word| {
-            let found = words.iter().find(|(name, _)| *name == word).map(|&(_, value)| value);
-            found.ok_or_else(|| {
-                let names = || words.iter().map(|&(name, _)| name);
-                let near = nearest(word, names());
-                let hint = format!("write one of {}", names().collect::<Vec<_>>().join(", "));
-                (None, Cause::Word { word: word.to_owned(), what, near, hint })
-            })
-        })
-    }
-
-    /// The name of a service of the lab.
-    pub(super) fn service(&mut self, text: &Text) -> Option<String> {
-        let name = self.plain(text).ok()?;
-        if !self.services.contains(name.text.as_str()) {
-            let near = nearest(&name.text, self.services.iter().copied());
-            let hint = if self.services.is_empty() {
-                "there is no lab with services in this file".to_owned()
-            } else {
-                format!("services are {}", self.services.iter().copied().collect::<Vec<_>>().join(", "))
-            };
-            let cause = Cause::UnknownName { what: "service", name: name.text.clone(), near, hint };
-            self.wrong_in(text, &name, 0..name.text.len(), cause);
-        }
-        Some(name.text)
-    }
-
-    /// The same where there may be none.
-    pub(super) fn service_or_none(&mut self, text: Option<&Text>) -> Option<String> {
-        text.and_then(|text| self.service(text))
-    }
-
-    /// The name that something is given: letters, digits, `-` and `_`.
-    pub(super) fn given_name(&mut self, text: &Text) -> String {
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if text.value.is_empty() || !text.value.chars().all(plain) {
-            let hint = "names are made of letters, digits, `-` and `_`".to_owned();
-            self.wrong(text, Cause::Value { text: text.value.clone(), what: "name", hint });
-        }
-        text.value.clone()
     }
 
     /// Exactly one of several keys: those that are there.
@@ -368,12 +271,24 @@ impl<'a> Reader<'a> {
         match found.len() {
             1 => return true,
             0 => {
-                self.wrong_at(place, Cause::NoneOf { what, keys: keys.iter().map(|&(key, _)| key).collect() })
+                self.wrong_at(
+                    place,
+                    Cause::NoneOf { what, keys: keys.iter().map(|&(key, _)| key).collect() },
+                );
             }
             _ => self.wrong_at(place, Cause::SeveralOf { what, found }),
         }
         false
     }
+}
+
+/// Why a text is not what it has to be, and which part of it is to blame: all of it where there is none.
+#[derive(Debug)]
+pub(super) struct Refusal(Box<(Option<Range<usize>>, Cause)>);
+
+/// Makes one.
+pub(super) fn refusal(span: Option<Range<usize>>, cause: Cause) -> Refusal {
+    Refusal(Box::new((span, cause)))
 }
 
 /// Something is wrong, and has been noted.

@@ -8,7 +8,7 @@ use crate::{
         file::{
             cause::Cause,
             form::{FiguresForm, LoadForm, ProbeForm, Text, TextOr},
-            meaning::reader::{Names, Reader},
+            meaning::reader::{Names, Reader, refusal},
         },
         model::{Figures, Load, LoadKind, Located, Metric, Probe, ProbeKind, ValueOf},
     },
@@ -168,7 +168,8 @@ impl Reader<'_> {
         let (fault, counter) = self.parsed(text, |text| {
             let Some((fault, counter)) = text.rsplit_once('.') else {
                 let hint = "write FAULT.fired, FAULT.matched or FAULT.suppressed".to_owned();
-                return Err((None, Cause::Value { text: text.to_owned(), what: "counter of a fault", hint }));
+                let cause = Cause::Value { text: text.to_owned(), what: "counter of a fault", hint };
+                return Err(refusal(None, cause));
             };
             let found = COUNTERS.iter().find(|(name, _)| *name == counter);
             let found = found.ok_or_else(|| {
@@ -176,7 +177,7 @@ impl Reader<'_> {
                 let near = crate::spec::nearest::nearest(counter, names);
                 let hint = "counters are matched, fired and suppressed".to_owned();
                 let cause = Cause::Word { word: counter.to_owned(), what: "counter", near, hint };
-                (Some(fault.len() + 1..text.len()), cause)
+                refusal(Some(fault.len() + 1..text.len()), cause)
             })?;
             Ok((fault.to_owned(), found.1))
         })?;

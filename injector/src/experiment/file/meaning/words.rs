@@ -3,7 +3,11 @@
 use std::ops::RangeInclusive;
 
 use crate::{
-    experiment::file::{cause::Cause, form::Text, meaning::reader::Reader},
+    experiment::file::{
+        cause::Cause,
+        form::Text,
+        meaning::reader::{Reader, refusal},
+    },
     spec::{bytes, nanoseconds},
 };
 
@@ -23,8 +27,9 @@ impl Reader<'_> {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         self.parsed(text, |text| {
-            parse(text)
-                .ok_or_else(|| (None, Cause::Value { text: text.to_owned(), what, hint: hint.to_owned() }))
+            parse(text).ok_or_else(|| {
+                refusal(None, Cause::Value { text: text.to_owned(), what, hint: hint.to_owned() })
+            })
         })
     }
 

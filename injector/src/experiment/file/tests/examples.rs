@@ -6,7 +6,7 @@ use crate::experiment::{
 };
 
 /// By name.
-pub(super) const EXAMPLES: [(&str, &str); 5] = [
+pub(in crate::experiment) const EXAMPLES: [(&str, &str); 5] = [
     ("etcd-leader.yaml", include_str!("etcd-leader.yaml")),
     ("retry-storm.yaml", include_str!("retry-storm.yaml")),
     ("redis-disk.yaml", include_str!("redis-disk.yaml")),
