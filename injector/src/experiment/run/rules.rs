@@ -33,6 +33,8 @@ pub(super) fn rules(
     let mut rules = Vec::new();
     for part in &fault.parts {
         match part {
+            // No rule of any grammar never acts: of a number that is zero there is none.
+            Part::Rule(template) if template.is_idle(varied) => (),
             Part::Rule(template) => {
                 let rule = template.rule(|name| names.value(name), varied);
                 rules.push(rule.map_err(|error| format!("{error}; {}", error.hint()))?);
@@ -179,10 +181,10 @@ mod tests {
         let (from, to) = (located("1%".to_owned()), located("20%".to_owned()));
         fault.vary.insert("p".into(), Vary { from, to, over: None, steps: 3, curve: Curve::Linear });
         let varied = BTreeMap::from([("p".to_owned(), "5%".to_owned())]);
-        assert_eq!(shown(rules(&fault, &[], &varied, &Three)), ["net=tcp dport 80 : loss 5%"]);
+        assert_eq!(shown(rules(&fault, &[], &varied, &Three)), ["net=egress tcp dport 80 : loss 5%"]);
         assert_eq!(
             shown(repertoire(&fault, &[], &Three)),
-            ["net=tcp dport 80 : loss 20%", "net=tcp dport 80 : loss 1%"]
+            ["net=egress tcp dport 80 : loss 20%", "net=egress tcp dport 80 : loss 1%"]
         );
     }
 }
