@@ -18,7 +18,7 @@ use crate::{
         log::Log,
         message::{Ask, Begin, Reply},
     },
-    engine::{EngineError, Guard, Injector, Start},
+    engine::{EngineError, Guard, Injector, Record, Start},
     target::rlimit,
 };
 
@@ -58,22 +58,18 @@ fn run() -> io::Result<()> {
         let mut over = false;
         loop {
             let line = tokio::select! {
-                end = guard.wait(|record| if let Some(log) = &mut log { log.write(&record) }), if !over => {
-                    over = true;
-                    send(&mut write, &end.map_or_else(Reply::from, Reply::Ended)).await?;
-                    continue;
-                }
-                line = lines.next_line() => line?,
-            };
+            end = guard.wait(|record| written(&mut log, &record)), if !over => {
+                                over = true;
+                                send(&mut write, &end.map_or_else(Reply::from, Reply::Ended)).await?;
+                                continue;
+                            }
+                            line = lines.next_line() => line?,
+                        };
             // The program has ended, or has let go of the plan.
             let Some(line) = line else { break };
             match serde_json::from_str(&line)? {
                 Ask::Finish => {
-                    let report = guard.finish(false, |record| {
-                        if let Some(log) = &mut log {
-                            log.write(&record)
-                        }
-                    });
+                    let report = guard.finish(false, |record| written(&mut log, &record));
                     let reply = report.map_or_else(Reply::from, |report| Reply::Finished(Box::new(report)));
                     return send(&mut write, &reply).await;
                 }
@@ -111,4 +107,11 @@ async fn send(stream: &mut OwnedWriteHalf, message: &impl Serialize) -> io::Resu
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');
     stream.write_all(&line).await
+}
+
+/// Writes a fault to the log, if there is one.
+fn written(log: &mut Option<Log>, record: &Record) {
+    if let Some(log) = log {
+        log.write(record);
+    }
 }

@@ -101,7 +101,7 @@ impl Comparison {
     }
 
     /// Whether `is` compares with `with` like this. Nothing compares with what is no number.
-    pub(crate) fn holds<T: PartialOrd>(self, is: T, with: T) -> bool {
+    pub(crate) fn holds<T: PartialOrd + Copy>(self, is: T, with: T) -> bool {
         match self {
             Self::AtLeast => is >= with,
             Self::AtMost => is <= with,

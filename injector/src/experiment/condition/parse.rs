@@ -197,8 +197,7 @@ fn bound(
         }
         Measure::Outage => Some(Bound::Time(time.ok_or_else(|| wrong_kind("a time, such as 5s"))?)),
         Measure::Count | Measure::Burn if !tail.is_empty() => return Err(wrong_kind("a plain number")),
-        Measure::Count | Measure::Burn => plain,
-        Measure::Value | Measure::Rate => plain,
+        Measure::Count | Measure::Burn | Measure::Value | Measure::Rate => plain,
         Measure::Min | Measure::Mean | Measure::Max | Measure::Percentile(_) => match time {
             Some(time) => Some(Bound::Time(time)),
             None => plain,

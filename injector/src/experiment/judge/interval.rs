@@ -16,12 +16,17 @@ pub struct Interval {
     pub high: f64,
 }
 
+#[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
+const fn float(count: u64) -> f64 {
+    count as f64
+}
+
 /// The share of bad ones, of which `bad` of `count` were seen, each end wrong with a probability of 1 - `confidence`.
 pub fn of_share(bad: u64, count: u64, confidence: f64) -> Option<Interval> {
     if count == 0 || bad > count {
         return None;
     }
-    let (bad, good) = (bad as f64, (count - bad) as f64);
+    let (bad, good) = (float(bad), float(count - bad));
     let low = match Beta::new(bad, good + 1.0) {
         Ok(beta) => beta.inverse_cdf(1.0 - confidence),
         // None was seen.

@@ -32,7 +32,7 @@ impl Judge<'_> {
             let (begin, end) = self.evidence.phase(phase).unwrap_or_default();
             whole_seconds(end - begin)
         });
-        (0..).take_while(|from| from + length <= known).find(|&from| {
+        (0..(known + 1).saturating_sub(length)).find(|&from| {
             conditions.iter().all(|condition| self.holds(condition, phase, from, from + length))
         })
     }

@@ -17,7 +17,7 @@ pub(super) fn all(account: &Account, experiment: &Experiment, judge: Judge<'_>) 
         }
         for condition in conditions {
             let judgement = judge.phase(condition, phase);
-            reports.push(report(account, condition, role, judgement));
+            reports.push(report(account, condition, role, &judgement));
         }
     };
     if let Some(hypothesis) = &experiment.hypothesis {
@@ -30,9 +30,7 @@ pub(super) fn all(account: &Account, experiment: &Experiment, judge: Judge<'_>) 
     for (path, judgements) in &account.checked {
         let conditions = find(&experiment.method, path).unwrap_or_default();
         let judged = conditions.iter().zip(judgements);
-        reports.extend(
-            judged.map(|(condition, judged)| report(account, condition, Role::Check, judged.clone())),
-        );
+        reports.extend(judged.map(|(condition, judged)| report(account, condition, Role::Check, judged)));
     }
     reports
 }
@@ -61,7 +59,7 @@ fn find<'a>(steps: &'a [Step], path: &str) -> Option<&'a [Located<Condition>]> {
     })
 }
 
-fn report(account: &Account, condition: &Condition, role: Role, judgement: Judgement) -> ConditionReport {
+fn report(account: &Account, condition: &Condition, role: Role, judgement: &Judgement) -> ConditionReport {
     ConditionReport {
         condition: condition.to_string(),
         role,

@@ -138,14 +138,14 @@ impl Method {
     ) -> Result<(), Stop> {
         let acting = match fault::begin(&self.context, step, fault, &path).await {
             Ok(acting) => acting,
-            Err(stop) => {
-                let end = match &stop {
+            Err(why) => {
+                let end = match &why {
                     Stop::Aborted => StepEnd::Aborted,
                     Stop::Failed(why) => StepEnd::Failed(why.clone()),
                 };
                 let until = clock::now();
                 self.context.recorder.record(Record::Ended { path, end, until });
-                return Err(stop);
+                return Err(why);
             }
         };
         match acting.lasting() {

@@ -68,7 +68,8 @@ pub struct Stage {
     pub value: Amount,
 }
 
-/// The values of a fault that lasts for `lasting`, from its beginning on: `steps` changes behind the first value.
+/// The values of a fault that lasts for `lasting`, from its beginning on: `steps` changes behind the first value. With
+/// `over` the last one comes then, and stays; without it each of them acts equally long.
 ///
 /// # Errors
 /// [`AmountError`]: the ends are no numbers of the same unit.
@@ -84,16 +85,20 @@ pub fn stages(vary: &Vary, lasting: Duration) -> Result<Vec<Stage>, AmountError>
             }
         }
     }
-    let over = vary.over.unwrap_or(lasting);
+    let steps = vary.steps.max(1);
     let stage = |step: u32| {
-        let part = f64::from(step) / f64::from(vary.steps.max(1));
+        let part = f64::from(step) / f64::from(steps);
+        let at = match vary.over {
+            Some(over) => over.mul_f64(part),
+            None => lasting.mul_f64(f64::from(step) / (f64::from(steps) + 1.0)),
+        };
         let number = match vary.curve {
             Curve::Linear => from.number + (to.number - from.number) * part,
             Curve::Log => from.number * (to.number / from.number).powf(part),
         };
-        Stage { at: over.mul_f64(part), value: Amount { number, unit: from.unit.clone() } }
+        Stage { at, value: Amount { number, unit: from.unit.clone() } }
     };
-    Ok((0..=vary.steps.max(1)).map(stage).collect())
+    Ok((0..=steps).map(stage).collect())
 }
 
 #[cfg(test)]
@@ -112,7 +117,7 @@ mod tests {
     #[test]
     fn a_ramp_goes_from_one_end_to_the_other() {
         let shown = |vary: &Vary| -> Vec<_> {
-            let all = stages(vary, Duration::from_secs(8)).unwrap_or_default();
+            let all = stages(vary, Duration::from_secs(10)).unwrap_or_default();
             all.iter().map(|stage| (stage.at.as_secs(), stage.value.to_string())).collect()
         };
         let of = |values: [&str; 5]| {
@@ -120,6 +125,8 @@ mod tests {
         };
         assert_eq!(shown(&vary("0%", "20%", Curve::Linear)), of(["0%", "5%", "10%", "15%", "20%"]));
         assert_eq!(shown(&vary("1ms", "16ms", Curve::Log)), of(["1ms", "2ms", "4ms", "8ms", "16ms"]));
+        let over = Vary { over: Some(Duration::from_secs(4)), ..vary("0%", "20%", Curve::Linear) };
+        assert_eq!(shown(&over).last(), Some(&(4, "20%".to_owned())));
     }
 
     #[test]

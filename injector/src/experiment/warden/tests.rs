@@ -67,7 +67,9 @@ fn the_journal_says_what_is_left_and_a_lock_that_it_runs() {
     {
         let warden = Warden::start().unwrap();
         warden.journal(&folder).unwrap();
-        [&one, &two, &three].into_iter().for_each(|undo| warden.will(undo).unwrap());
+        for undo in [&one, &two, &three] {
+            warden.will(undo).unwrap();
+        }
         warden.undone(&two).unwrap();
         assert_eq!(left_in(&fs::read(folder.join(FILE)).unwrap()), [one.clone(), three.clone()]);
         assert_eq!(warden.finish(), Vec::<String>::new());
@@ -75,7 +77,7 @@ fn the_journal_says_what_is_left_and_a_lock_that_it_runs() {
         assert!(said.starts_with("cannot tell the warden"), "{said}");
     }
     // The warden has undone the others; the last one was never done.
-    assert_eq!(left_in(&fs::read(folder.join(FILE)).unwrap()), [one.clone()]);
+    assert_eq!(left_in(&fs::read(folder.join(FILE)).unwrap()), std::slice::from_ref(&one));
     let lock = take_lock(&folder).unwrap().unwrap();
     assert!(take_lock(&folder).unwrap().is_none());
     assert_eq!(recover(runs.path()), super::Recovered::default(), "it runs");
