@@ -58,13 +58,13 @@ fn run() -> io::Result<()> {
         let mut over = false;
         loop {
             let line = tokio::select! {
-            end = guard.wait(|record| written(&mut log, &record)), if !over => {
-                                over = true;
-                                send(&mut write, &end.map_or_else(Reply::from, Reply::Ended)).await?;
-                                continue;
-                            }
-                            line = lines.next_line() => line?,
-                        };
+                end = guard.wait(|record| written(&mut log, &record)), if !over => {
+                    over = true;
+                    send(&mut write, &end.map_or_else(Reply::from, Reply::Ended)).await?;
+                    continue;
+                }
+                line = lines.next_line() => line?,
+            };
             // The program has ended, or has let go of the plan.
             let Some(line) = line else { break };
             match serde_json::from_str(&line)? {

@@ -50,11 +50,16 @@ impl Check {
         for (fault, note) in &planned.notes {
             output::note(format_args!("note: {fault}: {}", output::shortened(note)));
         }
-        let mut refused = planned.refused.into_iter().map(refusal);
-        let Some(first) = refused.next() else { return Ok(Code::OK) };
-        refused.for_each(|failure| output::failure(&failure));
-        Err(first)
+        possible(planned.refused).map(|()| Code::OK)
     }
+}
+
+/// Whether this kernel can have all faults. All that it cannot have but the first are told here.
+pub(super) fn possible(refused: Vec<Refused>) -> Result<(), Failure> {
+    let mut refused = refused.into_iter().map(refusal);
+    let Some(first) = refused.next() else { return Ok(()) };
+    refused.for_each(|failure| output::failure(&failure));
+    Err(first)
 }
 
 /// As it is said elsewhere, with the fault's name in front.

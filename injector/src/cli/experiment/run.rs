@@ -8,6 +8,7 @@ use std::{
 
 use clap::Args;
 use injector::experiment::{
+    check::kernel,
     model::Experiment,
     report::Report,
     run::{self, Abort, Options},
@@ -18,6 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::cli::{
     exit::{Code, Failure},
     experiment::{
+        check,
         input::{Input, Read},
         lead::lead,
         page,
@@ -61,6 +63,12 @@ impl Run {
         let Read { experiment, text, warnings } = self.input.read()?;
         for warning in &warnings {
             output::note(warning);
+        }
+        // A fault that cannot be had is told of before anything is started, with the code of the reason.
+        check::possible(kernel::plan(&experiment).refused)?;
+        let forgotten = warden::recover(&self.dir);
+        for what in &forgotten.undone {
+            output::note(format_args!("a run that was killed had left behind: {}", output::shown(what)));
         }
         // Before there is another thread.
         let warden = Warden::start().map_err(|error| Failure::other(error.to_string(), error.hint()))?;
