@@ -44,6 +44,12 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 }
 
 impl Input {
+    /// Gives parameters the values that they had in another run, but for those of this command line.
+    pub(super) fn prefer(&mut self, parameters: impl IntoIterator<Item = (String, String)>) {
+        let own = std::mem::take(&mut self.set);
+        self.set = parameters.into_iter().chain(own).collect();
+    }
+
     /// Reads the file, and looks at it as far as that needs no kernel. All problems but the last are told at once.
     pub(super) fn read(&self) -> Result<Read, Failure> {
         let text = file::text(&self.file).map_err(|error| failure(&error))?;

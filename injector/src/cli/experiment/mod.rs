@@ -6,6 +6,7 @@ mod lead;
 mod note;
 mod page;
 mod progress;
+mod replay;
 mod report;
 mod run;
 mod schema;

@@ -22,8 +22,10 @@ use crate::cli::{
         check,
         input::{Input, Read},
         lead::lead,
+        note::folder,
         page,
         progress::Progress,
+        replay::Before,
     },
     output,
 };
@@ -44,6 +46,10 @@ pub(in crate::cli) struct Run {
     /// The seed of everything that is drawn; else that of the file, or a new one
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Take seed, parameters and captured values of another run (its folder or name, or `last`), and tell what came out
+    /// differently
+    #[arg(long, value_name = "RUN")]
+    replay: Option<PathBuf>,
     /// Inject nothing, and count what would have been injected: never `held`
     #[arg(long)]
     monitor: bool,
@@ -59,10 +65,18 @@ pub(in crate::cli) struct Run {
 }
 
 impl Run {
-    pub(in crate::cli) fn run(self) -> Result<Code, Failure> {
+    pub(in crate::cli) fn run(mut self) -> Result<Code, Failure> {
+        let before = self.replay.as_deref().map(|run| Before::read(&folder(run))).transpose()?;
+        if let Some(before) = &before {
+            self.input.prefer(before.parameters.clone());
+            self.seed = self.seed.or(Some(before.seed));
+        }
         let Read { experiment, text, warnings } = self.input.read()?;
         for warning in &warnings {
             output::note(warning);
+        }
+        if before.as_ref().is_some_and(|before| before.text != text) {
+            output::note("warning: the file is another one than that of the run before");
         }
         // A fault that cannot be had is told of before anything is started, with the code of the reason.
         check::possible(kernel::plan(&experiment).refused)?;
@@ -76,17 +90,20 @@ impl Run {
         let runtime =
             runtime.map_err(|error| Failure::other(format!("cannot start threads: {error}"), ""))?;
         let paths = experiment.report.clone();
-        let ran = runtime.block_on(self.started(experiment, text, warden))?;
-        let (folder, report) = (ran.folder, ran.report);
-        write(&folder.join("report.json"), &report)?;
+        let ran = runtime.block_on(self.started(experiment, text, warden, before.as_ref()))?;
+        let (place, report) = (ran.folder, ran.report);
+        write(&place.join("report.json"), &report)?;
         if let Some(path) = paths.json {
-            write(&folder.join(path), &report)?;
+            write(&place.join(path), &report)?;
         }
         if self.json {
             output::print_json(&report)?;
         } else {
             output::out(&page::page(&report))?;
-            output::out(&format!("{}\n", folder.display()))?;
+            output::out(&format!("{}\n", place.display()))?;
+            if let Some(before) = &before {
+                output::out(&before.compared(&report, &place))?;
+            }
         }
         Ok(Code::of_command(i32::from(report.code)))
     }
@@ -108,6 +125,7 @@ impl Run {
         experiment: Experiment,
         text: String,
         warden: Warden,
+        before: Option<&Before>,
     ) -> Result<run::Ran, Failure> {
         let abort = Abort::default();
         let signals = tokio::spawn(listen(abort.clone()));
@@ -118,6 +136,7 @@ impl Run {
             seed: self.seed,
             monitor: self.monitor,
             step: self.step,
+            captured: before.map(|before| before.captured.clone()).unwrap_or_default(),
         };
         let commander = experiment.roles.get("commander").cloned();
         let orders = if self.step {

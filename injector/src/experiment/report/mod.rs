@@ -2,6 +2,7 @@
 
 mod account;
 mod conditions;
+mod difference;
 mod figures;
 mod model;
 mod recovery;
@@ -12,6 +13,7 @@ mod verdict;
 
 pub use self::{
     account::Account,
+    difference::{differences, first_different_injection},
     model::{
         ConditionReport, FaultReport, Figures, PhaseReport, RecoveryReport, Report, Role, SourceReport,
         StepReport, Told, Unit,

@@ -21,6 +21,7 @@ pub(super) async fn capture(context: &Arc<Context>, capture: &Capture, path: &st
     let name = &capture.name.value;
     let failed = |why: String| Stop::Failed(format!("`{name}` gets no value: {why}"));
     let value = match &capture.from {
+        _ if context.captured.contains_key(name) => context.captured[name].clone(),
         Captured::Command { command, inside, timeout, expect } => {
             let words = context.words(command)?;
             let namespaces = context.namespaces(inside.as_deref());

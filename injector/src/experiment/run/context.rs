@@ -32,6 +32,8 @@ pub(super) struct Context {
     pub abort: Abort,
     /// Whether steps may begin.
     pub commander: Commander,
+    /// Values that names had in the run that is repeated.
+    pub captured: BTreeMap<String, String>,
     /// Names with their values.
     pub variables: Variables,
     /// Services that the run started.

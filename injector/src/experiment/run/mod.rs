@@ -18,6 +18,7 @@ mod targets;
 mod watch;
 
 use std::{
+    collections::BTreeMap,
     io,
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -58,6 +59,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Inject nothing, and count what would have been injected.
     pub monitor: bool,
+    /// Values that names had in another run: those are taken rather than captured anew.
+    pub captured: BTreeMap<String, String>,
     /// Each step waits for [`Order::Go`].
     pub step: bool,
 }
@@ -131,6 +134,7 @@ pub async fn run(
     let listening = tokio::spawn(listening);
     let context = Context {
         commander,
+        captured: options.captured.clone(),
         variables: Variables::new(&folder.name, seed),
         outside: Namespaces { folder: options.origin.clone(), ..Namespaces::default() },
         folder: folder.path.clone(),
