@@ -46,9 +46,8 @@ impl Breaker {
         let Some(state) = &self.0 else { return false };
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         let next = match *state {
-            State::Closed { .. } if well => State::Closed { failures: 0 },
+            State::Closed { .. } | State::HalfOpen { .. } if well => State::Closed { failures: 0 },
             State::Closed { failures } if failures + 1 < FAILURES => State::Closed { failures: failures + 1 },
-            State::HalfOpen { .. } if well => State::Closed { failures: 0 },
             State::Closed { .. } | State::HalfOpen { .. } => State::Open { since: Instant::now() },
             // A call that was made before it opened says nothing of now.
             open @ State::Open { .. } => open,
