@@ -17,19 +17,19 @@ use injector_tests::{
 
 use super::{Trial, controls, example};
 
-/// Slow enough for an emulated machine, on which etcdctl alone takes half a second.
+/// Slow enough for an emulated machine, which three members alone keep busy.
 const COMMON: [(&str, &str); 6] = [
-    ("rate", "1/s"),
+    ("rate", "20/m"),
     ("heartbeat", "400"),
     ("election", "4000"),
-    ("outage", "16s"),
-    ("cut", "20s"),
-    ("errors", "70%"),
+    ("outage", "20s"),
+    ("cut", "30s"),
+    ("errors", "90%"),
 ];
 
 #[test]
 fn a_cluster_goes_on_without_its_leader() -> Result<()> {
-    let [held, not_held, watched] = controls("etcd-leader.yaml", &COMMON, &[("election", "40000")])?;
+    let [held, not_held, watched] = controls("etcd-leader.yaml", &COMMON, &[("election", "50000")])?;
     for ended in [&held, &not_held] {
         ensure!(ended.fired("leader-cut") > 0);
     }
