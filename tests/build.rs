@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Every victim: its variable, its source, and the compiler's options besides the common ones.
-const VICTIMS: [(&str, &str, &[&str]); 11] = [
+const VICTIMS: [(&str, &str, &[&str]); 12] = [
     ("CALLS", "calls.c", &["-pthread"]),
     ("STEADY", "steady.c", &[]),
     ("EXITS", "exits.c", &["-pthread"]),
@@ -21,6 +21,7 @@ const VICTIMS: [(&str, &str, &[&str]); 11] = [
     ("FORBID", "forbid.c", &[]),
     ("CLOCK", "clock.c", &[]),
     ("TAKEOVER", "takeover.c", &["-pthread"]),
+    ("LIAR", "liar.c", &[]),
 ];
 
 /// Those of x86-64. What has a 32-bit form does without the C library, so that no 32-bit one is needed.

@@ -33,6 +33,8 @@ pub const DATAGRAMS: &str = env!("VICTIM_DATAGRAMS");
 pub const SERVE: &str = env!("VICTIM_SERVE");
 /// A reader that comes by every road.
 pub const ROADS: &str = env!("VICTIM_ROADS");
+/// A server that forgets some of what it said yes to.
+pub const LIAR: &str = env!("VICTIM_LIAR");
 /// A client that says what it was told.
 pub const VISIT: &str = env!("VICTIM_VISIT");
 /// Keeps system calls from a command, as a seccomp filter of a container does.

@@ -1,4 +1,5 @@
-//! Experiments: labs of services, and what is left of runs however they end.
+//! Experiments: labs of services, what is left of runs however they end, and the examples with their controls.
 
+mod examples;
 mod lab;
 mod warden;

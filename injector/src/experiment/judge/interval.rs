@@ -45,10 +45,25 @@ pub fn of_quantile(sorted: &[f64], quantile: f64, confidence: f64) -> (Option<f6
     let Ok(below) = Binomial::new(quantile, sorted.len() as u64) else { return (None, None) };
     let wrong = 1.0 - confidence;
     // The r-th smallest sample is above the quantile unless r or more samples are below it.
-    let high = (1..=sorted.len() as u64).find(|&rank| 1.0 - below.cdf(rank - 1) <= wrong);
-    let low = (1..=sorted.len() as u64).rev().find(|&rank| below.cdf(rank - 1) <= wrong);
-    let sample = |rank: Option<u64>| sorted.get(usize::try_from(rank?).ok()?.checked_sub(1)?).copied();
-    (sample(low), sample(high))
+    let high = first(sorted.len(), |place| 1.0 - below.cdf(place) <= wrong);
+    let low = first(sorted.len(), |place| below.cdf(place) > wrong).checked_sub(1);
+    let sample = |place: Option<usize>| sorted.get(place?).copied();
+    (sample(low), sample(Some(high)))
+}
+
+/// The first of `count` places of which something is true that stays true from there on, or `count`. By halves: the
+/// distribution is dear, and this is asked for each window of a phase.
+fn first(count: usize, holds: impl Fn(u64) -> bool) -> usize {
+    let (mut from, mut to) = (0, count);
+    while from < to {
+        let middle = usize::midpoint(from, to);
+        if holds(middle as u64) {
+            to = middle;
+        } else {
+            from = middle + 1;
+        }
+    }
+    from
 }
 
 /// How many samples, all within the bound, are the least that prove a quantile (0 to 1) to be within it.

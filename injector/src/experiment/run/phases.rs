@@ -131,13 +131,8 @@ async fn held(
 ) -> Result<bool, Stop> {
     let confidence = None;
     let end = clock::now() + clock::nanoseconds(within);
+    let mut judged = None;
     loop {
-        let from = context.recorder.ask(|account| {
-            Judge { evidence: account.evidence(), confidence }.held_from(conditions, phase, length)
-        });
-        if from.is_some() {
-            return Ok(true);
-        }
         // What was due in time is known a while later.
         let known = |condition: &Located<Condition>| {
             context
@@ -146,6 +141,16 @@ async fn held(
                 .unwrap_or_default()
         };
         let all = conditions.iter().map(known).min().unwrap_or(u64::MAX);
+        // Each look goes through the whole phase, so it is worth one only when there is something new.
+        if judged != Some(all) || conditions.is_empty() {
+            judged = Some(all);
+            let from = context.recorder.ask(|account| {
+                Judge { evidence: account.evidence(), confidence }.held_from(conditions, phase, length)
+            });
+            if from.is_some() {
+                return Ok(true);
+            }
+        }
         if clock::now() >= end && (all >= end || clock::now() >= end + clock::nanoseconds(SETTLE)) {
             return Ok(false);
         }

@@ -61,7 +61,7 @@ impl Reader<'_> {
 
     /// A regular expression.
     pub(super) fn regex(&mut self, text: &Text) -> Option<regex::bytes::Regex> {
-        self.expression(text, "regular expression", regex::bytes::Regex::new)
+        self.expression(text, "regular expression", by_line)
     }
 
     /// One of a few words.
@@ -112,4 +112,9 @@ impl Reader<'_> {
         }
         text.value.clone()
     }
+}
+
+/// A regular expression in which `^` and `$` are the ends of a line: what commands print ends with one.
+pub(super) fn by_line(text: &str) -> Result<regex::bytes::Regex, regex::Error> {
+    regex::bytes::RegexBuilder::new(text).multi_line(true).build()
 }

@@ -8,7 +8,10 @@ use crate::{
         file::{
             cause::Cause,
             form::{FiguresForm, LoadForm, ProbeForm, Text, TextOr},
-            meaning::reader::{Names, Reader, refusal},
+            meaning::{
+                plain::by_line,
+                reader::{Names, Reader, refusal},
+            },
         },
         model::{Figures, Load, LoadKind, Located, Metric, Probe, ProbeKind, ValueOf},
     },
@@ -196,7 +199,7 @@ impl Reader<'_> {
                 Ok(path) => return Some(ValueOf::Json(path)),
                 Err(error) => expression(error.to_string(), "JSONPath"),
             },
-            ("regex", re) if !re.is_empty() => match regex::bytes::Regex::new(re) {
+            ("regex", re) if !re.is_empty() => match by_line(re) {
                 Ok(re) if re.captures_len() > 1 => return Some(ValueOf::Regex(re)),
                 Ok(_) => Cause::Senseless {
                     message: "the regular expression has no group that could be the value".to_owned(),
