@@ -92,10 +92,13 @@ impl Evidence {
         self.begun.last_key_value().map(|(phase, _)| *phase)
     }
 
-    /// How many whole seconds of a phase a source has told of, without a gap.
+    /// How many whole seconds of a phase a source has told of, without a gap. The rest of a second in which it ended is none.
     pub fn complete(&self, source: &str, phase: Phase) -> u32 {
         let Some(series) = self.series.get(source) else { return 0 };
-        series.range((phase, 0)..=(phase, u32::MAX)).last().map_or(0, |((_, second), _)| second + 1)
+        let last = series.range((phase, 0)..=(phase, u32::MAX)).last();
+        let told = last.map_or(0, |((_, second), _)| second + 1);
+        let (begin, end) = self.phase(phase).unwrap_or_default();
+        told.min(whole_seconds(end.saturating_sub(begin)))
     }
 
     /// A source's samples of some seconds of a phase.

@@ -120,6 +120,23 @@ fn it_did_not_hold_and_the_number_that_decided_is_told() {
 }
 
 #[test]
+fn a_window_that_the_phase_cuts_off_is_none() {
+    let mut journal = Journal::run(1, 3);
+    let end = journal.0.iter().position(|moment| moment.record == Record::Phase { phase: Phase::Recovery });
+    let end = end.unwrap_or_else(|| panic!("no recovery"));
+    // The phase is half a second longer, in which everything fails.
+    journal.0[end..].iter_mut().for_each(|moment| moment.at += SECOND / 2);
+    let mut bad = Journal(Vec::new());
+    bad.second(Phase::During, 4, 4, 10);
+    let moment = Moment { at: 108 * SECOND + SECOND / 2, ..bad.0.remove(0) };
+    journal.0.insert(end, moment);
+    let report = journal.report();
+    assert_eq!(report.code, 0, "{:?}", report.reasons);
+    let window = report.conditions.iter().find(|one| one.condition.contains("over 2s"));
+    assert_eq!(window.map(|window| (window.begin, window.end)), Some((6.0, 8.0)));
+}
+
+#[test]
 fn an_outage_is_counted_across_seconds() {
     let mut journal = Journal::run(1, 3);
     let all_bad = |moment: &mut Moment| {

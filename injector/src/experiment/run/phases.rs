@@ -11,7 +11,7 @@ use crate::{
         lab::RunPlace,
         model::{Located, ProbeKind, Step, StepKind},
         run::{
-            SETTLE, action,
+            Abort, Recorder, SETTLE, action,
             context::{Context, Stop},
             fault, method, outside,
             sources::Sources,
@@ -49,11 +49,23 @@ pub(super) async fn run(mut context: Context, name: &RunPlace, warden: &Warden) 
         tell(&context, stop);
     }
     rollback(&context, &sources, result.is_ok()).await;
+    let mut told = result == Err(Stop::Aborted);
+    let (recorder, abort) = (context.recorder.clone(), context.abort.clone());
+    cut_short(&recorder, &abort, &mut told);
     sources.phase(Phase::Stop);
     sources.stop().await;
     watching.abort();
     let _ = (&mut watching).await;
     take_down(context).await;
+    cut_short(&recorder, &abort, &mut told);
+}
+
+/// Tells of whoever ended the run when its method was over. Nothing is left out for it, and it is no run of its own accord.
+fn cut_short(recorder: &Recorder, abort: &Abort, told: &mut bool) {
+    if let Some(reason) = abort.reason().filter(|_| !*told) {
+        recorder.record(Record::Abort { reason: reason.text, asked: reason.asked });
+        *told = true;
+    }
 }
 
 /// From the steady state to the end of what is judged.
