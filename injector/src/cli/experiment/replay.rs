@@ -58,6 +58,6 @@ impl Before {
         if told.is_empty() {
             return "replay: nothing came out differently\n".to_owned();
         }
-        told.iter().map(|one| format!("replay: {one}\n")).collect()
+        told.iter().flat_map(|one| ["replay: ", one, "\n"]).collect()
     }
 }
