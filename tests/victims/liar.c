@@ -1,7 +1,7 @@
-/* liar PORT EVERY
+/* liar PORT EVERY TIMES
  *
  * A server of HTTP that says yes to each PUT /NUMBER and gives all numbers that it has for GET /. One of EVERY it says
- * yes to and forgets, for EVERY other than 0; it tells which on its output. */
+ * yes to and forgets, so many times; it tells which on its output. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -14,12 +14,13 @@
 
 static long kept[MOST];
 static int count;
+static long times;
 
 static void put(long number, long every)
 {
 	static long puts;
 
-	if (every && ++puts % every == every / 2)
+	if (++puts % every == every / 2 && times-- > 0)
 		printf("forgot %ld\n", number), fflush(stdout);
 	else if (count < MOST)
 		kept[count++] = number;
@@ -58,8 +59,9 @@ int main(int argc, char **argv)
 	struct sockaddr_in own = { .sin_family = AF_INET };
 	int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
 
-	if (argc != 3)
+	if (argc != 4)
 		return 95;
+	times = atol(argv[3]);
 	own.sin_port = htons(atoi(argv[1]));
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	if (listener < 0 || bind(listener, (struct sockaddr *)&own, sizeof own) || listen(listener, 128)) {

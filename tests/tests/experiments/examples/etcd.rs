@@ -76,7 +76,7 @@ impl Member {
             .map(|other| format!("ip saddr {} counter comment \"{}\";", other.address, other.name));
         let rules: String = rules.collect();
         let chain =
-            format!("table ip watch {{ chain seen {{ type filter hook prerouting priority 0; {rules} }} }}");
+            format!("table ip watch {{ chain seen {{ type filter hook prerouting priority 0; {rules} }}; }}");
         let done = Command::new("nsenter").args(["--net", "-t", &self.pid, "nft", &chain]).status()?;
         ensure!(done.success(), "{chain}");
         Ok(())

@@ -12,10 +12,10 @@ use super::{Ended, Trial};
 const FILE: &str = r#"
 injector: 1
 title: A service that forgets
-parameters: {liar: "", every: "1000"}
+parameters: {liar: "", times: "2"}
 lab:
   services:
-    store: {run: ["${liar}", "8080", "${every}"], ready: {tcp: "8080"}}
+    store: {run: ["${liar}", "8080", "1000", "${times}"], ready: {tcp: "8080"}}
 load:
   puts: {http: {url: "http://store:8080/${n}", method: PUT}, rate: 100/s, timeout: 10s}
 probes:
@@ -30,19 +30,19 @@ method:
   - {fault: slower, target: store, net: "tcp sport 8080 : delay 20ms", for: 14s}
 "#;
 
-fn run(every: &str, code: u8) -> Result<Ended> {
+fn run(times: &str, code: u8) -> Result<Ended> {
     let folder = victim::folder()?;
     let file = folder.path().join("liar.yaml");
     fs::write(&file, FILE)?;
-    Trial::start(&file, &[("liar", LIAR), ("every", every)], &[])?.finish()?.expect(code)
+    Trial::start(&file, &[("liar", LIAR), ("times", times)], &[])?.finish()?.expect(code)
 }
 
 #[test]
 fn one_forgotten_write_of_a_thousand_is_found() -> Result<()> {
-    let lied = run("1000", 10)?;
-    let forgotten = u32::try_from(lied.log("store")?.matches("forgot ").count())?;
+    let lied = run("2", 10)?;
+    let forgotten = lied.log("store")?.matches("forgot ").count();
     let lost = lied.condition("lost value")?;
-    ensure!(forgotten > 0 && lost.measured == Some(f64::from(forgotten)), "{forgotten}: {lost:?}");
+    ensure!(forgotten == 2 && lost.measured == Some(2.0), "{forgotten}: {lost:?}");
     ensure!(lost.truth == Truth::False && lied.report.reasons.len() == 1, "{:?}", lied.report.reasons);
     let honest = run("0", 0)?;
     let lost = honest.report.conditions.iter().find(|condition| condition.condition.starts_with("lost"));
