@@ -27,7 +27,7 @@ pub(super) const DOC: &str = "share/doc/injector";
 const DOCUMENTS: [&str; 6] =
     ["README.md", "CHANGELOG.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "LICENSE-APACHE", "LICENSE-MIT"];
 /// Folders of which all files go with it.
-const FOLDERS: [&str; 3] = ["docs", "examples", "examples/sidecar"];
+const FOLDERS: [&str; 5] = ["docs", "examples", "examples/experiments", "examples/shop", "examples/sidecar"];
 
 impl Prefix {
     /// Makes it for `program`. `speaker` is the same program for this machine, and says what its man pages are.
@@ -42,7 +42,9 @@ impl Prefix {
         for name in FOLDERS {
             let entries = fs::read_dir(root.join(name)).with_context(|| format!("cannot read {name}"))?;
             for entry in entries.flatten().filter(|entry| entry.path().is_file()) {
-                let script = entry.path().extension().is_some_and(|extension| extension == "sh");
+                let named = entry.path().extension().is_some_and(|extension| extension == "sh");
+                let script =
+                    named || entry.metadata().is_ok_and(|data| data.permissions().mode() & 0o100 != 0);
                 let mode = if script { 0o755 } else { 0o644 };
                 copy(&entry.path(), &doc.join(name).join(entry.file_name()), mode)?;
             }
