@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Every victim: its variable, its source, and the compiler's options besides the common ones.
-const VICTIMS: [(&str, &str, &[&str]); 12] = [
+const VICTIMS: [(&str, &str, &[&str]); 13] = [
     ("CALLS", "calls.c", &["-pthread"]),
     ("STEADY", "steady.c", &[]),
     ("EXITS", "exits.c", &["-pthread"]),
@@ -18,6 +18,7 @@ const VICTIMS: [(&str, &str, &[&str]); 12] = [
     ("ROADS", "roads.c", &[]),
     ("VISIT", "visit.c", &[]),
     ("SERVE", "serve.c", &[]),
+    ("SCRIPTED", "scripted.c", &["-pthread"]),
     ("FORBID", "forbid.c", &[]),
     ("CLOCK", "clock.c", &[]),
     ("TAKEOVER", "takeover.c", &["-pthread"]),

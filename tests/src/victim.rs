@@ -35,6 +35,8 @@ pub const SERVE: &str = env!("VICTIM_SERVE");
 pub const ROADS: &str = env!("VICTIM_ROADS");
 /// A server that forgets some of what it said yes to.
 pub const LIAR: &str = env!("VICTIM_LIAR");
+/// A server of HTTP with a law of latency and failures.
+pub const SCRIPTED: &str = env!("VICTIM_SCRIPTED");
 /// A client that says what it was told.
 pub const VISIT: &str = env!("VICTIM_VISIT");
 /// Keeps system calls from a command, as a seccomp filter of a container does.

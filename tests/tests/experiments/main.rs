@@ -1,5 +1,8 @@
-//! Experiments: labs of services, what is left of runs however they end, and the examples with their controls.
+//! Experiments: labs of services, runs from their file to their report, what is left of them however they end, and the
+//! examples with their controls.
 
 mod examples;
 mod lab;
+mod runs;
+mod truth;
 mod warden;
