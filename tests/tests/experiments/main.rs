@@ -5,5 +5,6 @@ mod aborted;
 mod examples;
 mod lab;
 mod runs;
+mod seeds;
 mod truth;
 mod warden;
