@@ -161,7 +161,7 @@ fn faults_are_off_at_once() -> Result<()> {
     let (scratch, clock, trial, _) = stopped(method)?;
     let asked = clock::now()?;
     trial.interrupt()?;
-    let goes = first_after(&clock, asked)? - asked;
+    let goes = first_after(&clock, asked)?.saturating_sub(asked);
     let ended = trial.run.end(11)?;
     let until = ended.records.iter().filter(|record| record["kind"] == "ended");
     let until = until.map(|record| time(&record["until"])).collect::<Result<Vec<_>>>()?;
@@ -179,7 +179,7 @@ fn plans_have_deadlines_of_their_own_where_the_runner_stands_still() -> Result<(
     let census = Census::take()?;
     let (scratch, clock, trial, since) = stopped("[{fault: still, target: clock, process: pause, for: 4s}]")?;
     trial.run.running().signal(Signal::SIGSTOP)?;
-    let goes = first_after(&clock, clock::now()?)? - since;
+    let goes = first_after(&clock, clock::now()?)?.saturating_sub(since);
     eprintln!("with the runner stopped the fault of 4 s ends after {goes:?}");
     ensure!((13_000..18_000).contains(&goes.as_millis()), "{goes:?}");
     trial.run.running().signal(Signal::SIGCONT)?;

@@ -58,14 +58,14 @@ impl Run {
     /// Waits until the journal has a record for which `wanted` says yes; gives it.
     pub(super) fn until(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         let mut found = None;
-        let waited = patience::until(what, patience::LONG, || {
+        let outcome = patience::until(what, patience::LONG, || {
             found = self.records()?.into_iter().find(&wanted);
             if found.is_none() && self.running.has_ended()? {
                 bail!("the run has ended");
             }
             Ok(found.is_some())
         });
-        waited.with_context(|| format!("{what}: {}{}", self.running.stderr(), self.running.stdout()))?;
+        outcome.with_context(|| format!("{what}: {}{}", self.running.stderr(), self.running.stdout()))?;
         found.context("no record")
     }
 
