@@ -304,7 +304,9 @@ fn limits_a_user_and_what_is_done_before() -> Result<()> {
         timeout: Duration::from_secs(5),
     };
     // What it leaves running ends with the lab.
-    let leaves = "setsid sleep 1000 > /dev/null 2>&1 & ip -o -4 addr show eth0 > ${dir.db}/addresses; \
+    // It has left the command's process group before the command ends, with which the group is killed.
+    let leaves = "setsid sh -c 'touch ${dir.db}/apart; exec sleep 1000' > /dev/null 2>&1 & \
+                  while ! test -e ${dir.db}/apart; do sleep 0.1; done; ip -o -4 addr show eth0 > ${dir.db}/addresses; \
                   echo prepared by $(getent hosts db) > ${dir.db}/prepared";
     model.prepare = vec![prepare(leaves)];
     let mut trial = Trial::start(&model)?;

@@ -109,6 +109,10 @@ impl Guests<'_> {
         command.extend(
             ["--test-threads=1", "--nocapture", "-Zunstable-options", "--report-time"].map(str::to_owned),
         );
+        if std::env::var_os("INJECTOR_TEST_FULL").is_some_and(|full| full == "1") {
+            command.push("--include-ignored".to_owned());
+            guest.env.push(("INJECTOR_TEST_FULL".to_owned(), "1".to_owned()));
+        }
         match selection {
             Selection::AllBut(modules) => {
                 command.extend(modules.iter().flat_map(|module| ["--skip".to_owned(), (*module).to_owned()]));
