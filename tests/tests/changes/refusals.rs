@@ -54,7 +54,7 @@ fn what_a_target_cannot_have_is_refused_here_too() -> Result<()> {
     let id = injector.begun()?;
     // It shares its network namespace with the whole machine.
     let refused = change(&id, &[&steady])?.words(["--net", "ingress : delay 10ms"]).expect(2)?;
-    ensure!(refused.stderr.contains("packets wait or change that come in"), "{}", refused.stderr);
+    ensure!(refused.stderr.contains("delays or changes packets that come in"), "{}", refused.stderr);
     assert_eq!(rules_listed()?, std::slice::from_ref(&steady));
     changed(&id, &[&rule("error=EPERM")?])?;
     assert_eq!(victim.board.next(20)?.succeeded, 0);
