@@ -157,6 +157,18 @@ impl Running {
         self.child.id()
     }
 
+    /// The process of one of its helpers, by its name: `injector-warden`.
+    pub fn helper(&self, name: &str) -> Result<u32> {
+        for entry in fs::read_dir("/proc")? {
+            let Ok(pid) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            if stat.contains(&format!("({name}) ")) && stat.contains(&format!(" {} ", self.pid())) {
+                return Ok(pid);
+            }
+        }
+        bail!("there is no {name}")
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         Ok(kill(Pid::from_raw(i32::try_from(self.child.id())?), signal)?)

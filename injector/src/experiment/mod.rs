@@ -3,6 +3,7 @@
 //! text -> `file` -> `model` -> `check` -> `run` (with `lab`, `load`, `probe`) -> `journal` -> `judge` -> `report`.
 //! What decides is pure: the report is made from the journal alone, by the code that also judges the live run.
 
+pub mod action;
 pub mod answer;
 pub mod check;
 pub mod command;

@@ -27,18 +27,6 @@ const RETURNS: &str = "… and target cgroups";
 const NAMES: &str = "… which are known by the name";
 const RUN: &str = "… under `run` ";
 
-/// The helper of an injector that is called `name`.
-fn helper(injector: &Running, name: &str) -> Result<u32> {
-    for entry in fs::read_dir("/proc")? {
-        let Ok(pid) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        if stat.contains(&format!("({name}) ")) && stat.contains(&format!(" {} ", injector.pid())) {
-            return Ok(pid);
-        }
-    }
-    anyhow::bail!("there is no {name}")
-}
-
 #[test]
 fn each_row_of_the_table() -> Result<()> {
     let (victim, census) = (Steady::start(operation()?)?, Census::take()?);
@@ -85,7 +73,7 @@ fn the_helpers() -> Result<()> {
     };
     let mut injector = attach(&["--process", "pause:for=1s:after=3600s"])?;
     injector.begun()?;
-    keeps(helper(&injector, "injector-warden")?, documented(&["`injector-warden`"])?)?;
+    keeps(injector.helper("injector-warden")?, documented(&["`injector-warden`"])?)?;
     injector.interrupt()?.expect(0)?;
     if Kernel::running()?.delays_at_hooks() {
         let mut injector = attach(&["--once", "--io", "open:delay=50ms:path=/etc/injector-none"])?;
@@ -96,7 +84,7 @@ fn the_helpers() -> Result<()> {
             ("injector-pager", "`injector-pager` and `injector-wdog`"),
             ("injector-wdog", "`injector-pager` and `injector-wdog`"),
         ] {
-            keeps(helper(&injector, name)?, documented(&[row])?).context(name)?;
+            keeps(injector.helper(name)?, documented(&[row])?).context(name)?;
         }
         injector.interrupt()?.expect(0)?;
     }

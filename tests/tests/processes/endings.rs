@@ -38,18 +38,6 @@ fn goes_on(clock: &Clock, since: Duration) -> Result<()> {
     Ok(())
 }
 
-/// The process of that name whose parent is `injector`.
-fn helper(injector: &Running, name: &str) -> Result<u32> {
-    for entry in fs::read_dir("/proc")? {
-        let Ok(pid) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        if stat.contains(&format!("({name}) ")) && stat.contains(&format!(" {} ", injector.pid())) {
-            return Ok(pid);
-        }
-    }
-    anyhow::bail!("there is no {name}")
-}
-
 fn send(pid: u32, signal: Signal) -> Result<()> {
     Ok(kill(Pid::from_raw(i32::try_from(pid)?), signal)?)
 }
@@ -102,7 +90,7 @@ fn what_both_deaths_leave_is_undone_by_recover() -> Result<()> {
     let census = Census::take()?;
     let injector = begun(attach(cgroup.path(), "pause")?)?;
     wait_still(&clock)?;
-    let warden = helper(&injector, "injector-warden")?;
+    let warden = injector.helper("injector-warden")?;
     // Stopped first, so that it cannot do its work in between.
     send(warden, Signal::SIGSTOP)?;
     injector.signal(Signal::SIGKILL)?;
@@ -125,9 +113,9 @@ fn without_its_warden_the_injector_pauses_nobody() -> Result<()> {
     let injector = begun(attach(cgroup.path(), "pause")?)?;
     wait_still(&clock)?;
     // No signal that it could take.
-    send(helper(&injector, "injector-warden")?, Signal::SIGTERM)?;
+    send(injector.helper("injector-warden")?, Signal::SIGTERM)?;
     wait_still(&clock)?;
-    send(helper(&injector, "injector-warden")?, Signal::SIGKILL)?;
+    send(injector.helper("injector-warden")?, Signal::SIGKILL)?;
     clock.ticks()?;
     let finished = injector.interrupt()?.expect(0)?;
     ensure!(finished.stdout.contains("injector-warden was ended from outside"), "{}", finished.stdout);

@@ -54,7 +54,8 @@ pub(super) struct Guests<'a> {
 }
 
 impl Guests<'_> {
-    /// Runs every binary on every kernel that arrives, `jobs` guests at a time; calls `done` after each.
+    /// Runs every binary on every kernel that arrives, `jobs` guests at a time, and at the end those that need a machine of
+    /// their own; calls `done` after each.
     pub(super) fn run(
         &self,
         jobs: usize,
@@ -63,13 +64,16 @@ impl Guests<'_> {
     ) -> Result<Vec<Run>> {
         let queue = Queue::new(self.binaries, self.names);
         let finished = Mutex::new(Vec::new());
+        let one = |Waiting { kernel, binary, left_out }: Waiting<'_>| {
+            let run = self.one(&kernel, binary, &Selection::AllBut(left_out));
+            if let Ok(run) = &run {
+                done(run);
+            }
+            finished.lock().unwrap_or_else(PoisonError::into_inner).push(run);
+        };
         let work = || {
-            while let Some(Waiting { kernel, binary, left_out }) = queue.next() {
-                let run = self.one(&kernel, binary, &Selection::AllBut(left_out));
-                if let Ok(run) = &run {
-                    done(run);
-                }
-                finished.lock().unwrap_or_else(PoisonError::into_inner).push(run);
+            while let Some(waiting) = queue.next() {
+                one(waiting);
             }
         };
         thread::scope(|scope| {
@@ -81,6 +85,7 @@ impl Guests<'_> {
             }
             queue.complete();
         });
+        queue.take_alone().into_iter().for_each(one);
         finished.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect()
     }
 
@@ -109,9 +114,8 @@ impl Guests<'_> {
         command.extend(
             ["--test-threads=1", "--nocapture", "-Zunstable-options", "--report-time"].map(str::to_owned),
         );
-        if std::env::var_os("INJECTOR_TEST_FULL").is_some_and(|full| full == "1") {
-            command.push("--include-ignored".to_owned());
-            guest.env.push(("INJECTOR_TEST_FULL".to_owned(), "1".to_owned()));
+        if let Ok(full) = std::env::var("INJECTOR_TEST_FULL") {
+            guest.env.push(("INJECTOR_TEST_FULL".to_owned(), full));
         }
         match selection {
             Selection::AllBut(modules) => {

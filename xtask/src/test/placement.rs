@@ -13,7 +13,7 @@ use crate::kernel::Name::{self, Debian61, Debian612, Debian612Arm64, FaultInject
 ///
 /// Our kernel with error injection is Debian's 6.12 with other options. Where packets, security hooks or cgroups are
 /// met, the two run the same code, so there one of them stands for both: ours where calls fail as well.
-const PLACES: [(&str, &str, &[Name]); 41] = [
+const PLACES: [(&str, &str, &[Name]); 35] = [
     ("changes", "terminal::", &[FaultInjection]),
     ("changes", "", &[FaultInjection, Debian61]),
     ("child", "", &[FaultInjection, Debian612]),
@@ -21,13 +21,7 @@ const PLACES: [(&str, &str, &[Name]); 41] = [
     ("containers", "", &[Debian612]),
     ("decisions", "", &[FaultInjection, Debian61]),
     ("endings", "", &[FaultInjection, Debian61]),
-    ("experiments", "aborted::", &[Debian612]),
-    ("experiments", "examples::", &[FaultInjection]),
-    ("experiments", "lab::", &[Debian612]),
-    ("experiments", "seeds::", &[Debian612]),
-    ("experiments", "truth::", &[Debian612]),
-    ("experiments", "warden::", &[Debian612]),
-    ("experiments", "", &[FaultInjection, Debian612]),
+    ("experiments", "", &[FaultInjection]),
     ("library", "", &[Debian612]),
     ("monitor", "", &[FaultInjection, Debian61]),
     ("operations", "", &[Debian612, Debian61]),
@@ -58,7 +52,10 @@ const PLACES: [(&str, &str, &[Name]); 41] = [
 ];
 
 /// The suites that take minutes, the longest first.
-const LONG: [&str; 5] = ["experiments", "packets", "endings", "changes", "delays"];
+const LONG: [&str; 4] = ["packets", "endings", "changes", "delays"];
+
+/// The suites whose services keep real time, which they cannot beside other guests on the same processors.
+pub(super) const ALONE: [&str; 1] = ["experiments"];
 
 /// All that runs on arm64 beside other kernels, where everything would take too long.
 pub(super) const SMOKE: &str = "smoke";

@@ -18,6 +18,8 @@ pub(super) struct Waiting<'a> {
 #[derive(Default)]
 struct State<'a> {
     waiting: Vec<Waiting<'a>>,
+    /// Those that run when all others have ended.
+    alone: Vec<Waiting<'a>>,
     complete: bool,
 }
 
@@ -42,7 +44,10 @@ impl<'a> Queue<'a> {
             Some(Waiting { kernel: kernel.clone(), binary, left_out })
         });
         let mut state = self.lock();
-        state.waiting.extend(runs);
+        for run in runs {
+            let alone = placement::ALONE.contains(&run.binary.name.as_str());
+            if alone { state.alone.push(run) } else { state.waiting.push(run) }
+        }
         // What takes longest begins first, so that it does not run alone at the end.
         state
             .waiting
@@ -61,6 +66,11 @@ impl<'a> Queue<'a> {
         let empty = |state: &mut State<'_>| state.waiting.is_empty() && !state.complete;
         let mut state = self.changed.wait_while(self.lock(), empty).unwrap_or_else(PoisonError::into_inner);
         (!state.waiting.is_empty()).then(|| state.waiting.remove(0))
+    }
+
+    /// Those that need a machine of their own, once nothing else runs.
+    pub(super) fn take_alone(&self) -> Vec<Waiting<'a>> {
+        std::mem::take(&mut self.lock().alone)
     }
 
     fn lock(&self) -> MutexGuard<'_, State<'a>> {

@@ -57,7 +57,7 @@ fn source(experiment: &Experiment, condition: &Condition, place: Place, findings
         if condition.measure == Measure::Burn {
             let hint = "burn is of a load with `slo`";
             findings.senseless(place, format!("the probe `{name}` promises no share"), hint);
-        } else if condition.measure == Measure::Value && !has_numbers(probe) {
+        } else if condition.measure == Measure::Value && !probe.has_numbers() {
             let hint = "add `value: number` (or rate, json PATH, regex RE) to the probe";
             findings.senseless(place, format!("the probe `{name}` has no number"), hint);
         } else {
@@ -76,24 +76,11 @@ fn source(experiment: &Experiment, condition: &Condition, place: Place, findings
     false
 }
 
-/// Has a sample of it a number?
-pub(super) const fn has_numbers(probe: &Probe) -> bool {
-    probe.value.is_some()
-        || matches!(
-            probe.kind,
-            ProbeKind::Prometheus { .. }
-                | ProbeKind::Metrics(_)
-                | ProbeKind::Counter { .. }
-                | ProbeKind::Cgroup { .. }
-                | ProbeKind::Lost { .. }
-        )
-}
-
 /// Is the measure compared with a value of its kind, in its unit?
 fn measure(condition: &Condition, probe: Option<&Probe>, place: Place, findings: &mut Findings) {
     let Condition { source, measure, bound, .. } = condition;
     let unit = probe.and_then(|probe| probe.unit.as_deref());
-    let numbers = probe.is_some_and(has_numbers);
+    let numbers = probe.is_some_and(Probe::has_numbers);
     match bound {
         Bound::Time(_) if measure.is_statistic() && numbers => {
             let written = unit.map_or_else(String::new, |unit| format!(" ({unit})"));

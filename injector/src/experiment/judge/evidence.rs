@@ -37,17 +37,9 @@ impl Evidence {
             (name.clone(), Nature { numbers: false, slo: load.slo, rate: Some(load.rate) })
         });
         let probes = experiment.probes.iter().map(|(name, probe)| {
-            let natural = matches!(
-                probe.kind,
-                ProbeKind::Prometheus { .. }
-                    | ProbeKind::Metrics(_)
-                    | ProbeKind::Counter { .. }
-                    | ProbeKind::Cgroup { .. }
-                    | ProbeKind::Lost { .. }
-            );
             let regular = !matches!(probe.kind, ProbeKind::Log { .. } | ProbeKind::Lost { .. });
             let rate = regular.then(|| 1.0 / probe.every.as_secs_f64());
-            (name.clone(), Nature { numbers: natural || probe.value.is_some(), slo: None, rate })
+            (name.clone(), Nature { numbers: probe.has_numbers(), slo: None, rate })
         });
         Self {
             natures: loads.chain(probes).collect(),

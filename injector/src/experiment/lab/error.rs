@@ -49,10 +49,10 @@ pub enum LabError {
         source: io::Error,
     },
     /// A service's words are not what they should be: a name has no value, a URL is none.
-    #[error("{whose}: {failure}")]
+    #[error("service `{service}`: {failure}")]
     Words {
         /// Whose words.
-        whose: String,
+        service: String,
         /// What is wrong.
         failure: Failure,
     },
@@ -134,7 +134,7 @@ impl LabError {
             Self::Words { failure: Failure::Missing(_), .. } => {
                 "names of a service are ${self}, ${address}, ${dir}, ${address.NAME} and ${dir.NAME}".into()
             }
-            Self::Words { .. } => "see `ready` of that service, and `prepare`".into(),
+            Self::Words { .. } => "see `ready` of that service".into(),
             Self::Place(source) => source.hint().into(),
             Self::User { source, .. } => source.hint().into(),
             Self::Cgroup(source) => source.hint().into(),

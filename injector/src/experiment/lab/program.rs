@@ -49,7 +49,7 @@ impl Program {
         home: Home,
         variables: &Variables,
     ) -> Result<Self, LabError> {
-        let words = Words { service: Some(name), variables };
+        let words = Words { service: name, variables };
         let identity = service.user.as_deref().map(Identity::of).transpose();
         let identity = identity.map_err(|source| LabError::User { service: name.into(), source })?;
         write_files(&home.folder, &words.files(&service.files)?, identity.as_ref())?;

@@ -14,8 +14,7 @@ use crate::experiment::{
 /// Whose words they are, and what names mean.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Words<'a> {
-    /// None outside of all services.
-    pub(super) service: Option<&'a str>,
+    pub(super) service: &'a str,
     pub(super) variables: &'a Variables,
 }
 
@@ -53,14 +52,10 @@ impl Words<'_> {
 
     /// Something in them is not what it should be.
     pub(super) fn wrong(&self, failure: Failure) -> LabError {
-        let whose = self.service.map_or("lab.prepare".into(), |service| format!("service `{service}`"));
-        LabError::Words { whose, failure }
+        LabError::Words { service: self.service.into(), failure }
     }
 
     fn value(&self, name: &str) -> Option<String> {
-        match self.service {
-            Some(service) => self.variables.value_in(service, name),
-            None => self.variables.value(name),
-        }
+        self.variables.value_in(self.service, name)
     }
 }

@@ -1,6 +1,6 @@
 //! What an experiment does besides injecting faults: commands and requests.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use crate::experiment::model::{Located, Template};
 
@@ -44,4 +44,39 @@ pub struct HttpRequest {
     pub headers: BTreeMap<String, Template>,
     /// What is sent with it.
     pub body: Option<Template>,
+}
+
+impl fmt::Display for Deed {
+    /// As the file has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run(line) => line.fmt(f),
+            Self::Http(request) => write!(f, "{} {}", request.method, request.url),
+        }
+    }
+}
+
+impl fmt::Display for CommandLine {
+    /// As the file has it, the words of a list with blanks between them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = match self {
+            Self::Shell(text) => std::slice::from_ref(text),
+            Self::Words(words) => words,
+        };
+        for (place, word) in words.iter().enumerate() {
+            write!(f, "{}{word}", if place == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CommandLine, Deed, Template};
+
+    #[test]
+    fn an_action_is_shown_as_the_file_has_it() {
+        let words = ["mkdir", "${dir.db}/wal"].map(Template::new).to_vec();
+        assert_eq!(Deed::Run(CommandLine::Words(words)).to_string(), "mkdir ${dir.db}/wal");
+    }
 }

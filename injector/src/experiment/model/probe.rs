@@ -25,6 +25,21 @@ pub struct Probe {
     pub unit: Option<String>,
 }
 
+impl Probe {
+    /// Whether its samples have numbers, which statistics are then of; else they are of times.
+    pub const fn has_numbers(&self) -> bool {
+        self.value.is_some()
+            || matches!(
+                self.kind,
+                ProbeKind::Prometheus { .. }
+                    | ProbeKind::Metrics(_)
+                    | ProbeKind::Counter { .. }
+                    | ProbeKind::Cgroup { .. }
+                    | ProbeKind::Lost { .. }
+            )
+    }
+}
+
 /// What a probe asks.
 #[derive(Clone, Debug)]
 pub enum ProbeKind {

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use crate::experiment::{
+    action::output,
     condition::Measure,
     journal::Record,
     model::{Capture, Captured, Expect},
-    run::{
-        action,
-        context::{Context, Stop},
-    },
+    run::context::{Context, Stop},
     schedule::{chosen, sub_seed},
 };
 
@@ -25,9 +23,9 @@ pub(super) async fn capture(context: &Arc<Context>, capture: &Capture, path: &st
         Captured::Command { command, inside, timeout, expect } => {
             let words = context.words(command)?;
             let namespaces = context.namespaces(inside.as_deref());
-            let asked = action::output(&namespaces, &words, *timeout);
-            let output = context.abort.unless(asked).await?.map_err(failed)?;
-            taken(&output, expect).map_err(failed)?
+            let asked = output(&namespaces, &words, *timeout);
+            let printed = context.abort.unless(asked).await?.map_err(failed)?;
+            taken(&printed, expect).map_err(failed)?
         }
         Captured::Probe(source) => {
             let last = context.recorder.ask(|account| {
@@ -51,18 +49,19 @@ pub(super) async fn capture(context: &Arc<Context>, capture: &Capture, path: &st
 }
 
 /// What is taken of an output: a group, a place in its JSON, or the whole.
-fn taken(output: &str, expect: &Expect) -> Result<String, String> {
+fn taken(printed: &str, expect: &Expect) -> Result<String, String> {
     if let Some(regex) = &expect.matches {
-        let found =
-            regex.captures(output.as_bytes()).ok_or_else(|| format!("`{}` does not match", output.trim()))?;
+        let found = regex
+            .captures(printed.as_bytes())
+            .ok_or_else(|| format!("`{}` does not match", printed.trim()))?;
         let group = found.get(1).or_else(|| found.get(0)).map(|found| found.as_bytes());
         return Ok(String::from_utf8_lossy(group.unwrap_or_default()).into_owned());
     }
     if let Some(json) = &expect.json {
         let parsed: serde_json::Value =
-            serde_json::from_str(output).map_err(|_| "the output is no JSON".to_owned())?;
+            serde_json::from_str(printed).map_err(|_| "the output is no JSON".to_owned())?;
         let found = json.path.query(&parsed).exactly_one().map_err(|error| error.to_string())?;
         return Ok(found.as_str().map_or_else(|| found.to_string(), str::to_owned));
     }
-    Ok(output.trim().to_owned())
+    Ok(printed.trim().to_owned())
 }

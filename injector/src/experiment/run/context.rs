@@ -11,9 +11,11 @@ use tokio::sync::watch;
 use crate::{
     engine::Counter,
     experiment::{
+        action::act,
+        command,
         journal::RuleCounters,
         lab::Lab,
-        model::{CommandLine, Experiment, Template},
+        model::{Action, CommandLine, Experiment, Template},
         namespaces::Namespaces,
         probe::Surroundings,
         run::{abort::Abort, commander::Commander, plans::FaultPlan, recorder::Recorder, targets},
@@ -92,10 +94,17 @@ impl Context {
     /// # Errors
     /// As [`Context::fill`].
     pub(super) fn words(&self, command: &CommandLine) -> Result<Vec<String>, Stop> {
-        match command {
-            CommandLine::Shell(text) => Ok(vec!["sh".into(), "-c".into(), self.fill(text)?]),
-            CommandLine::Words(words) => words.iter().map(|word| self.fill(word)).collect(),
-        }
+        let words = command::words(command, |name| self.variables.value(name));
+        words.map_err(|missing| Stop::Failed(missing.to_string()))
+    }
+
+    /// Does an action.
+    ///
+    /// # Errors
+    /// What failed and why, as a sentence.
+    pub(super) async fn act(&self, action: &Action) -> Result<(), String> {
+        let namespaces = self.namespaces(action.inside.as_deref());
+        act(action, &namespaces, |name| self.variables.value(name)).await
     }
 
     /// The plan of a step, if it is ready.

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 use crate::{
     clock,
     experiment::{
+        action::output,
         journal::{Record, RuleCounters, StepEnd},
         model::{Fault, Part, ProcessFault, Step, TargetChoice},
         run::{
-            action,
             context::{Context, Stop},
             plans::{FaultPlan, Wanted},
             rules::{self, Names},
@@ -78,11 +78,11 @@ async fn find(context: &Context, names: &[String]) -> Result<Vec<Target>, Stop> 
             Some(TargetChoice::Services(services)) => services.clone(),
             Some(TargetChoice::Command(template)) => {
                 let words = vec!["sh".to_owned(), "-c".to_owned(), context.fill(template)?];
-                let output = action::output(&context.outside, &words, AT_ONCE * 5).await.map_err(failed)?;
-                let pid = output.trim().parse().map_err(|_| {
+                let printed = output(&context.outside, &words, AT_ONCE * 5).await.map_err(failed)?;
+                let pid = printed.trim().parse().map_err(|_| {
                     failed(format!(
                         "the command of target `{name}` prints `{}`, which is no pid",
-                        output.trim()
+                        printed.trim()
                     ))
                 })?;
                 found.push(Target::pid(pid).map_err(|error| failed(format!("{error}; {}", error.hint())))?);

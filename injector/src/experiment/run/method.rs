@@ -11,7 +11,7 @@ use crate::{
         judge::{Judge, Truth},
         model::{Every, Step, StepKind},
         run::{
-            action, capture,
+            capture,
             commander::Permit,
             context::{Context, Stop},
             fault,
@@ -213,7 +213,7 @@ impl Method {
                 Ok(())
             }
             StepKind::Run(action) => {
-                let done = context.abort.unless(action::run(&context, &action)).await?;
+                let done = context.abort.unless(context.act(&action)).await?;
                 done.map_err(Stop::Failed)
             }
             StepKind::Sequence(steps) => self.list(steps, scope.clone()).await,
@@ -247,7 +247,7 @@ impl Method {
         for round in 1..=times {
             match &every {
                 Some(Every::Cron(cron)) => {
-                    let wait = action::until_next(cron).map_err(Stop::Failed)?;
+                    let wait = until_next(cron).map_err(Stop::Failed)?;
                     due = clock::now() + clock::nanoseconds(wait);
                 }
                 Some(Every::Interval(interval)) if round > 1 => due += clock::nanoseconds(*interval),
@@ -268,6 +268,16 @@ impl Method {
         }
         Ok(())
     }
+}
+
+/// How long it is to the next moment of a cron expression, in UTC.
+///
+/// # Errors
+/// It has none.
+fn until_next(cron: &croner::Cron) -> Result<Duration, String> {
+    let now = chrono::Utc::now();
+    let next = cron.find_next_occurrence(&now, false).map_err(|error| error.to_string())?;
+    Ok((next - now).to_std().unwrap_or_default())
 }
 
 /// A step in a few words.

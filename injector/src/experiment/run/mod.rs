@@ -1,7 +1,6 @@
 //! The runner: it does what the experiment says, phase by phase, and writes down what happens.
 
 mod abort;
-mod action;
 mod capture;
 mod collector;
 mod commander;

@@ -11,7 +11,7 @@ use crate::{
         lab::RunPlace,
         model::{Located, ProbeKind, Step, StepKind},
         run::{
-            Abort, Recorder, SETTLE, action,
+            Abort, Recorder, SETTLE,
             context::{Context, Stop},
             fault, method, outside,
             sources::Sources,
@@ -86,7 +86,7 @@ async fn broken(context: &Arc<Context>, sources: &mut Sources) -> Result<(), Sto
     }
     sources.phase(Phase::During);
     let result = method::run(context).await;
-    let after = sources.phase(Phase::Recovery);
+    sources.phase(Phase::Recovery);
     // A step that failed ends the method, not what can be learned of the recovery.
     let failed = match result {
         Err(Stop::Aborted) => return Err(Stop::Aborted),
@@ -104,7 +104,6 @@ async fn broken(context: &Arc<Context>, sources: &mut Sources) -> Result<(), Sto
             context.abort.sleep_until(clock::now() + clock::nanoseconds(length)).await?;
         }
     }
-    let _ = after;
     failed
 }
 
@@ -141,7 +140,6 @@ async fn held(
     length: Duration,
     within: Duration,
 ) -> Result<bool, Stop> {
-    let confidence = None;
     let end = clock::now() + clock::nanoseconds(within);
     let mut judged = None;
     loop {
@@ -157,7 +155,7 @@ async fn held(
         if judged != Some(all) || conditions.is_empty() {
             judged = Some(all);
             let from = context.recorder.ask(|account| {
-                Judge { evidence: account.evidence(), confidence }.held_from(conditions, phase, length)
+                Judge { evidence: account.evidence(), confidence: None }.held_from(conditions, phase, length)
             });
             if from.is_some() {
                 return Ok(true);
@@ -233,11 +231,11 @@ async fn rollback(context: &Arc<Context>, sources: &Sources, judge: bool) {
     }
     sources.phase(Phase::Rollback);
     for one in &context.experiment.rollback {
-        let action = action::describe(one);
+        let action = one.deed.to_string();
         let failure = tokio::select! {
             biased;
             () = context.abort.hurried() => Some("it was left out: a second signal came".to_owned()),
-            done = action::run(context, one) => done.err(),
+            done = context.act(one) => done.err(),
         };
         context.recorder.record(Record::Rollback { action, failure });
     }

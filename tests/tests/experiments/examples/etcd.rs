@@ -28,7 +28,6 @@ const COMMON: [(&str, &str); 6] = [
 ];
 
 #[test]
-#[ignore = "its times need a machine of its own: INJECTOR_TEST_FULL=1"]
 fn a_cluster_goes_on_without_its_leader() -> Result<()> {
     let [held, not_held, watched] = controls("etcd-leader.yaml", &COMMON, &[("election", "50000")])?;
     for ended in [&held, &not_held] {
@@ -93,7 +92,6 @@ impl Member {
 }
 
 #[test]
-#[ignore = "its times need a machine of its own: INJECTOR_TEST_FULL=1"]
 fn nothing_comes_out_of_the_cut() -> Result<()> {
     let mut trial = Trial::start(&example("etcd-leader.yaml"), &COMMON, &[])?;
     until("the cut", LONG * 3, || {

@@ -38,13 +38,12 @@ fn run(times: &str, code: u8) -> Result<Ended> {
 }
 
 #[test]
-#[ignore = "its times need a machine of its own: INJECTOR_TEST_FULL=1"]
 fn one_forgotten_write_of_a_thousand_is_found() -> Result<()> {
     let lied = run("2", 10)?;
     let forgotten = lied.log("store")?.matches("forgot ").count();
     let lost = lied.condition("lost value")?;
     ensure!(forgotten == 2 && lost.measured == Some(2.0), "{forgotten}: {lost:?}");
-    ensure!(lost.truth == Truth::False, "{lost:?}");
+    ensure!(lost.truth == Truth::False && lied.report.reasons.len() == 1, "{:?}", lied.report.reasons);
     let honest = run("0", 0)?;
     let lost = honest.report.conditions.iter().find(|condition| condition.condition.starts_with("lost"));
     ensure!(lost.context("nothing")?.measured == Some(0.0));

@@ -6,7 +6,6 @@ use injector::experiment::{journal::Phase, judge::Truth};
 use super::controls;
 
 #[test]
-#[ignore = "its times need a machine of its own: INJECTOR_TEST_FULL=1"]
 fn redis_says_yes_to_nothing_that_is_not_on_the_disk() -> Result<()> {
     let common = [("rate", "4/s"), ("gone", "6s")];
     let [held, not_held, watched] = controls("redis-disk.yaml", &common, &[("fsync", "everysec")])?;

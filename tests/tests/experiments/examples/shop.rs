@@ -6,7 +6,6 @@ use injector::experiment::{journal::Phase, judge::Truth};
 use super::controls;
 
 #[test]
-#[ignore = "its times need a machine of its own: INJECTOR_TEST_FULL=1"]
 fn a_circuit_breaker_keeps_a_shop_open() -> Result<()> {
     let common = [("shop", env!("CARGO_BIN_EXE_shop")), ("rate", "12/s"), ("rise", "3s"), ("slow", "12s")];
     let [held, not_held, watched] = controls("retry-storm.yaml", &common, &[("breaker", "off")])?;

@@ -117,7 +117,7 @@ impl Reader<'_> {
     }
 
     /// What makes a sample good.
-    pub(super) fn expect(&mut self, form: Option<&ExpectForm>) -> Expect {
+    pub(super) fn expectation(&mut self, form: Option<&ExpectForm>) -> Expect {
         let Some(form) = form else { return Expect::default() };
         let standard = Expect::default();
         let path = form.json.as_ref().and_then(|path| self.json_path(path));

@@ -43,7 +43,7 @@ impl Reader<'_> {
             usize::try_from(number.value).unwrap_or(AT_ONCE)
         });
         let inside = self.service_or_none(r#in.as_ref());
-        let expect = self.expect(expect.as_ref());
+        let expect = self.expectation(expect.as_ref());
         let slo = slo.as_ref().and_then(|slo| self.share(slo));
         let keys = [("http", http.is_some()), ("each", each.is_some()), ("command", command.is_some())];
         if !self.exactly_one(name.place, "a load", &keys) {
@@ -94,7 +94,7 @@ impl Reader<'_> {
         let timeout = if form.lost.is_some() { LOST_TIMEOUT } else { PROBE_TIMEOUT };
         let timeout = self.duration_or(form.timeout.as_ref(), timeout);
         let inside = self.service_or_none(form.r#in.as_ref());
-        let expect = self.expect(form.expect.as_ref());
+        let expect = self.expectation(form.expect.as_ref());
         let value = form.value.as_ref().and_then(|value| self.value_of_probe(value));
         let unit = form.unit.as_ref().map(|unit| self.string(unit));
         let keys = [
