@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use injector_tests::{
     docker::Docker,
     guest::{self, Kernel},
-    injector::{Injector, Running},
+    injector::Injector,
     patience::{LONG, until},
     residue::{Census, Exceptions},
     rights::{documented, field, keeps},

@@ -2,25 +2,20 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::sync::watch;
 
-use crate::{
-    engine::Counter,
-    experiment::{
-        action::act,
-        command,
-        journal::RuleCounters,
-        lab::Lab,
-        model::{Action, CommandLine, Experiment, Template},
-        namespaces::Namespaces,
-        probe::Surroundings,
-        run::{abort::Abort, commander::Commander, plans::FaultPlan, recorder::Recorder, targets},
-        variables::Variables,
-    },
+use crate::experiment::{
+    action::act,
+    command,
+    lab::Lab,
+    model::{Action, CommandLine, Experiment, Template},
+    namespaces::Namespaces,
+    run::{abort::Abort, commander::Commander, plans::FaultPlan, recorder::Recorder},
+    variables::Variables,
 };
 
 /// What all parts of a run share.
@@ -120,28 +115,5 @@ impl Context {
     /// All plans, which are then nobody's.
     pub(super) fn take_plans(&self) -> Vec<(String, FaultPlan)> {
         std::mem::take(&mut *self.plans.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect()
-    }
-}
-
-impl Surroundings for Context {
-    fn log_of(&self, service: &str) -> Option<PathBuf> {
-        self.lab.as_ref()?.log(service).ok().map(Path::to_path_buf)
-    }
-
-    fn cgroup_of(&self, target: &str) -> Option<PathBuf> {
-        if let Some(cgroup) = self.lab.as_ref().and_then(|lab| lab.cgroup(target).ok()) {
-            return Some(cgroup);
-        }
-        let found = targets::find(self.experiment.targets.get(target)?).ok()?;
-        found.iter().find_map(|target| target.as_cgroup()).map(|cgroup| cgroup.path().to_path_buf())
-    }
-
-    fn counter(&self, fault: &str, counter: Counter) -> Option<u64> {
-        let of = |rule: &RuleCounters| match counter {
-            Counter::Matched => rule.matched,
-            Counter::Fired => rule.fired,
-            Counter::Suppressed => rule.matched.saturating_sub(rule.fired),
-        };
-        Some(self.recorder.ask(|account| account.counters(fault).map(of).sum()))
     }
 }

@@ -5,9 +5,8 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 use crate::{
     clock,
     experiment::{
-        action::output,
         journal::{Record, RuleCounters, StepEnd},
-        model::{Fault, Part, ProcessFault, Step, TargetChoice},
+        model::{Fault, Part, ProcessFault, Step},
         run::{
             context::{Context, Stop},
             plans::{FaultPlan, Wanted},
@@ -17,7 +16,6 @@ use crate::{
         schedule::{Edge, Stage, edges, stages, sub_seed},
     },
     plan::Options,
-    target::Target,
 };
 
 /// Counters are told of this often, nanoseconds.
@@ -55,60 +53,6 @@ pub(super) struct Acting {
     besides: Vec<RuleCounters>,
 }
 
-/// The names of a fault's targets.
-///
-/// # Errors
-/// A name has no value yet.
-pub(super) fn target_names(context: &Context, fault: &Fault) -> Result<Vec<String>, Stop> {
-    let mut names = Vec::new();
-    for template in &fault.targets {
-        // One captured name may have several, as `any-of` with a count gives.
-        names.extend(context.fill(template)?.split(',').map(|name| name.trim().to_owned()));
-    }
-    Ok(names)
-}
-
-/// The targets themselves.
-async fn find(context: &Context, names: &[String]) -> Result<Vec<Target>, Stop> {
-    let failed = |why: String| Stop::Failed(why);
-    let mut found = Vec::new();
-    for name in names {
-        let services = match context.experiment.targets.get(name) {
-            None => vec![name.clone()],
-            Some(TargetChoice::Services(services)) => services.clone(),
-            Some(TargetChoice::Command(template)) => {
-                let words = vec!["sh".to_owned(), "-c".to_owned(), context.fill(template)?];
-                let printed = output(&context.outside, &words, AT_ONCE * 5).await.map_err(failed)?;
-                let pid = printed.trim().parse().map_err(|_| {
-                    failed(format!(
-                        "the command of target `{name}` prints `{}`, which is no pid",
-                        printed.trim()
-                    ))
-                })?;
-                found.push(Target::pid(pid).map_err(|error| failed(format!("{error}; {}", error.hint())))?);
-                continue;
-            }
-            Some(choice) => {
-                let target = targets::find(choice);
-                found.extend(
-                    target.map_err(|error| failed(format!("target `{name}`: {error}; {}", error.hint())))?,
-                );
-                continue;
-            }
-        };
-        for service in services {
-            let lab = context.lab.as_ref();
-            let cgroup = lab.and_then(|lab| lab.cgroup(&service).ok());
-            let cgroup = cgroup.ok_or_else(|| failed(format!("there is no target `{service}`")))?;
-            let target = Target::cgroup(&cgroup);
-            found.push(
-                target.map_err(|error| failed(format!("target `{service}`: {error}; {}", error.hint())))?,
-            );
-        }
-    }
-    Ok(found)
-}
-
 /// Makes the plan of a fault ready. `None` if it has no rules.
 ///
 /// # Errors
@@ -118,7 +62,7 @@ pub(super) async fn prepare(
     step: &Step,
     fault: &Fault,
 ) -> Result<Option<FaultPlan>, Stop> {
-    let names = target_names(context, fault)?;
+    let names = targets::names(context, fault)?;
     let repertoire = rules::repertoire(fault, &names, context).map_err(Stop::Failed)?;
     if repertoire.is_empty() {
         return Ok(None);
@@ -130,7 +74,7 @@ pub(super) async fn prepare(
     }
     let wanted = Wanted {
         repertoire,
-        targets: find(context, &names).await?,
+        targets: targets::all(context, &names).await?,
         options,
         log: context.folder.join("faults.jsonl"),
         deadline: context.deadline,
@@ -159,7 +103,7 @@ pub(super) async fn begin(
         Some(plan) => Some(plan),
         None => prepare(context, step, fault).await?,
     };
-    let targets = target_names(context, fault)?;
+    let targets = targets::names(context, fault)?;
     let mut acting = Acting {
         context: context.clone(),
         fault: fault.clone(),

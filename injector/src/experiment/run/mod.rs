@@ -13,6 +13,7 @@ mod plans;
 mod recorder;
 mod rules;
 mod sources;
+mod surroundings;
 mod targets;
 mod watch;
 
